@@ -1,0 +1,94 @@
+/*
+ * Messages, methods and services as data: what protoc-gen-cell generates from a
+ * .proto file, and what libcell needs to carry and serve them.
+ *
+ * A message is a plain C struct (conventions: cell-message(7)): optional fields have
+ * `bool has_x` before them, repeated ones `size_t n_x`, strings are NUL-terminated
+ * `const char *`, bytes are `size_t n_x; const uint8_t *x`. On the wire it is protobuf.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cell_arena;
+struct cell_call;
+struct cell_error;
+
+enum cell_decode_flag {
+	/* BYTES is writable and has one spare byte behind its end: strings stay in place. */
+	CELL_DECODE_IN_PLACE = 1
+};
+
+struct cell_message_type {
+	const char *name; /* full protobuf name, "cell.greeter.v1.Greeting" */
+	size_t size;      /* of the C struct, in bytes */
+
+	/* An upper bound of the encoded size; SIZE_MAX if MESSAGE cannot be encoded. */
+	size_t (*bound)(const void *message);
+
+	/* Write at OUT, which has room for bound() bytes; returns the end of what was written. */
+	uint8_t *(*encode)(const void *message, uint8_t *out);
+
+	/*
+	 * Fill the struct at MESSAGE (SIZE bytes, need not be cleared) from LEN bytes.
+	 * What it points to lives in ARENA or, with CELL_DECODE_IN_PLACE, in BYTES.
+	 * Unknown fields are skipped. Returns 0, CELL_INVALID_ARGUMENT naming the field,
+	 * or -ENOMEM.
+	 */
+	int (*decode)(void *message, const uint8_t *bytes, size_t len, unsigned flags,
+		      struct cell_arena *arena, struct cell_error *err);
+};
+
+enum cell_method_flag {
+	CELL_METHOD_CLIENT_STREAM = 1, /* the client sends items */
+	CELL_METHOD_SERVER_STREAM = 2, /* the server sends items */
+	CELL_METHOD_IDEMPOTENT = 4     /* may be sent again after a lost connection */
+};
+
+/* Who is spoken to on a connection: see cell-protocol(7). 0x80 to 0xff are the application's. */
+enum cell_channel {
+	CELL_CHANNEL_APP = 0x00,       /* a cell's own methods */
+	CELL_CHANNEL_CONSENSUS = 0x01, /* between members of one Raft group */
+	CELL_CHANNEL_OPS = 0x02,       /* what every cell answers */
+	CELL_CHANNEL_MACRO = 0x03      /* macro coordination, at compile time */
+};
+
+struct cell_method {
+	const char *name;      /* "Greet" */
+	const char *full_name; /* "cell.greeter.v1.Greeter/Greet" */
+	uint32_t hash;         /* cell_method_hash(full_name), never 0 */
+	uint32_t flags;        /* enum cell_method_flag */
+	uint8_t channel;       /* enum cell_channel */
+	const struct cell_message_type *in;
+	const struct cell_message_type *out;
+};
+
+/* Run one method: HANDLERS is the service's typed table, see struct cell_service. */
+typedef int cell_invoke_fn(const void *handlers, struct cell_call *call, void *self,
+			   const void *in, void *out);
+
+/* One protobuf service. Constant, generated. */
+struct cell_service {
+	const char *name; /* full protobuf name, "cell.greeter.v1.Greeter" */
+	const struct cell_method *methods;
+	cell_invoke_fn *const *invoke; /* one per method; handlers that are NULL answer UNIMPLEMENTED */
+	size_t n_methods;
+	const uint8_t *schema; /* a FileDescriptorSet: the file and all that it imports */
+	size_t schema_len;
+};
+
+/*
+ * The 32-bit FNV-1a hash of a method's full name (Fowler, Noll, Vo; RFC 9923), with
+ * 0 replaced by 1. It stands for the method on the wire.
+ */
+uint32_t cell_method_hash(const char *full_name);
+
+#ifdef __cplusplus
+}
+#endif

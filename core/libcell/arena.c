@@ -1,0 +1,205 @@
+#include <cell/arena.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cell/bytes.h>
+
+/* Chunks double up to here; larger allocations get a chunk of their own size. */
+#define ARENA_CHUNK_MAX ((size_t)1 << 20)
+
+/*
+ * Chunks form a list, newest first. Only the newest is allocated from: what is left
+ * of an older one when it does not suffice is given up, so that a mark is no more
+ * than a chunk and a position in it.
+ */
+struct cell_arena_chunk {
+	struct cell_arena_chunk *older;
+	size_t size; /* of data */
+	_Alignas(CELL_ARENA_ALIGN) uint8_t data[];
+};
+
+/* Where an arena without a chunk points, so that an allocation of 0 bytes is not NULL. */
+static _Alignas(CELL_ARENA_ALIGN) uint8_t arena_nothing[CELL_ARENA_ALIGN];
+
+static void arena_use(struct cell_arena *arena, struct cell_arena_chunk *chunk, uint8_t *at)
+{
+	arena->chunk = chunk;
+	arena->at = chunk ? at : arena_nothing;
+	arena->end = chunk ? chunk->data + chunk->size : arena_nothing;
+}
+
+/* Free the chunks newer than KEEP, or all if it is NULL. */
+static void arena_drop(struct cell_arena *arena, const struct cell_arena_chunk *keep)
+{
+	struct cell_arena_chunk *chunk = arena->chunk;
+
+	while (chunk && chunk != keep) {
+		struct cell_arena_chunk *older = chunk->older;
+
+		arena->held_bytes -= sizeof *chunk + chunk->size;
+		free(chunk);
+		chunk = older;
+	}
+	arena->chunk = chunk;
+}
+
+void cell_arena_init(struct cell_arena *arena, size_t limit_bytes)
+{
+	*arena = (struct cell_arena){ .limit_bytes = limit_bytes };
+	arena_use(arena, NULL, NULL);
+}
+
+void cell_arena_deinit(struct cell_arena *arena)
+{
+	arena_drop(arena, NULL);
+	arena_use(arena, NULL, NULL);
+}
+
+void cell_arena_reset(struct cell_arena *arena)
+{
+	struct cell_arena_chunk *oldest = arena->chunk;
+
+	while (oldest && oldest->older)
+		oldest = oldest->older;
+	arena_drop(arena, oldest);
+	arena_use(arena, oldest, oldest ? oldest->data : NULL);
+}
+
+struct cell_arena_mark cell_arena_mark(const struct cell_arena *arena)
+{
+	return (struct cell_arena_mark){ .chunk = arena->chunk, .at = arena->at };
+}
+
+void cell_arena_rewind(struct cell_arena *arena, struct cell_arena_mark mark)
+{
+	/* Marked before the first allocation: the first chunk is kept, as on a reset. */
+	if (!mark.chunk) {
+		cell_arena_reset(arena);
+		return;
+	}
+	arena_drop(arena, mark.chunk);
+	arena_use(arena, mark.chunk, mark.at);
+}
+
+/*
+ * The size of data of the next chunk, which must hold NEED bytes; 0 if the limit
+ * forbids it. The first chunk always has the stated size (or what the limit leaves
+ * of it), as it is the one that stays over resets.
+ */
+static size_t arena_chunk_size(const struct cell_arena *arena, size_t need)
+{
+	const size_t head = sizeof(struct cell_arena_chunk);
+	size_t size = CELL_ARENA_CHUNK - head;
+	size_t left = SIZE_MAX;
+
+	if (arena->limit_bytes) {
+		if (arena->limit_bytes <= arena->held_bytes ||
+		    arena->limit_bytes - arena->held_bytes <= head)
+			return 0;
+		left = (arena->limit_bytes - arena->held_bytes - head) &
+		       ~(size_t)(CELL_ARENA_ALIGN - 1);
+	}
+	if (arena->chunk)
+		size = arena->chunk->size >= ARENA_CHUNK_MAX / 2
+			       ? ARENA_CHUNK_MAX - head
+			       : 2 * (arena->chunk->size + head) - head;
+	if (size < need)
+		size = need;
+	if (size > left)
+		size = left;
+	return size < need ? 0 : size;
+}
+
+static struct cell_arena_chunk *arena_add(struct cell_arena *arena, size_t need)
+{
+	size_t size = arena_chunk_size(arena, need);
+	struct cell_arena_chunk *chunk;
+
+	if (!size || size > SIZE_MAX / 2)
+		return NULL;
+	chunk = malloc(sizeof *chunk + size);
+	if (!chunk)
+		return NULL;
+	chunk->older = arena->chunk;
+	chunk->size = size;
+	arena->held_bytes += sizeof *chunk + size;
+	arena_use(arena, chunk, chunk->data);
+	return chunk;
+}
+
+void *cell_arena_grow(struct cell_arena *arena, size_t size)
+{
+	size_t need;
+	uint8_t *at;
+
+	if (!cell_add(size, CELL_ARENA_ALIGN - 1, &need))
+		return NULL;
+	need &= ~(size_t)(CELL_ARENA_ALIGN - 1);
+	if (!need)
+		return arena_nothing;
+
+	/* A large first allocation must not be what stays over resets. */
+	if (!arena->chunk && need > CELL_ARENA_CHUNK - sizeof(struct cell_arena_chunk))
+		(void)arena_add(arena, CELL_ARENA_ALIGN);
+	if (!arena_add(arena, need))
+		return NULL;
+	at = arena->at;
+	arena->at += need;
+	return at;
+}
+
+void *cell_arena_calloc(struct cell_arena *arena, size_t n, size_t size)
+{
+	size_t bytes;
+	void *at;
+
+	if (!cell_mul(n, size, &bytes))
+		return NULL;
+	at = cell_arena_alloc(arena, bytes);
+	if (at)
+		memset(at, 0, bytes);
+	return at;
+}
+
+char *cell_arena_strdup(struct cell_arena *arena, const char *text)
+{
+	return cell_arena_strndup(arena, text, strlen(text));
+}
+
+char *cell_arena_strndup(struct cell_arena *arena, const char *bytes, size_t len)
+{
+	size_t size;
+	char *at;
+
+	if (!cell_add(len, 1, &size))
+		return NULL;
+	at = cell_arena_alloc(arena, size);
+	if (!at)
+		return NULL;
+	if (len)
+		memcpy(at, bytes, len);
+	at[len] = '\0';
+	return at;
+}
+
+char *cell_arena_printf(struct cell_arena *arena, const char *format, ...)
+{
+	va_list args;
+	char *at = NULL;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (len >= 0)
+		at = cell_arena_alloc(arena, (size_t)len + 1);
+	if (at) {
+		va_start(args, format);
+		(void)vsnprintf(at, (size_t)len + 1, format, args);
+		va_end(args);
+	}
+	return at;
+}
