@@ -1,0 +1,60 @@
+# The kernel: libcell, libcellstore, cell-sandbox, cellcore, the `cell` command.
+# An archive whose folder is still empty is left out of every link line.
+
+BASE_LIBS := -lev $(call pkg_libs,libprotobuf-c libsodium inih) -lpthread
+STORE_LIBS := -llmdb
+
+# ---- libcell ----
+LIBCELL_OBJECTS := $(call objects,$(wildcard core/libcell/*.c)) $(LIBCELL_GEN_OBJECTS)
+LIBCELL := $(if $(strip $(LIBCELL_OBJECTS)),$(O)/lib/libcell.a)
+$(eval $(call archive,$(O)/lib/libcell.a,$(LIBCELL_OBJECTS)))
+
+ABI := 0
+define shared
+$(O)/lib/$(1).so.$(ABI): $(2) core/$(1).map $(3)
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@) $$(CC) $$(CELL_CFLAGS) $$(CFLAGS) $$(CELL_LDFLAGS) $$(LDFLAGS) -shared \
+		-Wl,-soname,$(1).so.$(ABI) -Wl,--version-script=core/$(1).map -o $$@ $(2) $(3) $(4) $$(LDLIBS)
+$(O)/lib/$(1).so: $(O)/lib/$(1).so.$(ABI)
+	@ln -sf $(1).so.$(ABI) $$@
+LIBRARIES += $(O)/lib/$(1).a $(O)/lib/$(1).so
+endef
+ifneq ($(LIBCELL),)
+$(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS)))
+endif
+
+# ---- libcellstore: the only library that knows LMDB ----
+STORE_OBJECTS := $(call objects,$(wildcard core/libcellstore/*.c))
+STORE_LIB := $(if $(STORE_OBJECTS),$(O)/lib/libcellstore.a)
+$(eval $(call archive,$(O)/lib/libcellstore.a,$(STORE_OBJECTS)))
+ifneq ($(STORE_LIB),)
+$(eval $(call shared,libcellstore,$(STORE_OBJECTS),$(O)/lib/libcell.so.$(ABI),$(STORE_LIBS)))
+endif
+
+# folder,name: an archive of all but main.c for the tests, and the program
+# $(1) folder under core, $(2) program, $(3) archives, $(4) libraries
+define core_program
+$(1)_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/$(1)/*.c)))
+$$(eval $$(call archive,$(O)/lib/lib$(1).a,$$($(1)_OBJECTS)))
+$(1)_LIB := $$(if $$($(1)_OBJECTS),$(O)/lib/lib$(1).a)
+ifneq ($(filter core/$(1)/main.c,$(MAIN_FILES)),)
+$$(eval $$(call program,$(O)/bin/$(2),$(O)/obj/core/$(1)/main.o $$($(1)_OBJECTS),$(3),$(4)))
+PROGRAMS += $(O)/bin/$(2)
+endif
+endef
+SANDBOX_LIBS := $(call pkg_libs,libseccomp)
+$(eval $(call core_program,sandbox,cell-sandbox,$(LIBCELL),$(BASE_LIBS) $(SANDBOX_LIBS)))
+$(eval $(call core_program,cellcore,cellcore,$(LIBCELL),$(BASE_LIBS)))
+
+# ---- the `cell` command: main.c is `cell`, every other file with a main is one verb ----
+COMMAND_LIBS := $(call pkg_libs,jansson ncursesw) $(BASE_LIBS)
+COMMAND_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/cell/*.c)))
+COMMAND_LIB := $(if $(COMMAND_OBJECTS),$(O)/lib/libcellcmd.a)
+COMMAND_ARCHIVES := $(COMMAND_LIB) $(PROTO_LIB) $(LIBCELL) $(DESCRIPTOR_LIB)
+$(eval $(call archive,$(O)/lib/libcellcmd.a,$(COMMAND_OBJECTS)))
+
+VERBS := $(patsubst core/cell/%.c,%,$(filter-out core/cell/main.c,$(filter core/cell/%,$(MAIN_FILES))))
+COMMANDS := $(if $(filter core/cell/main.c,$(MAIN_FILES)),$(O)/bin/cell) $(VERBS:%=$(O)/bin/cell-%)
+$(foreach v,$(VERBS),$(eval $(call program,$(O)/bin/cell-$(v),$(O)/obj/core/cell/$(v).o,$(COMMAND_ARCHIVES),$(COMMAND_LIBS))))
+$(if $(filter core/cell/main.c,$(MAIN_FILES)),$(eval $(call program,$(O)/bin/cell,$(O)/obj/core/cell/main.o,$(COMMAND_ARCHIVES),$(COMMAND_LIBS))))
+PROGRAMS += $(COMMANDS)

@@ -1,0 +1,77 @@
+#!/bin/sh
+# Install the Debian packages that Cell needs and this machine lacks.
+set -eu
+
+usage() {
+	cat <<'TXT'
+usage: install-deps.sh [-h] [-n] [run|test|bench]
+
+Installs the missing Debian packages, and says which:
+  run     to build Cell and run a mesh (the default)
+  test    run, and what `make test` and `make lint` use
+  bench   run, and what `make bench` compares with
+Does nothing, quickly, when all are there. Uses sudo when not root.
+
+  -n      only print what is missing, one a line; exits 1 if something is
+  -h      this help
+TXT
+}
+
+dry=false
+while getopts hn option; do
+	case $option in
+	h) usage; exit 0 ;;
+	n) dry=true ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+run='build-essential pkg-config libev-dev libprotobuf-c-dev protobuf-c-compiler
+	protobuf-compiler libprotoc-dev libsodium-dev libinih-dev libjansson-dev
+	libseccomp-dev liblmdb-dev libncurses-dev bubblewrap mandoc'
+test='check bats shellcheck clang clang-tidy clang-format cppcheck valgrind
+	libclang-rt-14-dev python3 python3-protobuf jq strace tmux gdb'
+bench='libnng-dev libzmq3-dev libcapnp-dev capnproto libsystemd-dev libgrpc++-dev
+	protobuf-compiler-grpc'
+
+case ${1:-run} in
+run) wanted=$run ;;
+test) wanted="$run $test" ;;
+bench) wanted="$run $bench" ;;
+*) usage >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "install-deps: this is no Debian; please install the equivalents of: $(echo $wanted)" >&2
+	exit 0
+fi
+
+# One query for all: a package that dpkg does not know is simply not in the answer.
+# shellcheck disable=SC2086 # the lists are words
+present=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+	sed -n 's/^installed //p') || true
+missing=
+for package in $wanted; do
+	printf '%s\n' "$present" | grep -qx "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if $dry; then
+	printf '%s\n' $missing
+	exit 1
+fi
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+	sudo=sudo
+	command -v sudo >/dev/null || {
+		echo "install-deps: not root and no sudo; as root: apt-get install$missing" >&2
+		exit 1
+	}
+fi
+echo "install-deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+$sudo apt-get update -q
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
