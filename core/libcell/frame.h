@@ -1,0 +1,127 @@
+/*
+ * The frame: 32 bytes of header, then the body (cell-protocol(7)).
+ *
+ * The same on rings, Unix streams, the control socket and links between nodes.
+ * Pure: bytes in, struct out.
+ */
+#pragma once
+
+#include <cell/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_HEADER_SIZE 32
+/* Protocol version in hello; a different major one ends the connection. */
+#define FRAME_VERSION 1
+/* In a ring every frame starts at a multiple of this. */
+#define FRAME_ALIGN 8
+/*
+ * Largest body of one frame. Two of them and small frames between them fit into a
+ * 64 KiB ring, so that a large message never holds up a small one.
+ */
+#define FRAME_BODY_MAX (30 * 1024)
+/* Largest body of one message in fragments, unless a hello says less (DESIGN.md, defaults). */
+#define FRAME_MESSAGE_MAX (16u * 1024 * 1024)
+/* Largest body in a payload memfd. */
+#define FRAME_PAYLOAD_MAX (1024u * 1024 * 1024)
+
+enum frame_kind {
+	FRAME_HELLO = 1,   /* first in each direction; body: struct frame_hello */
+	FRAME_REQUEST = 2, /* client; code = method hash */
+	FRAME_REPLY = 3,   /* server; ends a call with status 0 and a body */
+	FRAME_ERROR = 4,   /* server; ends a call; code = wire status; body = text */
+	FRAME_ONE_WAY = 5, /* client; code = method hash; answered by nothing */
+	FRAME_ITEM = 6,    /* either; one message of a stream */
+	FRAME_END = 7,     /* client: no more items. server: ends a stream, code = wire status, body = text */
+	FRAME_CANCEL = 8,  /* client; still answered by one terminal frame */
+	FRAME_CREDIT = 9,  /* either; code = bytes of items granted */
+	FRAME_GOAWAY = 10  /* server; call id = last one accepted */
+};
+
+enum frame_flag {
+	FRAME_FLAG_MEMFD = 1,      /* the body is in a payload memfd sent on the lifeline */
+	FRAME_FLAG_MORE = 2,       /* more fragments of this body follow */
+	FRAME_FLAG_IDEMPOTENT = 4, /* the request may be repeated */
+	FRAME_FLAG_METADATA = 8    /* the body begins with a metadata block */
+};
+#define FRAME_FLAGS_KNOWN 15u
+
+struct frame {
+	uint32_t length;     /* body bytes in this frame */
+	uint8_t channel;
+	uint8_t kind;        /* enum frame_kind */
+	uint16_t flags;      /* enum frame_flag */
+	uint64_t call_id;    /* rises, never reused on a connection; 0 for hello and goaway of none */
+	uint32_t code;
+	uint32_t total;      /* bytes of the whole body, in its first fragment; 0 in later ones */
+	uint64_t timeout_ns; /* left, relative; 0 = none */
+};
+
+struct frame_hello {
+	uint16_t version;
+	uint32_t message_max;    /* largest body the sender accepts */
+	uint32_t calls_max;      /* calls in flight it accepts */
+	uint32_t window;         /* bytes of items a stream may have outstanding to it */
+	uint64_t payload_max;    /* largest payload memfd it accepts, 0 = none */
+	uint64_t schema;         /* fingerprint of the schema it speaks, 0 = unknown */
+};
+#define FRAME_HELLO_SIZE 30
+
+/* Write HEADER's 32 bytes at OUT. */
+void frame_encode(const struct frame *header, uint8_t out[static FRAME_HEADER_SIZE]);
+
+/* Read 32 bytes. Says nothing about their sense; see frame_check(). */
+void frame_decode(struct frame *ret_header, const uint8_t bytes[static FRAME_HEADER_SIZE]);
+
+/*
+ * Whether HEADER could be part of a sane conversation: known kind and flags, length at
+ * most FRAME_BODY_MAX, total not less than length where both count, and so on.
+ * Returns 0 or -EPROTO with the field named in ERR.
+ */
+int frame_check(const struct frame *header, struct cell_error *err);
+
+/* Bytes a frame with LENGTH bytes of body takes in a ring. LENGTH at most FRAME_BODY_MAX. */
+static inline size_t frame_ring_size(size_t length)
+{
+	return (FRAME_HEADER_SIZE + length + FRAME_ALIGN - 1) & ~(size_t)(FRAME_ALIGN - 1);
+}
+
+void frame_hello_encode(const struct frame_hello *hello, uint8_t out[static FRAME_HELLO_SIZE]);
+
+/* Longer hellos of later versions are accepted, shorter ones are not: -EPROTO. */
+int frame_hello_decode(struct frame_hello *ret_hello, const uint8_t *bytes, size_t len,
+		       struct cell_error *err);
+
+/*
+ * Metadata: a u16 size (of what follows it), then records of u8 tag, u16 length, value,
+ * in front of the body. Unknown tags are skipped.
+ */
+enum frame_tag {
+	FRAME_TAG_TRACE = 1,          /* 25 bytes: trace id (16), span id (8), flags (1) (W3C Trace Context) */
+	FRAME_TAG_PRINCIPAL = 2,      /* text; only from a peer that may speak for others */
+	FRAME_TAG_IDEMPOTENCY_KEY = 3 /* bytes, at most 64 */
+};
+#define FRAME_METADATA_MAX 512
+
+struct frame_metadata {
+	const uint8_t *trace;     /* 25 bytes, or NULL */
+	const char *principal;    /* not terminated, or NULL */
+	size_t principal_len;
+	const uint8_t *idempotency_key; /* or NULL */
+	size_t idempotency_key_len;
+};
+
+/*
+ * Split the metadata block off the front of a body: *ret_used bytes of it.
+ * The pointers of *ret_metadata point into BYTES. Returns 0 or -EPROTO.
+ */
+int frame_metadata_decode(struct frame_metadata *ret_metadata, size_t *ret_used,
+			  const uint8_t *bytes, size_t len, struct cell_error *err);
+
+/* Bytes that frame_metadata_encode() will write; 0 if there is nothing to say. */
+size_t frame_metadata_size(const struct frame_metadata *metadata);
+uint8_t *frame_metadata_encode(const struct frame_metadata *metadata, uint8_t *out);
+
+/* "request", "item", …; never NULL. */
+const char *frame_kind_name(uint8_t kind);

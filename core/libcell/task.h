@@ -1,0 +1,63 @@
+/*
+ * Handlers that wait: the loop moves to another stack.
+ *
+ * A handler runs as a plain function on the stack of the outer loop. If it waits, that
+ * stack is set aside and the outer loop goes on on another one. When what it waited for
+ * has come, the loop parks its own stack at a clean point and switches to the waiter; when
+ * that handler returns, its stack is the loop again. A handler that never waits pays nothing.
+ * (KERNEL.md section 4.) The first stack, main()'s, waits like any other.
+ *
+ * One pool per loop, one thread; no stack ever moves to another thread.
+ */
+#pragma once
+
+#include <cell/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes of a stack, its guard page not included. */
+#define TASK_STACK_SIZE (256u * 1024)
+
+struct task;
+
+/* Something one stack waits for. Lives on the waiting stack; zero it before use. */
+struct task_wait {
+	struct task *task;      /* who waits; NULL when nobody does */
+	struct task_wait *next; /* in the ready queue */
+	bool is_ready;
+};
+
+/* The outer loop: runs turns for ever; must call task_switch_ready() at its clean points. */
+typedef void task_loop_fn(void *userdata);
+
+struct task_pool;
+
+/* WAITS_MAX: stacks that may wait at a time, the first one not counted. */
+int task_pool_new(struct task_pool **ret_pool, task_loop_fn *loop, void *userdata,
+		  unsigned waits_max, struct cell_error *err);
+void task_pool_free(struct task_pool *pool);
+
+/*
+ * Wait until task_wake(WAIT). Returns 0, -EDEADLK if called where no switch is allowed
+ * (inside a watcher's callback: between task_forbid() and task_allow()), or
+ * CELL_RESOURCE_EXHAUSTED if too many stacks wait already, or -ENOMEM.
+ * If WAIT is ready already it returns at once.
+ */
+int task_wait(struct task_pool *pool, struct task_wait *wait);
+
+/* Let the stack that waits on WAIT go on at the loop's next clean point. Idempotent. */
+void task_wake(struct task_pool *pool, struct task_wait *wait);
+
+/*
+ * At a clean point of the outer loop: if a waiter is ready, park this stack and switch to
+ * it. Returns true if it did so (and has come back since).
+ */
+bool task_switch_ready(struct task_pool *pool);
+bool task_has_ready(const struct task_pool *pool);
+
+/* Around callbacks that must not wait. Nestable. */
+void task_forbid(struct task_pool *pool);
+void task_allow(struct task_pool *pool);
+
+/* Stacks that wait now, main()'s not counted. */
+unsigned task_pool_waiting(const struct task_pool *pool);
