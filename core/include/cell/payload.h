@@ -1,0 +1,44 @@
+/*
+ * Large bodies by reference: memory that is born in a memfd, handed on without a copy.
+ *
+ * A `bytes` field in the message limit (16 MiB) travels by copy, in fragments. Anything
+ * larger is built here: one payload is the whole body of a request, reply or item of a
+ * method whose message has `bytes` as field 1 and nothing else (cell.common.v1.Payload).
+ */
+#pragma once
+
+#include <cell/call.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cell_payload;
+
+/*
+ * SIZE writable bytes, at most 1 GiB, zeroed. Lives until the call ends or
+ * cell_payload_free(). NULL with the error in CALL.
+ */
+struct cell_payload *cell_payload_new(struct cell_call *call, size_t size);
+
+/* The memory: writable until it is sent, read-only in one that was received. */
+uint8_t *cell_payload_data(struct cell_payload *payload);
+size_t cell_payload_size(const struct cell_payload *payload);
+void cell_payload_free(struct cell_payload *payload);
+
+/*
+ * Call METHOD with PAYLOAD as the request's whole body. The payload is unmapped, sealed and
+ * handed over; it may be sent again (to others), no more written.
+ */
+int cell_invoke_payload(struct cell_call *call, struct cell_ref *ref,
+			const struct cell_method *method, struct cell_payload *payload, void *out);
+
+/* In a handler: the request's payload, or NULL if the body came by copy. */
+struct cell_payload *cell_call_payload(struct cell_call *call);
+
+/* In a handler: answer with PAYLOAD instead of the reply struct. */
+int cell_reply_payload(struct cell_call *call, struct cell_payload *payload);
+
+#ifdef __cplusplus
+}
+#endif
