@@ -7,7 +7,8 @@
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-MAKEFLAGS += --no-builtin-rules
+# As many jobs as there are CPUs, unless -j says otherwise.
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
 
 VERSION := 0.1.0
 
@@ -21,6 +22,8 @@ CXX     ?= g++
 AR      ?= ar
 O       ?= build
 SAN     ?=
+FUZZ    ?=
+TASK    ?=
 DEV     ?=
 V       ?=
 T       ?=
@@ -34,12 +37,18 @@ endif
 override O := $(O)-$(SAN)
 endif
 
+# FUZZ=1: harnesses driven by libFuzzer, in a tree of their own; for scripts/fuzz.sh.
+ifneq ($(FUZZ),)
+override O := $(O)-fuzz
+CC := clang
+endif
+
 # ---- What is missing gets installed, before anything else is read -------------
 
-QUIET_GOALS := help clean uninstall check-layers install-deps
+QUIET_GOALS := help clean uninstall size
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(QUIET_GOALS),$(MAKECMDGOALS)),all),)
 include $(O)/deps-run.mk
-ifneq ($(filter test test-% fuzz lint check-docs coverage,$(MAKECMDGOALS)),)
+ifneq ($(filter test tests fuzz fuzzers lint check-docs coverage soak,$(MAKECMDGOALS)),)
 include $(O)/deps-test.mk
 endif
 ifneq ($(filter bench bench-%,$(MAKECMDGOALS)),)
@@ -48,7 +57,8 @@ endif
 endif
 
 # make restarts itself after it has made an included file, so the pkg-config
-# calls below always see the packages.
+# calls below always see the packages. The sets are asked for one after the other.
+$(O)/deps-test.mk $(O)/deps-bench.mk: $(O)/deps-run.mk
 $(O)/deps-%.mk: scripts/install-deps.sh
 	@mkdir -p $(@D)
 	@sh scripts/install-deps.sh $*
@@ -72,6 +82,17 @@ CELL_LDFLAGS += -fsanitize=$(SAN)
 ifeq ($(SAN),undefined)
 CELL_CFLAGS += -fno-sanitize-recover=undefined
 endif
+else ifneq ($(FUZZ),)
+CELL_CFLAGS += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+CELL_LDFLAGS += -fsanitize=address,undefined
+else
+CELL_CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+
+# The portable way to switch stacks, for trying it where there is a faster one.
+ifeq ($(TASK),ucontext)
+CELL_CPPFLAGS += -DTASK_UCONTEXT
 endif
 
 # Outside the recorded flags below: it must not make anything be built again.
@@ -94,12 +115,12 @@ $(O)/flags: FORCE
 FORCE:
 
 # objects,SOURCES
-objects = $(patsubst %.c,$(O)/obj/%.o,$(patsubst $(O)/gen/%,gen/%,$(1)))
+objects = $(addsuffix .o,$(addprefix $(O)/obj/,$(basename $(1))))
 
 # Files that define main(): each is a program, the rest of its folder is shared.
 PAREN := (
-MAIN_FILES := $(shell grep -lE '^(int[[:space:]]+)?main[[:space:]]*[$(PAREN)]' \
-	$(wildcard core/*/*.c cells/*/*.c tests/lib/*.c) /dev/null 2>/dev/null)
+MAIN_FILES := $(shell grep -lE \
+	'^(int[[:space:]]+)?main[[:space:]]*[$(PAREN)]' $(wildcard core/*/*.c cells/*/*.c tests/lib/*.c) /dev/null 2>/dev/null)
 
 ALL_OBJECTS :=
 PROGRAMS :=
@@ -115,14 +136,20 @@ $(O)/obj/%.o: %.c $(O)/flags
 	$(call say,CC,$<) $(CC) $(CELL_CPPFLAGS) $(CPPFLAGS) $(CELL_CFLAGS) $(CFLAGS) $(EXTRA) $(WERROR) \
 		-MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
+$(O)/obj/%.o: %.S $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,AS,$<) $(CC) $(CELL_CPPFLAGS) $(CPPFLAGS) $(CELL_CFLAGS) $(CFLAGS) \
+		-MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
 # $(eval $(call archive,TARGET,OBJECTS)): nothing at all when there are no objects.
 define archive
 ifneq ($(strip $(2)),)
 ALL_OBJECTS += $(2)
 $(1): $(2)
 	@mkdir -p $$(@D)
-	@rm -f $$@
-	$$(call say,AR,$$@) $$(AR) rcs $$@ $(2)
+	@rm -f $$@.new
+	$$(call say,AR,$$@) $$(AR) rcs $$@.new $(2)
+	@mv -f $$@.new $$@
 endif
 endef
 
@@ -148,22 +175,109 @@ $(sort $(filter-out $(BOOT_OBJECTS),$(ALL_OBJECTS))): | $(GENERATED_HEADERS)
 
 -include $(wildcard $(sort $(ALL_OBJECTS:.o=.d)))
 
-.PHONY: all clean help bench run-mesh fuzz test FORCE
+.PHONY: all clean help bench run-mesh fuzz lint check-docs check-layers coverage size soak \
+	install uninstall FORCE
 all: $(LIBRARIES) $(PROGRAMS)
 
 run-mesh: all
 	@O=$(O) sh scripts/run-mesh.sh
 
+fuzz:
+	@sh scripts/fuzz.sh $(if $(T),-k $(T))
+
+lint: all
+	@O=$(O) CC=$(CC) sh scripts/lint.sh
+
+check-docs: all
+	@O=$(O) sh scripts/check-docs.sh
+
+check-layers: all
+	@O=$(O) sh scripts/check-layers.sh
+
+coverage:
+	@sh scripts/coverage.sh
+
+size: all
+	@O=$(O) sh scripts/size.sh
+
+soak: all
+	@sh scripts/soak.sh $(T)
+
+ifeq ($(wildcard tests/bench/rules.mk),)
+bench:
+	@echo "tests/bench has no benchmarks" >&2; exit 1
+endif
+
 clean:
 	rm -rf $(O)
 
+# ---- Installing ------------------------------------------------------------------
+
+LIBDIR := $(PREFIX)/lib
+INCLUDES := $(wildcard core/include/cell/*.h)
+CONFIGURED := cell.pc $(if $(STORE_LIB),cellstore.pc) cellcore.service
+
+$(O)/%: core/%.in $(O)/prefix
+	@sed 's,@PREFIX@,$(PREFIX),g; s,@VERSION@,$(VERSION),g' $< >$@
+$(O)/%: core/systemd/%.in $(O)/prefix
+	@sed 's,@PREFIX@,$(PREFIX),g; s,@VERSION@,$(VERSION),g' $< >$@
+$(O)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
+
+# MODE:SOURCE:TARGET, target below PREFIX. install and uninstall read the same list.
+INSTALLED := \
+	$(foreach f,$(filter $(O)/bin/%,$(PROGRAMS)),755:$(f):bin/$(notdir $(f))) \
+	$(foreach f,$(filter $(O)/cells/%.cell,$(PROGRAMS)),644:$(f):lib/cell/$(f:$(O)/%=%)) \
+	$(foreach f,$(filter-out %.cell,$(filter $(O)/cells/%,$(PROGRAMS))),755:$(f):lib/cell/$(f:$(O)/%=%)) \
+	$(foreach f,$(LIBRARIES),644:$(f):lib/$(notdir $(f))) \
+	$(foreach f,$(LIBRARIES:%.so=%.so.$(ABI)),$(if $(filter %.$(ABI),$(f)),755:$(f):lib/$(notdir $(f)))) \
+	$(foreach f,$(INCLUDES),644:$(f):$(f:core/%=%)) \
+	$(foreach f,$(wildcard proto/*.proto),644:$(f):share/cell/$(f)) \
+	$(foreach f,$(MAN_PAGES),644:$(f):share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f))) \
+	644:core/cell/completion.bash:share/bash-completion/completions/cell \
+	644:core/cell/completion.zsh:share/zsh/site-functions/_cell \
+	644:core/cell/completion.fish:share/fish/vendor_completions.d/cell.fish \
+	644:$(O)/cell.pc:lib/pkgconfig/cell.pc \
+	$(if $(STORE_LIB),644:$(O)/cellstore.pc:lib/pkgconfig/cellstore.pc) \
+	644:$(O)/cellcore.service:lib/systemd/system/cellcore.service \
+	644:core/systemd/cell.sysusers:lib/sysusers.d/cell.conf
+
+# Links stay links: cell-logs is cell-log, libcell.so is libcell.so.0.
+install: all $(CONFIGURED:%=$(O)/%)
+	@for f in $(INSTALLED); do \
+		mode=$${f%%:*}; f=$${f#*:}; source=$${f%%:*}; target="$(DESTDIR)$(PREFIX)/$${f#*:}"; \
+		mkdir -p "$${target%/*}" || exit 1; \
+		if [ -L "$$source" ]; then rm -f "$$target" && cp -P "$$source" "$$target"; \
+		else install -m "$$mode" "$$source" "$$target"; fi || exit 1; \
+	done
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+	@echo "installed below $(DESTDIR)$(PREFIX)"
+
+uninstall:
+	@for f in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$${f##*:}"; done
+	@cd "$(DESTDIR)$(PREFIX)" 2>/dev/null && find lib/cell share/cell include/cell -depth -type d \
+		-empty -delete 2>/dev/null || true
+	@echo "removed from $(DESTDIR)$(PREFIX)"
+
 help:
-	@sed -n 's/^#: //p' Makefile
+	@sed -n 's/^#: \{0,1\}//p' Makefile
 
 #: make               build everything into build/ (programs in build/bin)
-#: make test          unit, simulation, fault, fuzz-replay and integration tests; T=word runs those whose path has the word
-#: make bench         print the benchmark tables
+#: make test          all tests; T=word runs those whose path has the word
 #: make run-mesh      start a mesh of three nodes on this machine
+#: make bench         print the benchmark tables
+#: make install       PREFIX=/usr/local, DESTDIR=; uninstall takes the same away
 #: make clean         remove the build folder
 #:
-#: O=dir  SAN=address|undefined|thread  DEV=1 (warnings are errors)  V=1 (show commands)  CC=clang
+#: make lint          compiler warnings, clang-tidy, shellcheck, headers alone
+#: make check-docs    manual pages: correct, and one for every command
+#: make check-layers  who includes what, what cellcore links
+#: make fuzz          drive every harness with libFuzzer for a while; T=word
+#: make coverage      which lines the tests reach
+#: make size          bytes of every program, lines of every part
+#: make soak T=word   repeat a test until it fails
+#:
+#: Variables: V=1 shows commands, DEV=1 turns warnings into errors, CC=clang,
+#: SAN=address|undefined|thread builds into build-address and so on, O=dir
+#: builds elsewhere, TASK=ucontext switches stacks without assembly.

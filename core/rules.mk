@@ -5,7 +5,7 @@ BASE_LIBS := -lev $(call pkg_libs,libprotobuf-c libsodium inih) -lpthread
 STORE_LIBS := -llmdb
 
 # ---- libcell ----
-LIBCELL_OBJECTS := $(call objects,$(wildcard core/libcell/*.c)) $(LIBCELL_GEN_OBJECTS)
+LIBCELL_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/libcell/*.c core/libcell/*.S))) $(LIBCELL_GEN_OBJECTS)
 LIBCELL := $(if $(strip $(LIBCELL_OBJECTS)),$(O)/lib/libcell.a)
 $(eval $(call archive,$(O)/lib/libcell.a,$(LIBCELL_OBJECTS)))
 

@@ -10,7 +10,7 @@ FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*.c))
 BATS_FILES := $(sort $(shell find tests/integration -name '*.bats' 2>/dev/null))
 
 CHECK_LIBS = $(call pkg_libs,check)
-TEST_CFLAGS = -Itests/lib -Icore -Icells $(call pkg_cflags,check)
+TEST_CFLAGS = -Itests/lib -Icore -Icells -I. $(call pkg_cflags,check)
 $(O)/obj/tests/%.o: EXTRA = $(TEST_CFLAGS)
 
 # Helpers; the two mains of other programs are members too, taken only by who has none.
@@ -40,7 +40,8 @@ $(foreach s,$(TEST_SOURCES),$(eval $(call program,$(O)/$(s:.c=),$(call objects,$
 
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(O)/%)
 REPLAY_OBJECT := $(O)/obj/tests/lib/replay.o
-$(foreach s,$(FUZZ_SOURCES),$(eval $(call program,$(O)/$(s:.c=),$(call objects,$(s)) $(REPLAY_OBJECT),$(call test_archives,$(s)) $(TEST_ARCHIVES),$$(TEST_LIBS) $(call test_libs,$(s)))))
+FUZZ_MAIN := $(if $(FUZZ),-fsanitize=fuzzer)
+$(foreach s,$(FUZZ_SOURCES),$(eval $(call program,$(O)/$(s:.c=),$(call objects,$(s)) $(if $(FUZZ),,$(REPLAY_OBJECT)),$(call test_archives,$(s)) $(TEST_ARCHIVES),$(FUZZ_MAIN) $$(TEST_LIBS) $(call test_libs,$(s)))))
 
 # T=word keeps what has the word in its path.
 chosen = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
@@ -48,7 +49,8 @@ TEST_RUN := $(call chosen,$(TEST_PROGRAMS))
 FUZZ_RUN := $(call chosen,$(FUZZ_PROGRAMS))
 BATS_RUN := $(call chosen,$(BATS_FILES))
 
-.PHONY: tests test
+.PHONY: tests test fuzzers
+fuzzers: $(FUZZ_RUN)
 tests: $(TEST_PROGRAMS) $(FUZZ_PROGRAMS) $(TEST_TOOLS)
 test: all $(TEST_RUN) $(FUZZ_RUN) $(TEST_TOOLS)
 	@O=$(O) sh tests/run.sh $(TEST_RUN) $(FUZZ_RUN) $(BATS_RUN)
