@@ -25,13 +25,6 @@ extern "C" {
 struct cell_call;
 struct cell_stream;
 
-enum cell_channel {
-	CELL_CHANNEL_APP = 0x00,
-	CELL_CHANNEL_CONSENSUS = 0x01,
-	CELL_CHANNEL_OPS = 0x02,
-	CELL_CHANNEL_MACRO = 0x03
-};
-
 /* Who is at the other end, as cellcore (never the peer itself) said. */
 struct cell_peer {
 	const char *cell;   /* "" for a process that cellcore did not spawn */
