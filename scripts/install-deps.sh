@@ -43,7 +43,8 @@ bench) wanted="$run $bench" ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-	echo "install-deps: this is no Debian; please install the equivalents of: $(echo $wanted)" >&2
+	echo "install-deps: no apt-get here; please see to it that you have what Debian calls:" >&2
+	printf '%s\n' "$wanted" >&2
 	exit 0
 fi
 
@@ -57,7 +58,7 @@ for package in $wanted; do
 done
 [ -n "$missing" ] || exit 0
 if $dry; then
-	printf '%s\n' $missing
+	printf '%s\n' "$missing" | tr ' ' '\n' | sed 1d
 	exit 1
 fi
 
@@ -71,7 +72,6 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "install-deps: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086
 $sudo apt-get update -q
 # shellcheck disable=SC2086
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
