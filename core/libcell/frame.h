@@ -6,10 +6,12 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <cell/error.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define FRAME_HEADER_SIZE 32
 /* Protocol version in hello; a different major one ends the connection. */
@@ -68,18 +70,94 @@ struct frame_hello {
 };
 #define FRAME_HELLO_SIZE 30
 
+/*
+ * The struct and the wire agree on every offset, so a little-endian machine copies the
+ * header and all others turn its four words around.
+ */
+static_assert(sizeof(struct frame) == FRAME_HEADER_SIZE, "a frame is its header");
+static_assert(offsetof(struct frame, channel) == 4 && offsetof(struct frame, kind) == 5 &&
+		      offsetof(struct frame, flags) == 6 && offsetof(struct frame, call_id) == 8 &&
+		      offsetof(struct frame, code) == 16 && offsetof(struct frame, total) == 20 &&
+		      offsetof(struct frame, timeout_ns) == 24,
+	      "a frame is its header");
+
+static inline uint64_t frame_word(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word;
+#else
+	return __builtin_bswap64(word);
+#endif
+}
+
+/* The header from its four words, as they stand in memory. */
+static inline void frame_from_words(struct frame *ret_header, const uint64_t words[static 4])
+{
+	uint64_t w0 = frame_word(words[0]), w2 = frame_word(words[2]);
+
+	*ret_header = (struct frame){
+		.length = (uint32_t)w0,
+		.channel = (uint8_t)(w0 >> 32),
+		.kind = (uint8_t)(w0 >> 40),
+		.flags = (uint16_t)(w0 >> 48),
+		.call_id = frame_word(words[1]),
+		.code = (uint32_t)w2,
+		.total = (uint32_t)(w2 >> 32),
+		.timeout_ns = frame_word(words[3]),
+	};
+}
+
 /* Write HEADER's 32 bytes at OUT. */
-void frame_encode(const struct frame *header, uint8_t out[static FRAME_HEADER_SIZE]);
+static inline void frame_encode(const struct frame *header, uint8_t out[static FRAME_HEADER_SIZE])
+{
+	uint64_t words[4] = {
+		frame_word(header->length | (uint64_t)header->channel << 32 |
+			   (uint64_t)header->kind << 40 | (uint64_t)header->flags << 48),
+		frame_word(header->call_id),
+		frame_word(header->code | (uint64_t)header->total << 32),
+		frame_word(header->timeout_ns),
+	};
+
+	memcpy(out, words, sizeof words);
+}
 
 /* Read 32 bytes. Says nothing about their sense; see frame_check(). */
-void frame_decode(struct frame *ret_header, const uint8_t bytes[static FRAME_HEADER_SIZE]);
+static inline void frame_decode(struct frame *ret_header,
+				const uint8_t bytes[static FRAME_HEADER_SIZE])
+{
+	uint64_t words[4];
+
+	memcpy(words, bytes, sizeof words);
+	frame_from_words(ret_header, words);
+}
 
 /*
- * Whether HEADER could be part of a sane conversation: known kind and flags, length at
- * most FRAME_BODY_MAX, total not less than length where both count, and so on.
+ * Whether HEADER could be part of a sane conversation:
+ * - kind and flags are known, and length is at most FRAME_BODY_MAX;
+ * - hello has no call id; all others but goaway have one;
+ * - flags stand on messages only (request, reply, one-way, item), never more and memfd
+ *   together; a fragment that others follow is not empty;
+ * - total is 0 (a later fragment, or an empty body), or the length of a body in one
+ *   frame, or more than the length of the first fragment; with a memfd, at most
+ *   FRAME_PAYLOAD_MAX (whether a total is affordable is for the receiver to say);
+ * - error has a status; cancel and credit have no body.
  * Returns 0 or -EPROTO with the field named in ERR.
  */
-int frame_check(const struct frame *header, struct cell_error *err);
+int frame_check_all(const struct frame *header, struct cell_error *err);
+
+static inline int frame_check(const struct frame *header, struct cell_error *err)
+{
+	const uint32_t messages = 1u << FRAME_REQUEST | 1u << FRAME_REPLY | 1u << FRAME_ONE_WAY |
+				  1u << FRAME_ITEM;
+	const uint32_t plain = FRAME_FLAG_IDEMPOTENT | FRAME_FLAG_METADATA;
+
+	/* Nearly every frame is a whole message; it needs no call. */
+	if (header->kind < 32 && (messages >> header->kind & 1) && !(header->flags & ~plain) &&
+	    header->length <= FRAME_BODY_MAX && header->call_id &&
+	    (header->total == header->length || header->total == 0))
+		return 0;
+	return frame_check_all(header, err);
+}
 
 /* Bytes a frame with LENGTH bytes of body takes in a ring. LENGTH at most FRAME_BODY_MAX. */
 static inline size_t frame_ring_size(size_t length)
@@ -95,14 +173,18 @@ int frame_hello_decode(struct frame_hello *ret_hello, const uint8_t *bytes, size
 
 /*
  * Metadata: a u16 size (of what follows it), then records of u8 tag, u16 length, value,
- * in front of the body. Unknown tags are skipped.
+ * in front of the body. Unknown tags are skipped; a known one stands at most once.
  */
+#define FRAME_TRACE_SIZE 25
+#define FRAME_IDEMPOTENCY_KEY_MAX 64
+/* Bytes of a block after its size. */
+#define FRAME_METADATA_MAX 512
+
 enum frame_tag {
 	FRAME_TAG_TRACE = 1,          /* 25 bytes: trace id (16), span id (8), flags (1) (W3C Trace Context) */
-	FRAME_TAG_PRINCIPAL = 2,      /* text; only from a peer that may speak for others */
-	FRAME_TAG_IDEMPOTENCY_KEY = 3 /* bytes, at most 64 */
+	FRAME_TAG_PRINCIPAL = 2,      /* text, no control bytes; only from a peer that may speak for others */
+	FRAME_TAG_IDEMPOTENCY_KEY = 3 /* bytes, 1 to 64 */
 };
-#define FRAME_METADATA_MAX 512
 
 struct frame_metadata {
 	const uint8_t *trace;     /* 25 bytes, or NULL */
@@ -121,6 +203,11 @@ int frame_metadata_decode(struct frame_metadata *ret_metadata, size_t *ret_used,
 
 /* Bytes that frame_metadata_encode() will write; 0 if there is nothing to say. */
 size_t frame_metadata_size(const struct frame_metadata *metadata);
+
+/*
+ * Write the block at OUT and return where the body follows. The caller keeps to the
+ * limits above; an empty METADATA writes nothing (and wants no FRAME_FLAG_METADATA).
+ */
 uint8_t *frame_metadata_encode(const struct frame_metadata *metadata, uint8_t *out);
 
 /* "request", "item", …; never NULL. */
