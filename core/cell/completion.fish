@@ -1,0 +1,30 @@
+# Completion of `cell` for fish: verbs as they are installed, options as each verb's
+# own --help lists them, names of the cells that this node knows.
+
+function __cell_verbs
+    set -l program (command -s cell); or return
+    for verb in (dirname (realpath $program))/cell-*
+        test -x $verb; and basename $verb | string replace -r '^cell-' ''
+    end | string match -v sandbox
+    echo help
+end
+
+function __cell_verb
+    for word in (commandline -opc)[2..-1]
+        string match -q -- '-*' $word; or echo $word; and return
+    end
+end
+
+function __cell_names
+    cell ps --json 2>/dev/null | string match -ra '"(?:cell|name)": *"[a-z][a-z0-9-]*"' |
+        string replace -r '.*"(.*)"' '$1' | sort -u
+end
+
+function __cell_options
+    cell (__cell_verb) --help 2>/dev/null </dev/null | string match -ra -- '--[a-z][a-z-]*' | sort -u
+end
+
+complete -c cell -n 'test -z (__cell_verb)' -f -a '(__cell_verbs)'
+complete -c cell -n 'test (__cell_verb) = help' -f -a '(__cell_verbs)'
+complete -c cell -n 'test -n (__cell_verb)' -a '(__cell_names)'
+complete -c cell -n 'test -n (__cell_verb)' -a '(__cell_options)'
