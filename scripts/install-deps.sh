@@ -32,7 +32,7 @@ run='build-essential pkg-config libev-dev libprotobuf-c-dev protobuf-c-compiler
 	libseccomp-dev liblmdb-dev libncurses-dev bubblewrap mandoc'
 test='check bats shellcheck clang clang-tidy clang-format cppcheck valgrind
 	libclang-rt-14-dev python3 python3-protobuf jq strace tmux gdb'
-bench='libnng-dev libzmq3-dev libcapnp-dev capnproto libsystemd-dev libgrpc++-dev
+bench='libnng-dev libzmq3-dev libcapnp-dev capnproto libsystemd-dev libnats-dev libgrpc++-dev
 	protobuf-compiler-grpc'
 
 case ${1:-run} in
@@ -70,8 +70,21 @@ if [ "$(id -u)" -ne 0 ]; then
 		exit 1
 	}
 fi
-echo "install-deps: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -q
-# shellcheck disable=SC2086
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
+
+# apt says a lot; it is of interest only when something went wrong.
+run() {
+	# shellcheck disable=SC2086 # no sudo is no word
+	$sudo env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 </dev/null || {
+		cat "$log" >&2
+		echo "install-deps: failed: $*" >&2
+		exit 1
+	}
+}
+
+echo "install-deps: installing$missing (a minute or two)"
+run apt-get update -q
+# shellcheck disable=SC2086 # the list is words
+run apt-get install -q -y --no-install-recommends $missing

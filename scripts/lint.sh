@@ -34,7 +34,7 @@ sources() {
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"
 	else
-		git ls-files 'core/*.c' 'cells/*.c' 'tests/*.c' ':!tests/bench/peers' ':!cells/examples'
+		git ls-files 'core/*.c' 'cells/*.c' 'tests/*.c' ':!tests/bench' ':!cells/examples'
 	fi
 }
 
@@ -42,7 +42,7 @@ packages='libprotobuf-c libsodium inih jansson libseccomp ncursesw check'
 printf '#define CELL_VERSION "lint"\n' >"$temp/version.h"
 # shellcheck disable=SC2086 # words
 flags="-D_GNU_SOURCE -include $temp/version.h -Icore/include -I$O/gen $(pkg-config --cflags $packages)"
-test_flags='-Itests/lib -Itests/bench -Icore -Icells -I.'
+test_flags='-Itests/lib -Icore -Icells -I.'
 
 note 'public headers as C11, C23, C++'
 for header in core/include/cell/*.h; do

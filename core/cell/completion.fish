@@ -11,8 +11,12 @@ end
 
 function __cell_verb
     for word in (commandline -opc)[2..-1]
-        string match -q -- '-*' $word; or echo $word; and return
+        string match -q -- '-*' $word; or begin
+            echo $word
+            return 0
+        end
     end
+    return 1
 end
 
 function __cell_names
@@ -24,7 +28,6 @@ function __cell_options
     cell (__cell_verb) --help 2>/dev/null </dev/null | string match -ra -- '--[a-z][a-z-]*' | sort -u
 end
 
-complete -c cell -n 'test -z (__cell_verb)' -f -a '(__cell_verbs)'
-complete -c cell -n 'test (__cell_verb) = help' -f -a '(__cell_verbs)'
-complete -c cell -n 'test -n (__cell_verb)' -a '(__cell_names)'
-complete -c cell -n 'test -n (__cell_verb)' -a '(__cell_options)'
+complete -c cell -n 'not __cell_verb >/dev/null' -f -a '(__cell_verbs)'
+complete -c cell -n 'contains help (__cell_verb)' -f -a '(__cell_verbs)'
+complete -c cell -n '__cell_verb >/dev/null' -a '(__cell_names) (__cell_options)'
