@@ -30,4 +30,5 @@ end
 
 complete -c cell -n 'not __cell_verb >/dev/null' -f -a '(__cell_verbs)'
 complete -c cell -n 'contains help (__cell_verb)' -f -a '(__cell_verbs)'
-complete -c cell -n '__cell_verb >/dev/null' -a '(__cell_names) (__cell_options)'
+complete -c cell -n '__cell_verb >/dev/null' -a '(__cell_names)'
+complete -c cell -n '__cell_verb >/dev/null; and string match -q -- "-*" (commandline -ct)' -a '(__cell_options)'
