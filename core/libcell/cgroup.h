@@ -36,8 +36,8 @@ enum cell_cgroup_controller {
 struct cell_cgroup_root {
 	enum cell_cgroup_version version;
 	unsigned controllers;            /* enum cell_cgroup_controller: which can be used */
-	char path[CELL_CGROUP_ROOT_MAX]; /* v2: the folder below which ours go; v1: the one that
-					    holds a folder per controller */
+	char path[CELL_CGROUP_ROOT_MAX]; /* v2: the folder below which ours go; v1: the one
+					    that holds a folder per controller */
 };
 
 struct cell_cgroup {

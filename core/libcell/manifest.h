@@ -20,7 +20,8 @@ extern "C" {
 
 /* Bytes of a cell's name without the NUL; it is also a host name inside the sandbox. */
 #define CELL_NAME_MAX 63
-/* Bytes of a manifest: hundreds of lines, and small enough to hold for each of 1,000 cells. */
+/* Bytes of a manifest: hundreds of lines, and small enough to hold for each of 1,000 cells.
+ */
 #define CELL_MANIFEST_MAX 65536
 /* Words in one list of a manifest ([uses] lines, uids, mounts, …). */
 #define CELL_MANIFEST_LIST_MAX 256
@@ -36,7 +37,7 @@ struct cell_channels {
 };
 
 #define CELL_CHANNELS_NONE ((struct cell_channels){ { 0, 0, 0, 0 } })
-#define CELL_CHANNELS_ALL                                                          \
+#define CELL_CHANNELS_ALL                                                                    \
 	((struct cell_channels){ { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX } })
 
 static inline bool cell_channels_has(const struct cell_channels *set, uint8_t channel)
@@ -103,21 +104,22 @@ struct cell_manifest_remote {
  */
 struct cell_manifest {
 	struct cell_arena arena;
-	const char *path;    /* as given to read or parse */
+	const char *path; /* as given to read or parse */
 
 	/* [cell] */
 	const char *name;    /* valid by cell_name_is_valid() */
 	const char *summary; /* one line; "" if not given */
 	const char *version; /* "" if not given */
-	const char *program; /* path to execute: absolute, or below the manifest's folder as given */
+	const char *program; /* path to execute: absolute, or below the manifest's folder as
+				given */
 	const char **exec;   /* argument vector; exec[0] as written */
 	size_t n_exec;
 	enum cell_start start;
 	enum cell_restart restart;
 	uint32_t instances;     /* kept running: from boot, or once started on demand */
 	uint32_t max_instances; /* at least `instances` */
-	const char *user;       /* NULL: the default. Never root. Only used when started by root */
-	bool init;              /* bwrap's init is pid 1, and the program no libcell cell */
+	const char *user; /* NULL: the default. Never root. Only used when started by root */
+	bool init;        /* bwrap's init is pid 1, and the program no libcell cell */
 	uint64_t ready_timeout_ns;
 	uint64_t drain_timeout_ns;
 	uint64_t stop_timeout_ns; /* from TERM to KILL */
@@ -125,7 +127,8 @@ struct cell_manifest {
 	/* [uses], without `*` */
 	struct cell_manifest_use *uses;
 	size_t n_uses;
-	/* `* = …`: asks for every cell; counts only for cells the node's configuration trusts */
+	/* `* = …`: asks for every cell; counts only for cells the node's configuration trusts
+	 */
 	struct cell_channels uses_any;
 
 	/* [serves] */
@@ -138,30 +141,30 @@ struct cell_manifest {
 
 	/* [limits]; 0 = none, where cell-manifest(5) allows `none` */
 	uint64_t memory_bytes;
-	uint32_t cpu_percent; /* of one CPU; 200 is two */
-	uint32_t tasks;       /* processes and threads */
-	uint32_t files;       /* open descriptors */
-	uint32_t connections; /* per instance */
-	uint64_t payload_bytes; /* largest payload memfd it accepts */
+	uint32_t cpu_percent;     /* of one CPU; 200 is two */
+	uint32_t tasks;           /* processes and threads */
+	uint32_t files;           /* open descriptors */
+	uint32_t connections;     /* per instance */
+	uint64_t payload_bytes;   /* largest payload memfd it accepts */
 	uint64_t call_timeout_ns; /* default deadline of its calls */
 
 	/* [sandbox] */
 	enum cell_network network;
-	bool state;                  /* has a state directory */
-	bool report_denied;          /* refused system calls are logged by libcell */
+	bool state;                   /* has a state directory */
+	bool report_denied;           /* refused system calls are logged by libcell */
 	const char *const *read_only; /* absolute paths, mounted at the same place */
 	size_t n_read_only;
-	const char *const *env;      /* "NAME": passed on if set; "NAME=VALUE": set */
+	const char *const *env; /* "NAME": passed on if set; "NAME=VALUE": set */
 	size_t n_env;
 
 	/* [macros] */
-	bool provides_macros;         /* there is such a section */
+	bool provides_macros;          /* there is such a section */
 	const char *const *namespaces; /* at least one if provides_macros */
 	size_t n_namespaces;
 
 	/* [log] */
-	const char *log_level;  /* as $CELL_LOG; NULL if not given */
-	uint32_t log_rate;      /* lines a second that are kept; 0 = all */
+	const char *log_level;   /* as $CELL_LOG; NULL if not given */
+	uint32_t log_rate;       /* lines a second that are kept; 0 = all */
 	uint64_t log_size_bytes; /* kept on disk before the oldest go */
 };
 
@@ -185,15 +188,22 @@ void cell_manifest_freep(struct cell_manifest **manifest);
  * The channels on which [uses] lets this cell call CELL. TRUSTED says that the node's
  * configuration grants it `*`.
  */
-struct cell_channels cell_manifest_uses(const struct cell_manifest *manifest, const char *cell,
-					bool trusted);
+struct cell_channels cell_manifest_uses(const struct cell_manifest *manifest,
+					const char *cell, bool trusted);
 
-/* Whether [serves] lets in outside programs of UID (besides the node's own, whom cellcore knows). */
+/* Whether [serves] lets in outside programs of UID (besides the node's own, whom cellcore
+ * knows). */
 bool cell_manifest_serves_uid(const struct cell_manifest *manifest, uint32_t uid);
 
 /* Whether `[serves] remote =` lets in CELL of node NODE. */
 bool cell_manifest_serves_remote(const struct cell_manifest *manifest, const char *node,
 				 const char *cell);
+
+/*
+ * Why PATH, absolute and as written, must not be mounted into a sandbox; NULL if it may.
+ * Asked again of the resolved path when it is mounted.
+ */
+const char *cell_mount_refusal(const char *path);
 
 /* ---- numbers as manifests and options spell them ---------------------------------- */
 
