@@ -22,7 +22,9 @@ struct cell_error;
 
 enum cell_decode_flag {
 	/* BYTES is writable and has one spare byte behind its end: strings stay in place. */
-	CELL_DECODE_IN_PLACE = 1
+	CELL_DECODE_IN_PLACE = 1,
+	/* BYTES outlives the message but is read-only: bytes stay in place, strings are copied. */
+	CELL_DECODE_BYTES_STAY = 2
 };
 
 struct cell_message_type {
@@ -37,7 +39,7 @@ struct cell_message_type {
 
 	/*
 	 * Fill the struct at MESSAGE (SIZE bytes, need not be cleared) from LEN bytes.
-	 * What it points to lives in ARENA or, with CELL_DECODE_IN_PLACE, in BYTES.
+	 * What it points to lives in ARENA or, as FLAGS allow, in BYTES.
 	 * Unknown fields are skipped. Returns 0, CELL_INVALID_ARGUMENT naming the field,
 	 * or -ENOMEM.
 	 */
