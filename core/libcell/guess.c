@@ -1,19 +1,11 @@
-#include <cell/internal/guess.h>
+#include "guess.h"
 
-#include <ctype.h>
 #include <string.h>
 
-/* Case, and one kind of dash for the other, are no mistakes worth counting. */
-static int fold(char c)
-{
-	return c == '_' ? '-' : tolower((unsigned char)c);
-}
-
-/* Edit distance with swapped neighbours as one edit; both words are at most CELL_GUESS_MAX.
- */
+/* Edit distance with swapped neighbours as one edit; both words are at most GUESS_MAX. */
 static size_t word_distance(const char *a, const char *b)
 {
-	size_t rows[3][CELL_GUESS_MAX + 1];
+	size_t rows[3][GUESS_MAX + 1];
 	size_t n = strlen(a), m = strlen(b);
 
 	for (size_t j = 0; j <= m; j++)
@@ -23,14 +15,13 @@ static size_t word_distance(const char *a, const char *b)
 
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
-			size_t best = above[j - 1] + (fold(a[i - 1]) != fold(b[j - 1]));
+			size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
 
 			if (above[j] + 1 < best)
 				best = above[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) &&
-			    fold(a[i - 2]) == fold(b[j - 1]) &&
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
 			    rows[(i + 1) % 3][j - 2] + 1 < best)
 				best = rows[(i + 1) % 3][j - 2] + 1;
 			row[j] = best;
@@ -39,16 +30,11 @@ static size_t word_distance(const char *a, const char *b)
 	return rows[n % 3][m];
 }
 
-struct cell_guess cell_guess(const char *word)
-{
-	return (struct cell_guess){ .word = word };
-}
-
-void cell_guess_try(struct cell_guess *guess, const char *candidate)
+void guess_try(struct guess *guess, const char *candidate)
 {
 	size_t len = strlen(guess->word), distance;
 
-	if (len > CELL_GUESS_MAX || strlen(candidate) > CELL_GUESS_MAX)
+	if (len > GUESS_MAX || strlen(candidate) > GUESS_MAX)
 		return;
 	distance = word_distance(guess->word, candidate);
 	/* Two slips, or one in a short word; never a word of which nothing is left. */

@@ -17,7 +17,7 @@
 
 #include <cell/cell.h>
 
-#include <cell/internal/guess.h>
+#include "guess.h"
 #include "manifest_parser.h"
 
 /* A path longer than this loses its front in messages, so that the message fits. */
@@ -168,10 +168,10 @@ static size_t skip_blank(const char *line, size_t len, size_t at)
 
 static int section_unknown(struct parser *parser, const char *name, size_t column)
 {
-	struct cell_guess guess = cell_guess(name);
+	struct guess guess = { .word = name };
 
 	for (size_t i = 0; sections[i]; i++)
-		cell_guess_try(&guess, sections[i]);
+		guess_try(&guess, sections[i]);
 	if (guess.best)
 		return manifest_fail_at(parser, parser->line_number, column,
 					"unknown section [%s]; did you mean [%s]?",

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cell/internal/guess.h>
+#include "guess.h"
 
 /* Run ADD for each word of VALUE. */
 static int words_each(struct parser *parser, char *value, bool commas,
@@ -55,7 +55,7 @@ static int set_text(struct parser *parser, const struct key *key, char *value)
 
 static int set_choice(struct parser *parser, const struct key *key, char *value)
 {
-	struct cell_guess guess = cell_guess(value);
+	struct guess guess = { .word = value };
 	char list[96] = "";
 	size_t len = 0;
 
@@ -65,7 +65,7 @@ static int set_choice(struct parser *parser, const struct key *key, char *value)
 			memcpy(member(parser, key), &i, sizeof i);
 			return 0;
 		}
-		cell_guess_try(&guess, key->choices[i]);
+		guess_try(&guess, key->choices[i]);
 		len += (size_t)snprintf(list + len, sizeof list - len, "%s%s",
 					i == 0                ? ""
 					: key->choices[i + 1] ? ", "
@@ -475,11 +475,11 @@ unsigned manifest_line_of(const struct parser *parser, const char *section, cons
 
 static int key_unknown(struct parser *parser, const char *name, size_t column)
 {
-	struct cell_guess guess = cell_guess(name);
+	struct guess guess = { .word = name };
 
 	for (size_t i = 0; i < N_KEYS; i++) {
 		if (strcmp(keys[i].section, parser->section) == 0)
-			cell_guess_try(&guess, keys[i].name);
+			guess_try(&guess, keys[i].name);
 		else if (strcmp(keys[i].name, name) == 0)
 			return manifest_fail_at(parser, parser->line_number, column,
 						"'%s' belongs to section [%s]", name,
@@ -518,12 +518,12 @@ int manifest_key_line(struct parser *parser, const char *name, size_t column, ch
 
 static int channels_fail(struct parser *parser, const char *word, size_t column)
 {
-	struct cell_guess guess = cell_guess(word);
+	struct guess guess = { .word = word };
 	char names[4][CELL_CHANNEL_NAME_MAX];
 
-	cell_guess_try(&guess, "all");
+	guess_try(&guess, "all");
 	for (uint8_t i = 0; i < 4; i++)
-		cell_guess_try(&guess, cell_channel_name(i, names[i]));
+		guess_try(&guess, cell_channel_name(i, names[i]));
 	if (guess.best)
 		return manifest_fail_at(parser, parser->line_number, column,
 					"'%s' is no channel; did you mean '%s'?",
