@@ -264,8 +264,7 @@ int sock_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds,
 	} while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return 0;
-	/* ETOOMANYREFS: as many descriptors are in flight as we may have open. It passes. */
-	if (errno == EAGAIN || errno == ETOOMANYREFS || errno == ENOBUFS)
+	if (errno == EAGAIN)
 		return SOCK_WAIT;
 	return cell_fail(err, -errno, "sending a packet: %s", strerror(errno));
 }

@@ -72,7 +72,8 @@ int sock_pass_creds(int fd, struct cell_error *err);
 /*
  * Send one packet made of N_PARTS parts, with N_FDS (at most SOCK_FDS_MAX) descriptors,
  * which stay ours. All or nothing: 0, SOCK_WAIT if it does not fit now, or an error
- * (-EPIPE and -ECONNRESET: the peer is gone). Never raises SIGPIPE.
+ * (-EPIPE and -ECONNRESET: the peer is gone; -ETOOMANYREFS: so many descriptors are under
+ * way that the kernel takes no more, which no poll tells the end of). Never raises SIGPIPE.
  */
 int sock_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds,
 	      struct cell_error *err);
