@@ -19,20 +19,21 @@ DESCRIPTOR_LIB := $(O)/lib/libcelldescriptor.a
 $(eval $(call archive,$(DESCRIPTOR_LIB),$(GOOGLE_OBJECTS)))
 
 # Without the plugin there is nothing to generate with.
-PLUGIN_SOURCES := $(wildcard core/protoc-gen-cell/*.c)
+PLUGIN_SOURCES := $(if $(wildcard core/protoc-gen-cell/main.c),$(wildcard core/protoc-gen-cell/*.c))
 PLUGIN := $(O)/bin/protoc-gen-cell
 PROTOS := $(if $(PLUGIN_SOURCES),$(patsubst proto/%.proto,%,$(wildcard proto/*.proto)))
 GENERATED_HEADERS := $(PROTOS:%=$(O)/gen/%.cell.h)
 
 # A leak in a program that lives for one file is no reason to stop a sanitizer build.
 # protoc notes which other files were imported in $(O)/gen/NAME.d.
+# $(eval $(call generate,NAME,FOLDER))
 define generate
-$(O)/gen/$(1).cell.h $(O)/gen/$(1).cell.c &: proto/$(1).proto $(PLUGIN)
+$(O)/gen/$(1).cell.h $(O)/gen/$(1).cell.c &: $(2)/$(1).proto $(PLUGIN)
 	$$(call say,GEN,$$<) ASAN_OPTIONS=detect_leaks=0 protoc --plugin=protoc-gen-cell=$(PLUGIN) --cell_out=$(O)/gen \
-		--dependency_out=$(O)/gen/$(1).d -I proto $$<
+		--dependency_out=$(O)/gen/$(1).d $(sort -Iproto -I$(2)) $$<
 endef
-$(foreach p,$(PROTOS),$(eval $(call generate,$(p))))
--include $(wildcard $(PROTOS:%=$(O)/gen/%.d))
+$(foreach p,$(PROTOS),$(eval $(call generate,$(p),proto)))
+-include $(wildcard $(O)/gen/*.d)
 
 PLUGIN_OBJECTS := $(call objects,$(PLUGIN_SOURCES))
 BOOT_OBJECTS := $(PLUGIN_OBJECTS) $(GOOGLE_OBJECTS)

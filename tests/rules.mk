@@ -13,11 +13,16 @@ CHECK_LIBS = $(call pkg_libs,check)
 TEST_CFLAGS = -Itests/lib -Icore -Icells -I. $(call pkg_cflags,check)
 $(O)/obj/tests/%.o: EXTRA = $(TEST_CFLAGS)
 
+# Contracts that only tests speak.
+TEST_PROTOS := $(if $(PLUGIN_SOURCES),$(patsubst tests/lib/%.proto,%,$(wildcard tests/lib/*.proto)))
+$(foreach p,$(TEST_PROTOS),$(eval $(call generate,$(p),tests/lib)))
+GENERATED_HEADERS += $(TEST_PROTOS:%=$(O)/gen/%.cell.h)
+
 # Helpers; the two mains of other programs are members too, taken only by who has none.
 TESTLIB_MAINS := tests/lib/main.c tests/lib/replay.c
 TESTLIB_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard tests/lib/*.c)) \
-	$(wildcard tests/lib/main.c))
-TESTLIB := $(if $(TESTLIB_OBJECTS),$(O)/lib/libtestlib.a)
+	$(wildcard tests/lib/main.c)) $(TEST_PROTOS:%=$(O)/obj/gen/%.cell.o)
+TESTLIB := $(if $(strip $(TESTLIB_OBJECTS)),$(O)/lib/libtestlib.a)
 $(eval $(call archive,$(O)/lib/libtestlib.a,$(TESTLIB_OBJECTS)))
 
 TEST_ARCHIVES := $(TESTLIB) $(cellcore_LIB) $(sandbox_LIB) $(COMMAND_LIB) $(CELL_ARCHIVES)
