@@ -130,7 +130,7 @@ const uint8_t *cell_decode_fail(struct cell_decoder *d, const char *names, uint3
 	if (field)
 		(void)cell_fail(d->err, d->code, "%s.%.*s: %s", names, len, field, why);
 	else
-		(void)cell_fail(d->err, d->code, "%s: field %u: %s", names, tag >> 3, why);
+		(void)cell_fail(d->err, d->code, "%s: in an unknown field: %s", names, why);
 	d->why = NULL;
 	return NULL;
 }

@@ -1,0 +1,137 @@
+#include "names.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "text.h"
+
+static bool is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+static bool is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Whether a new word begins at NAME[I]: fooBar, HTTPRequest, v2Thing. */
+static bool begins_word(const char *name, size_t i)
+{
+	if (!i || !is_upper(name[i]) || name[i - 1] == '_')
+		return false;
+	return is_lower(name[i - 1]) || is_digit(name[i - 1]) || is_lower(name[i + 1]);
+}
+
+char *name_snake(const char *name)
+{
+	char *snake = take(2 * strlen(name) + 1);
+	char *out = snake;
+
+	for (size_t i = 0; name[i]; i++) {
+		if (begins_word(name, i))
+			*out++ = '_';
+		*out++ = name[i] == '-' ? '_' : (char)tolower((unsigned char)name[i]);
+	}
+	return snake;
+}
+
+char *name_upper(const char *name)
+{
+	char *upper = name_snake(name);
+
+	for (char *at = upper; *at; at++)
+		*at = (char)toupper((unsigned char)*at);
+	return upper;
+}
+
+/* v1, v12, v1beta2, v1alpha1 */
+static bool is_version(const char *word, size_t len)
+{
+	size_t i = 1;
+
+	if (len < 2 || word[0] != 'v' || !is_digit(word[1]))
+		return false;
+	while (i < len && is_digit(word[i]))
+		i++;
+	if (len - i > 4 && !strncmp(word + i, "beta", 4))
+		i += 4;
+	else if (len - i > 5 && !strncmp(word + i, "alpha", 5))
+		i += 5;
+	while (i < len && is_digit(word[i]))
+		i++;
+	return i == len;
+}
+
+char *name_package_noun(const char *package)
+{
+	const char *end = package + strlen(package);
+	const char *start;
+
+	for (;;) {
+		start = end;
+		while (start > package && start[-1] != '.')
+			start--;
+		if (start == end)
+			return NULL;
+		if (!is_version(start, (size_t)(end - start)))
+			return take_printf("%.*s", (int)(end - start), start);
+		if (start == package)
+			return NULL;
+		end = start - 1;
+	}
+}
+
+/* Keywords of C23 and C++20, and object-like macros that headers define in lower case. */
+static const char *const taken_names[] = {
+	"alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool",
+	"break", "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await",
+	"co_return", "co_yield", "compl", "complex", "concept", "const", "const_cast",
+	"consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do",
+	"double", "dynamic_cast", "else", "enum", "errno", "explicit", "export", "extern",
+	"false", "float", "for", "friend", "goto", "i386", "if", "imaginary", "inline", "int",
+	"linux", "long", "mutable", "namespace", "new", "noexcept", "noreturn", "not", "not_eq",
+	"nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register",
+	"reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof",
+	"static", "static_assert", "static_cast", "stderr", "stdin", "stdout", "struct", "switch",
+	"template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid",
+	"typename", "typeof", "typeof_unqual", "union", "unix", "unsigned", "using", "virtual",
+	"void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+};
+
+const char *name_member(const char *name)
+{
+	for (size_t i = 0; i < sizeof taken_names / sizeof taken_names[0]; i++)
+		if (!strcmp(name, taken_names[i]))
+			return take_printf("%s_", name);
+	return name;
+}
+
+/* What follows PREFIX and '_' in NAME, or NULL if NAME does not go on like that. */
+static const char *after(const char *name, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	if (strncmp(name, prefix, len) || name[len] != '_' || !name[len + 1])
+		return NULL;
+	return name + len + 1;
+}
+
+char *name_constant(const char *prefix, const char *tag, const char *name, const char *value)
+{
+	const char *whole = name_upper(tag);
+	const char *rest = after(value, whole);
+
+	/* What of the tag the file's own name repeats: with the outer messages, or without. */
+	if (!rest)
+		rest = after(value, whole + strlen(prefix) + 1);
+	if (!rest)
+		rest = after(value, name_upper(name));
+	return take_printf("%s_%s", whole, rest ? rest : value);
+}
