@@ -1,9 +1,9 @@
 /*
  * Large bodies by reference: memory that is born in a memfd, handed on without a copy.
  *
- * A `bytes` field in the message limit (16 MiB) travels by copy, in fragments. Anything
- * larger is built here: one payload is the whole body of a request, reply or item of a
- * method whose message has `bytes` as field 1 and nothing else (cell.common.v1.Payload).
+ * Any other body over the message limit (16 MiB) is refused. A payload is a whole message
+ * of the shape `message X { bytes data = 1; }`: who receives it finds the bytes in place, in
+ * read-only memory, as in any other request or reply.
  */
 #pragma once
 
@@ -27,13 +27,13 @@ size_t cell_payload_size(const struct cell_payload *payload);
 void cell_payload_free(struct cell_payload *payload);
 
 /*
- * Call METHOD with PAYLOAD as the request's whole body. The payload is unmapped, sealed and
+ * Call METHOD, whose request has that shape, with PAYLOAD as its data. The payload is unmapped, sealed and
  * handed over; it may be sent again (to others), no more written.
  */
 int cell_invoke_payload(struct cell_call *call, struct cell_ref *ref,
 			const struct cell_method *method, struct cell_payload *payload, void *out);
 
-/* In a handler: the request's payload, or NULL if the body came by copy. */
+/* In a handler: the request's payload, to hand it on; NULL if the body came by copy. */
 struct cell_payload *cell_call_payload(struct cell_call *call);
 
 /* In a handler: answer with PAYLOAD instead of the reply struct. */

@@ -1,0 +1,730 @@
+#include "connection.h"
+
+#include "callstate.h"
+#include "clock.h"
+
+#include <cell/cell.h>
+#include <cell/defaults.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Room that large bodies leave in a link for small frames. */
+#define HEADROOM (RING_SIZE - 2 * (FRAME_HEADER_SIZE + FRAME_BODY_MAX))
+
+static void on_bell(struct ev_loop *ev, ev_io *io, int events)
+{
+	struct connection *conn = io->data;
+	uint64_t count;
+
+	(void)ev;
+	(void)events;
+	(void)!read(io->fd, &count, sizeof count);
+	runtime_make_hot(conn->rt, conn);
+}
+
+
+static void on_readable(struct ev_loop *ev, ev_io *io, int events)
+{
+	struct connection *conn = io->data;
+
+	(void)ev;
+	(void)events;
+	runtime_make_hot(conn->rt, conn);
+}
+
+static void on_writable(struct ev_loop *ev, ev_io *io, int events)
+{
+	struct connection *conn = io->data;
+
+	(void)events;
+	ev_io_stop(ev, &conn->write_io);
+	runtime_make_dirty(conn->rt, conn);
+	runtime_make_hot(conn->rt, conn);
+}
+
+/* The lifeline: payload descriptors while the peer lives, its end when it is gone. */
+static void lifeline_read(struct connection *conn)
+{
+	while (!conn->is_broken) {
+		struct sock_packet packet;
+		struct cell_error err;
+		uint8_t bytes[16];
+		int r = sock_recv(conn->link.fd, bytes, sizeof bytes, &packet, &err);
+
+		if (r == SOCK_WAIT)
+			return;
+		if (r == SOCK_END || r == -ECONNRESET) {
+			/* What it sent before it ended still counts. */
+			while (!conn->is_broken && connection_drain(conn, RUNTIME_FRAMES_PER_TURN))
+				;
+			connection_break(conn, CELL_UNAVAILABLE, "the peer is gone");
+			return;
+		}
+		if (r < 0 || packet.len != sizeof bytes || packet.n_fds != 1 ||
+		    conn->n_payloads == CONNECTION_PAYLOADS_MAX) {
+			if (r == 0)
+				sock_packet_close(&packet);
+			conn->rt->stats.broken_peers++;
+			connection_break(conn, CELL_UNAVAILABLE,
+					 "the peer broke the rules of its lifeline");
+			return;
+		}
+		conn->payloads[conn->n_payloads++] = (struct waiting_payload){
+			.call_id = cell_load_u64(bytes),
+			.size = cell_load_u64(bytes + 8),
+			.fd = packet.fds[0],
+		};
+	}
+}
+
+static void on_lifeline(struct ev_loop *ev, ev_io *io, int events)
+{
+	struct connection *conn = io->data;
+
+	(void)ev;
+	(void)events;
+	/* Its last frames may start handlers: that is the outer loop's work. */
+	conn->lifeline_is_ready = true;
+	ev_io_stop(ev, io);
+	runtime_make_hot(conn->rt, conn);
+}
+
+static int send_hello(struct connection *conn, struct cell_error *err)
+{
+	uint8_t body[FRAME_HELLO_SIZE];
+	struct frame frame = { .kind = FRAME_HELLO };
+
+	frame_hello_encode(&(struct frame_hello){
+		.version = FRAME_VERSION,
+		.message_max = conn->rt->message_max,
+		.calls_max = conn->rt->calls_max,
+		.window = CONNECTION_STREAM_WINDOW,
+		.payload_max = conn->link.kind == LINK_RING ? conn->rt->payload_max : 0,
+		.schema = conn->rt->schema,
+	}, body);
+	return connection_send_bytes(conn, &frame, body, sizeof body, err);
+}
+
+static void watch(struct connection *conn)
+{
+	struct ev_loop *ev = conn->rt->ev;
+
+	if (conn->link.kind == LINK_RING) {
+		ev_io_init(&conn->bell_io, on_bell, conn->link.bell, EV_READ);
+		ev_io_init(&conn->socket_io, on_lifeline, conn->link.fd, EV_READ);
+		conn->bell_io.data = conn;
+		ev_io_start(ev, &conn->bell_io);
+	} else {
+		ev_io_init(&conn->socket_io, on_readable, conn->link.fd, EV_READ);
+		ev_io_init(&conn->write_io, on_writable, conn->link.fd, EV_WRITE);
+		conn->write_io.data = conn;
+	}
+	conn->socket_io.data = conn;
+	ev_io_start(ev, &conn->socket_io);
+}
+
+int connection_new(struct connection **ret_conn, struct runtime *rt, struct link *link,
+		   enum connection_role role, const struct cell_peer *peer,
+		   struct cell_error *err)
+{
+	struct connection *conn = calloc(1, sizeof *conn);
+	int r;
+
+	if (!conn) {
+		link_close(link);
+		return cell_fail(err, -ENOMEM, "a connection");
+	}
+	conn->rt = rt;
+	conn->link = *link;
+	conn->role = role;
+	conn->refs = 1;
+	conn->next_id = 1;
+	conn->theirs = (struct frame_hello){
+		.message_max = CELL_MESSAGE_MAX_BYTES, .calls_max = CELL_CALLS_MAX,
+		.window = CONNECTION_STREAM_WINDOW, .payload_max = CELL_PAYLOAD_MAX_BYTES,
+	};
+	conn->peer = *peer;
+	(void)snprintf(conn->peer_cell, sizeof conn->peer_cell, "%s", peer->cell);
+	(void)snprintf(conn->peer_node, sizeof conn->peer_node, "%s", peer->node);
+	conn->peer.cell = conn->peer_cell;
+	conn->peer.node = conn->peer_node;
+	conn->peer.principal = "";
+	list_init(&conn->outgoing);
+	wake_init(&conn->wake, rt->wake_mode);
+	list_append(&rt->connections, &conn->all);
+	watch(conn);
+	if (role == CONNECTION_CONTROL)
+		conn->has_hello = true; /* Core.Hello takes its place */
+	r = role == CONNECTION_CONTROL ? 0 : send_hello(conn, err);
+	if (r < 0) {
+		connection_break(conn, r, "no hello could be sent");
+		connection_unref(conn);
+		return r;
+	}
+	runtime_make_hot(rt, conn);
+	*ret_conn = conn;
+	return 0;
+}
+
+void connection_ref(struct connection *conn)
+{
+	conn->refs++;
+}
+
+void connection_unref(struct connection *conn)
+{
+	cell_assert(conn->refs > 0);
+	if (--conn->refs > 0)
+		return;
+	connection_break(conn, CELL_CANCELLED, "closed");
+	list_append(&conn->rt->dead, &conn->all);
+}
+
+void connection_free(struct connection *conn)
+{
+	free(conn->pendings);
+	free(conn);
+}
+
+static void outgoing_free(struct connection *conn, struct outgoing *out)
+{
+	list_unlink(&out->node);
+	conn->n_outgoing--;
+	if (out->is_started) {
+		conn->n_started--;
+		conn->started_bytes -= out->frame.total;
+	} else {
+		conn->n_unstarted--;
+	}
+	conn->outgoing_bytes -= out->frame.total;
+	free(out);
+}
+
+void connection_break(struct connection *conn, int code, const char *text)
+{
+	struct runtime *rt = conn->rt;
+	uint64_t head;
+
+	if (conn->is_broken)
+		return;
+	conn->is_broken = true;
+	cell_log(CELL_LOG_DEBUG, "connection", "closed", "connection=%" PRIu64 " peer=%s reason=\"%s\"",
+		 conn->id, conn->peer_cell, text);
+	head = conn->link.kind == LINK_RING ? ring_peer_head(&conn->link.ring) : UINT64_MAX;
+	conn->peer_head = head;
+
+	if (conn->link.kind == LINK_RING)
+		ev_io_stop(rt->ev, &conn->bell_io);
+	else
+		ev_io_stop(rt->ev, &conn->write_io);
+	ev_io_stop(rt->ev, &conn->socket_io);
+	list_unlink(&conn->all);
+	list_unlink(&conn->dirty);
+	if (conn->is_hot) {
+		list_unlink(&conn->hot);
+		conn->is_hot = false;
+		rt->n_hot--;
+	}
+	conn->is_dirty = false;
+	while (!list_is_empty(&conn->outgoing))
+		outgoing_free(conn, list_entry(conn->outgoing.next, struct outgoing, node));
+	for (unsigned i = 0; i < conn->n_payloads; i++)
+		(void)close(conn->payloads[i].fd);
+	conn->n_payloads = 0;
+	connection_ref(conn);
+	client_broken(conn, code, text);
+	server_broken(conn);
+	link_close(&conn->link);
+	runtime_connection_closed(rt, conn);
+	if (--conn->refs == 0)
+		list_append(&rt->dead, &conn->all);
+}
+
+/* --- sending ------------------------------------------------------------------------- */
+
+static void count_out(struct connection *conn, const struct frame *frame, const uint8_t *body)
+{
+	struct runtime *rt = conn->rt;
+
+	rt->stats.frames_out++;
+	rt->stats.bytes_out += frame->length;
+	if (__builtin_expect(!list_is_empty(&rt->taps), 0))
+		tap_frame(rt, conn, frame, body, true);
+}
+
+/* May a new frame of CALL_ID go out now, before those that wait? */
+static bool may_go_first(const struct connection *conn, uint64_t call_id)
+{
+	if (conn->n_outgoing == 0)
+		return true;
+	if (conn->n_unstarted > 0)
+		return false;
+	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next)
+		if (list_entry(at, struct outgoing, node)->frame.call_id == call_id)
+			return false;
+	return true;
+}
+
+static struct outgoing *outgoing_new(struct connection *conn, const struct frame *frame,
+				     size_t bound)
+{
+	struct outgoing *out;
+	size_t size;
+
+	if (!cell_add(sizeof *out, bound, &size))
+		return NULL;
+	out = malloc(size);
+	if (!out)
+		return NULL;
+	out->frame = *frame;
+	out->sent = 0;
+	out->is_started = false;
+	(void)conn;
+	return out;
+}
+
+static void outgoing_push(struct connection *conn, struct outgoing *out, struct frame *frame,
+			  size_t len)
+{
+	out->frame.total = (uint32_t)len;
+	frame->total = (uint32_t)len;
+	list_append(&conn->outgoing, &out->node);
+	conn->n_outgoing++;
+	conn->n_unstarted++;
+	conn->outgoing_bytes += len;
+	connection_pump(conn);
+}
+
+static int check_size(const struct connection *conn, size_t len, struct cell_error *err)
+{
+	uint32_t max = conn->theirs.message_max;
+
+	if (conn->link.kind == LINK_PACKET)
+		max = LINK_PACKET_BODY_MAX;
+	if (len <= max)
+		return 0;
+	return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+			 "a body of %zu bytes, %s takes %u; build larger ones with "
+			 "cell_payload_new()", len, conn->peer_cell, max);
+}
+
+int connection_send(struct connection *conn, struct frame *frame,
+		    const struct cell_message_type *type, const void *message,
+		    const struct frame_metadata *metadata, struct cell_error *err)
+{
+	size_t extra = metadata ? frame_metadata_size(metadata) : 0;
+	size_t bound = type->bound(message);
+	struct outgoing *out;
+	uint8_t *at, *end;
+	bool broken;
+	int r;
+
+	if (conn->is_broken)
+		return cell_fail(err, CELL_UNAVAILABLE, "the connection to %s is closed",
+				 conn->peer_cell);
+	if (bound > FRAME_MESSAGE_MAX * 2ul)
+		return check_size(conn, bound, err);
+	if (extra)
+		frame->flags |= FRAME_FLAG_METADATA;
+	if (bound + extra <= FRAME_BODY_MAX && may_go_first(conn, frame->call_id)) {
+		at = link_reserve(&conn->link, bound + extra, &broken);
+		if (at) {
+			uint8_t *body = at + FRAME_HEADER_SIZE;
+
+			end = extra ? frame_metadata_encode(metadata, body) : body;
+			end = type->encode(message, end);
+			frame->length = frame->total = (uint32_t)(end - body);
+			link_commit(&conn->link, frame);
+			count_out(conn, frame, body);
+			runtime_make_dirty(conn->rt, conn);
+			return 0;
+		}
+		if (broken) {
+			conn->rt->stats.broken_peers++;
+			connection_break(conn, CELL_UNAVAILABLE, "the peer broke its ring");
+			return cell_fail(err, CELL_UNAVAILABLE, "%s broke its ring",
+					 conn->peer_cell);
+		}
+	}
+	out = outgoing_new(conn, frame, bound + extra);
+	if (!out)
+		return cell_fail(err, -ENOMEM, "a body of %zu bytes", bound);
+	end = extra ? frame_metadata_encode(metadata, out->bytes) : out->bytes;
+	end = type->encode(message, end);
+	r = check_size(conn, (size_t)(end - out->bytes), err);
+	if (r < 0) {
+		free(out);
+		return r;
+	}
+	outgoing_push(conn, out, frame, (size_t)(end - out->bytes));
+	return 0;
+}
+
+int connection_send_bytes(struct connection *conn, struct frame *frame, const void *bytes,
+			  size_t len, struct cell_error *err)
+{
+	struct outgoing *out;
+	uint8_t *at;
+	bool broken;
+	int r;
+
+	if (conn->is_broken)
+		return cell_fail(err, CELL_UNAVAILABLE, "the connection to %s is closed",
+				 conn->peer_cell);
+	r = check_size(conn, len, err);
+	if (r < 0)
+		return r;
+	if (len <= FRAME_BODY_MAX && may_go_first(conn, frame->call_id)) {
+		at = link_reserve(&conn->link, len, &broken);
+		if (at) {
+			if (len)
+				memcpy(at + FRAME_HEADER_SIZE, bytes, len);
+			frame->length = frame->total = (uint32_t)len;
+			link_commit(&conn->link, frame);
+			count_out(conn, frame, at + FRAME_HEADER_SIZE);
+			runtime_make_dirty(conn->rt, conn);
+			return 0;
+		}
+	}
+	out = outgoing_new(conn, frame, len);
+	if (!out)
+		return cell_fail(err, -ENOMEM, "a body of %zu bytes", len);
+	if (len)
+		memcpy(out->bytes, bytes, len);
+	outgoing_push(conn, out, frame, len);
+	return 0;
+}
+
+void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
+			    int code, const char *text)
+{
+	struct frame frame = {
+		.kind = kind, .channel = channel, .call_id = call_id,
+		.code = cell_status_to_wire(code),
+	};
+
+	(void)connection_send_bytes(conn, &frame, text, strlen(text), NULL);
+}
+
+/* Send the next fragment of OUT; false if there is no room for it. */
+static bool pump_fragment(struct connection *conn, struct outgoing *out)
+{
+	size_t total = out->frame.total;
+	size_t left = total - out->sent;
+	size_t n = left < FRAME_BODY_MAX ? left : FRAME_BODY_MAX;
+	size_t headroom = total > FRAME_BODY_MAX ? HEADROOM : 0;
+	struct frame frame = out->frame;
+	bool broken = false;
+	uint8_t *at;
+
+	if (headroom && link_room(&conn->link, &broken) < FRAME_HEADER_SIZE + n + headroom)
+		return false;
+	at = link_reserve(&conn->link, n, &broken);
+	if (!at)
+		return false;
+	if (n)
+		memcpy(at + FRAME_HEADER_SIZE, out->bytes + out->sent, n);
+	frame.length = (uint32_t)n;
+	if (out->sent > 0) {
+		frame.total = 0;
+		frame.timeout_ns = 0;
+		frame.flags &= (uint16_t)~FRAME_FLAG_METADATA;
+	}
+	if (n < left)
+		frame.flags |= FRAME_FLAG_MORE;
+	link_commit(&conn->link, &frame);
+	count_out(conn, &frame, out->bytes + out->sent);
+	out->sent += n;
+	if (!out->is_started) {
+		out->is_started = true;
+		conn->n_unstarted--;
+		conn->n_started++;
+		conn->started_bytes += total;
+	}
+	if (out->sent == total)
+		outgoing_free(conn, out);
+	return true;
+}
+
+/* Whether something of the same call stands before OUT. */
+static bool is_behind(const struct connection *conn, const struct outgoing *out)
+{
+	for (struct list *at = conn->outgoing.next; at != &out->node; at = at->next)
+		if (list_entry(at, struct outgoing, node)->frame.call_id == out->frame.call_id)
+			return true;
+	return false;
+}
+
+/*
+ * One fragment of each body that is under way, in turn; the next body begins when fewer
+ * than the receiver's limits are.
+ */
+void connection_pump(struct connection *conn)
+{
+	bool any = !list_is_empty(&conn->outgoing);
+	bool sent = false;
+
+	while (any && !conn->is_broken) {
+		struct list *at = conn->outgoing.next;
+
+		any = false;
+		while (at != &conn->outgoing) {
+			struct outgoing *out = list_entry(at, struct outgoing, node);
+
+			at = at->next;
+			if (!out->is_started && is_behind(conn, out))
+				continue; /* the parts of one call stay in order */
+			if (!out->is_started && out->frame.total > FRAME_BODY_MAX &&
+			    (conn->n_started >= CONNECTION_ASSEMBLIES_MAX ||
+			     (conn->n_started > 0 && conn->started_bytes + out->frame.total >
+						     CONNECTION_ASSEMBLY_BYTES_MAX)))
+				break;
+			if (!pump_fragment(conn, out)) {
+				any = false;
+				goto full;
+			}
+			any = sent = true;
+		}
+		any = any && !list_is_empty(&conn->outgoing);
+	}
+full:
+	conn->wants_room = !list_is_empty(&conn->outgoing);
+	if (sent)
+		runtime_make_dirty(conn->rt, conn);
+	if (!conn->wants_room)
+		runtime_check_drained(conn->rt);
+}
+
+/* Take back what was not sent of CALL_ID. True if its first fragment had left. */
+bool connection_unsend(struct connection *conn, uint64_t call_id)
+{
+	bool had_left = true;
+	struct list *at = conn->outgoing.next;
+
+	while (!conn->is_broken && at != &conn->outgoing) {
+		struct outgoing *out = list_entry(at, struct outgoing, node);
+
+		at = at->next;
+		if (out->frame.call_id != call_id)
+			continue;
+		if (out->frame.kind == FRAME_REQUEST && !out->is_started)
+			had_left = false;
+		outgoing_free(conn, out);
+	}
+	return had_left;
+}
+
+/* --- receiving ----------------------------------------------------------------------- */
+
+int connection_assemble(struct connection *conn, struct assembly *assembly,
+			const struct frame *frame, const uint8_t *body, size_t max,
+			struct cell_arena *arena, struct cell_error *err)
+{
+	bool is_whole = !(frame->flags & FRAME_FLAG_MORE);
+
+	if (assembly->total == 0) {
+		size_t total = is_whole ? frame->length : frame->total;
+
+		if (total > max)
+			return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+					 "a body of %zu bytes, limit %zu; build larger ones with "
+					 "cell_payload_new()", total, max);
+		if (!is_whole && (conn->n_assemblies == CONNECTION_ASSEMBLIES_MAX ||
+				  (conn->n_assemblies > 0 && conn->assembly_bytes + total >
+							     CONNECTION_ASSEMBLY_BYTES_MAX)))
+			return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+					 "%u bodies with %zu bytes arrive on this connection already",
+					 conn->n_assemblies, conn->assembly_bytes);
+		assembly->bytes = arena ? cell_arena_alloc(arena, total + 1) : malloc(total + 1);
+		if (!assembly->bytes)
+			return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "no memory for %zu bytes",
+					 total);
+		assembly->have = 0;
+		assembly->total = total;
+		if (is_whole) {
+			if (total)
+				memcpy(assembly->bytes, body, total);
+			assembly->have = total;
+			return 0;
+		}
+		conn->n_assemblies++;
+		conn->assembly_bytes += total;
+	}
+	if (frame->length > assembly->total - assembly->have ||
+	    (is_whole && frame->length != assembly->total - assembly->have) ||
+	    (!is_whole && frame->length == 0))
+		return cell_fail(err, -EPROTO, "fragments of %zu bytes that were announced as %zu",
+				 assembly->have + frame->length, assembly->total);
+	memcpy(assembly->bytes + assembly->have, body, frame->length);
+	assembly->have += frame->length;
+	if (!is_whole)
+		return 1;
+	conn->n_assemblies--;
+	conn->assembly_bytes -= assembly->total;
+	return 0;
+}
+
+void connection_assembly_drop(struct connection *conn, struct assembly *assembly)
+{
+	if (assembly->total && assembly->have < assembly->total) {
+		conn->n_assemblies--;
+		conn->assembly_bytes -= assembly->total;
+	}
+	*assembly = (struct assembly){ 0 };
+}
+
+struct cell_payload *connection_take_payload(struct connection *conn, uint64_t call_id, uint64_t max,
+					struct cell_error *err)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < conn->n_payloads; i++) {
+			struct waiting_payload taken = conn->payloads[i];
+
+			if (taken.call_id != call_id)
+				continue;
+			conn->payloads[i] = conn->payloads[--conn->n_payloads];
+			return payload_map(taken.fd, taken.size, max, err);
+		}
+		/* It was sent before its frame was published: it must be there now. */
+		if (conn->link.kind == LINK_RING && !conn->is_broken)
+			lifeline_read(conn);
+	}
+	(void)cell_fail(err, -EPROTO, "a frame without the payload it announces");
+	return NULL;
+}
+
+static int hello(struct connection *conn, const struct frame *frame, const uint8_t *body,
+		 struct cell_error *err)
+{
+	uint8_t copy[FRAME_HELLO_SIZE * 4];
+	size_t len = frame->length < sizeof copy ? frame->length : sizeof copy;
+	int r;
+
+	if (frame->kind != FRAME_HELLO || conn->has_hello)
+		return cell_fail(err, -EPROTO, "%s where hello was due",
+				 frame_kind_name(frame->kind));
+	memcpy(copy, body, len);
+	r = frame_hello_decode(&conn->theirs, copy, len, err);
+	if (r < 0)
+		return r;
+	if (conn->theirs.version != FRAME_VERSION)
+		return cell_fail(err, -EPROTO, "protocol version %u, ours is %u",
+				 conn->theirs.version, FRAME_VERSION);
+	if (conn->theirs.message_max > FRAME_MESSAGE_MAX)
+		conn->theirs.message_max = FRAME_MESSAGE_MAX;
+	if (conn->theirs.schema && conn->rt->schema && conn->role == CONNECTION_SERVER &&
+	    conn->theirs.schema != conn->rt->schema)
+		conn->rt->stats.schema_differs++;
+	conn->has_hello = true;
+	return 0;
+}
+
+static bool is_for_client(const struct connection *conn, const struct frame *frame)
+{
+	switch (frame->kind) {
+	case FRAME_REPLY:
+	case FRAME_ERROR:
+	case FRAME_GOAWAY:
+		return true;
+	case FRAME_REQUEST:
+	case FRAME_ONE_WAY:
+	case FRAME_CANCEL:
+		return false;
+	default:
+		return conn->role != CONNECTION_SERVER;
+	}
+}
+
+/* One frame. It is consumed in any case, before handlers run. */
+static int take_frame(struct connection *conn, const struct frame *frame, const uint8_t *body,
+		      struct cell_error *err)
+{
+	bool for_client;
+	int r;
+
+	conn->rt->stats.frames_in++;
+	conn->rt->stats.bytes_in += frame->length;
+	if (__builtin_expect(!list_is_empty(&conn->rt->taps), 0))
+		tap_frame(conn->rt, conn, frame, body, false);
+	if (__builtin_expect(!conn->has_hello || frame->kind == FRAME_HELLO, 0)) {
+		r = hello(conn, frame, body, err);
+		connection_consume(conn, frame);
+		return r;
+	}
+	for_client = is_for_client(conn, frame);
+	if ((for_client && conn->role == CONNECTION_SERVER) ||
+	    (!for_client && conn->role == CONNECTION_CLIENT))
+		return cell_fail(err, -EPROTO, "%s from the wrong side",
+				 frame_kind_name(frame->kind));
+	if (!for_client)
+		return server_frame(conn, frame, body, err);
+	r = client_frame(conn, frame, body, err);
+	if (!conn->is_broken)
+		connection_consume(conn, frame);
+	return r;
+}
+
+static void break_for(struct connection *conn, int r, const struct cell_error *err)
+{
+	char quoted[256];
+
+	if (r == -ENOMEM) {
+		connection_break(conn, CELL_RESOURCE_EXHAUSTED, err->text);
+		return;
+	}
+	conn->rt->stats.broken_peers++;
+	cell_log(CELL_LOG_WARN, "connection", "peer_drop",
+		 "connection=%" PRIu64 " peer=\"%s\" instance=%" PRIu64 " reason=\"%s\"", conn->id,
+		 conn->peer_cell, conn->peer.instance,
+		 cell_log_quote(quoted, sizeof quoted, err->text));
+	connection_break(conn, CELL_UNAVAILABLE, err->text);
+}
+
+unsigned connection_drain(struct connection *conn, unsigned budget)
+{
+	struct runtime *rt = conn->rt;
+	uint64_t epoch = rt->epoch;
+	unsigned n = 0;
+
+	if (conn->is_broken)
+		return 0;
+	connection_ref(conn);
+	while (n < budget && !conn->is_broken &&
+	       (conn->role == CONNECTION_CLIENT || conn->n_outgoing < CONNECTION_OUTGOING_MAX)) {
+		struct cell_error err;
+		const uint8_t *body;
+		struct frame frame;
+		int r = link_peek(&conn->link, &frame, &body, &err);
+
+		if (r == LINK_EMPTY)
+			break;
+		if (r == LINK_END) {
+			connection_break(conn, CELL_UNAVAILABLE, "the peer closed the connection");
+			break;
+		}
+		if (r == 0) {
+			n++;
+			r = take_frame(conn, &frame, body, &err);
+		}
+		if (r < 0)
+			break_for(conn, r, &err);
+		if (rt->epoch != epoch)
+			break;
+	}
+	if (!conn->is_broken) {
+		if (!list_is_empty(&conn->outgoing))
+			connection_pump(conn);
+		if (conn->lifeline_is_ready && n == 0) {
+			conn->lifeline_is_ready = false;
+			lifeline_read(conn);
+			if (!conn->is_broken)
+				ev_io_start(rt->ev, &conn->socket_io);
+		}
+	}
+	connection_unref(conn);
+	return n;
+}

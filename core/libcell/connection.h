@@ -1,0 +1,223 @@
+/*
+ * A connection: frames of many calls over one link.
+ *
+ * Clients send requests on it, servers answer them; the control connection does both.
+ * Here are the rules of cell-protocol(7) that both sides share: hello, fragments, queues
+ * for what the link cannot take now, the end of a peer. Calls are in call.c (client) and
+ * server.c; items and credit in stream.c.
+ */
+#pragma once
+
+#include "link.h"
+#include "list.h"
+#include "runtime.h"
+#include "wake.h"
+
+#include <cell/call.h>
+#include <cell/message.h>
+
+enum connection_role { CONNECTION_CLIENT, CONNECTION_SERVER, CONNECTION_CONTROL };
+
+/* Bodies in fragments that may be under way in one direction at a time, and their bytes. */
+#define CONNECTION_ASSEMBLIES_MAX 8
+#define CONNECTION_ASSEMBLY_BYTES_MAX (32u * 1024 * 1024)
+/* Messages that may wait for room before we stop reading from that peer. */
+#define CONNECTION_OUTGOING_MAX 1024
+/* Payload descriptors that may wait for their frame. */
+#define CONNECTION_PAYLOADS_MAX 8
+#define CONNECTION_SERVED_BUCKETS 64
+/* Bytes of items a stream may have on their way to us. */
+#define CONNECTION_STREAM_WINDOW (256u * 1024)
+
+struct cell_payload;
+
+/* A message the link had no room for, or that travels in fragments. */
+struct outgoing {
+	struct list node;
+	struct frame frame; /* of the first fragment; `total` bytes in all */
+	size_t sent;
+	bool is_started;
+	uint8_t bytes[];
+};
+
+/* A body that arrives in fragments. */
+struct assembly {
+	uint8_t *bytes; /* has one spare byte behind its end */
+	size_t total;   /* 0: none under way */
+	size_t have;
+};
+
+/* A call we made and whose end has not come. */
+struct pending {
+	struct connection *conn; /* NULL: not sent, or ended */
+	uint64_t id;
+	struct call_root *root;
+	struct list in_root;     /* futures and streams, which end with their call */
+	const struct cell_method *method;
+	struct cell_stream *stream; /* takes items; NULL for unary calls */
+	struct waiter *waiter;
+	void (*on_ready)(void *);
+	void *userdata;
+	uint64_t deadline_ns;
+	uint64_t sent_end;       /* ring position behind the request: was it taken? */
+	struct assembly assembly;
+	struct cell_payload *payload; /* the reply by reference */
+	uint8_t *body;           /* the reply, in the call's arena, one spare byte behind */
+	size_t len;
+	int status;              /* once done */
+	bool done;
+	bool was_taken;          /* the peer may have seen the request */
+	bool was_lost;           /* it ended because its connection did */
+	bool must_retry;         /* the server never took it */
+	bool is_idempotent;
+	const char *error_text;  /* once done, if status is not 0; in the call's arena */
+	int fds[SOCK_FDS_MAX];   /* control replies */
+	size_t n_fds;
+};
+
+struct waiting_payload {
+	uint64_t call_id;
+	uint64_t size;
+	int fd;
+};
+
+struct connection {
+	struct runtime *rt;
+	struct link link;
+	enum connection_role role;
+	unsigned refs;
+	bool is_broken;
+	bool is_hot, is_dirty;
+	bool has_hello;
+	uint64_t id;            /* cellcore's number, for logs and Closed */
+	struct frame_hello theirs;
+	struct cell_peer peer;
+	char peer_cell[64], peer_node[64];
+	uint64_t channels[4];
+	bool speaks_for;
+	bool is_owner;          /* an outside process that may do anything */
+
+	struct list all, hot, dirty;
+	ev_io bell_io, socket_io, write_io;
+	struct wake wake;
+
+	/* calls we make */
+	struct pending **pendings; /* by id modulo size */
+	unsigned pendings_size, n_pending;
+	uint64_t next_id;
+	bool is_going_away;
+	uint64_t goaway_id;
+	struct target *target;
+
+	/* calls we serve */
+	struct served *served[CONNECTION_SERVED_BUCKETS];
+	unsigned n_served;
+	uint64_t last_request_id;
+	bool goaway_sent;
+
+	/* what waits for room */
+	struct list outgoing;
+	unsigned n_outgoing, n_unstarted, n_started;
+	size_t outgoing_bytes, started_bytes;
+	bool wants_room;
+	bool lifeline_is_ready;
+	uint64_t peer_head;     /* when it broke: how far the peer had read our ring */
+
+	unsigned n_assemblies;
+	size_t assembly_bytes;
+	struct waiting_payload payloads[CONNECTION_PAYLOADS_MAX];
+	unsigned n_payloads;
+};
+
+/*
+ * A connection over LINK, which it takes over also on failure. PEER is copied. Sends hello.
+ * The caller holds the one reference.
+ */
+int connection_new(struct connection **ret_conn, struct runtime *rt, struct link *link,
+		   enum connection_role role, const struct cell_peer *peer,
+		   struct cell_error *err);
+void connection_ref(struct connection *conn);
+/* The last reference frees it at the runtime's next clean point. */
+void connection_unref(struct connection *conn);
+
+/*
+ * End it: every call in flight fails with CODE and the text, handlers are cancelled, the
+ * link is closed. Idempotent.
+ */
+void connection_break(struct connection *conn, int code, const char *text);
+
+/*
+ * Handle up to BUDGET frames. Handlers run on this stack; if one waited, the runtime's
+ * epoch has moved when this returns. Returns how many frames there were.
+ */
+unsigned connection_drain(struct connection *conn, unsigned budget);
+
+/* Send what waits for room, as far as there is some. */
+void connection_pump(struct connection *conn);
+
+/*
+ * Send one message: FRAME with its kind, ids, flags and code set; MESSAGE of TYPE (or
+ * LEN bytes at BYTES) is its body, behind METADATA if there is some. Queued if the link is full. Returns 0,
+ * CELL_RESOURCE_EXHAUSTED (over the message limit), CELL_UNAVAILABLE (broken), -ENOMEM.
+ */
+int connection_send(struct connection *conn, struct frame *frame,
+		    const struct cell_message_type *type, const void *message,
+		    const struct frame_metadata *metadata, struct cell_error *err);
+int connection_send_bytes(struct connection *conn, struct frame *frame, const void *bytes,
+			  size_t len, struct cell_error *err);
+
+/* An error or end frame: status CODE and text. */
+void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
+			    int code, const char *text);
+
+/* Whether calls on CHANNEL are allowed. */
+static inline bool connection_allows(const struct connection *conn, uint8_t channel)
+{
+	return conn->channels[channel >> 6] >> (channel & 63) & 1;
+}
+
+/*
+ * Step over the frame and tell the peer, before it is acted on: what was not released when
+ * we die is what the peer may safely repeat.
+ */
+static inline void connection_consume(struct connection *conn, const struct frame *frame)
+{
+	link_consume(&conn->link, frame);
+	link_release(&conn->link);
+}
+
+/*
+ * Take one more fragment of a body (or a whole one) into ASSEMBLY, with memory from ARENA.
+ * Returns 0 when it is complete, 1 when more must come, CELL_RESOURCE_EXHAUSTED if there
+ * are too many or it is too large (drop that call), -EPROTO (drop the peer).
+ */
+int connection_assemble(struct connection *conn, struct assembly *assembly,
+			const struct frame *frame, const uint8_t *body, size_t max,
+			struct cell_arena *arena, struct cell_error *err);
+/* Forget a body that is under way. */
+void connection_assembly_drop(struct connection *conn, struct assembly *assembly);
+
+/* Take the payload descriptor announced for CALL_ID: checked and mapped. NULL with ERR filled. */
+struct cell_payload *connection_take_payload(struct connection *conn, uint64_t call_id, uint64_t max,
+					struct cell_error *err);
+
+/* Take back what was not sent of CALL_ID. False if nothing of it had left. */
+bool connection_unsend(struct connection *conn, uint64_t call_id);
+
+/* At a clean point, when nobody refers to it. */
+void connection_free(struct connection *conn);
+
+/* --- implemented by call.c, server.c and stream.c ------------------------------------ */
+
+/* A frame of a call we made. Returns 0 or -EPROTO. */
+int client_frame(struct connection *conn, const struct frame *frame, const uint8_t *body,
+		 struct cell_error *err);
+/*
+ * A frame of a call we serve. BODY is in the link; the frame is consumed in here, before
+ * any handler runs.
+ */
+int server_frame(struct connection *conn, const struct frame *frame, const uint8_t *body,
+		 struct cell_error *err);
+/* The connection broke. */
+void client_broken(struct connection *conn, int code, const char *text);
+void server_broken(struct connection *conn);

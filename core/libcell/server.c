@@ -1,0 +1,748 @@
+#include "callstate.h"
+#include "clock.h"
+#include "sigsys.h"
+
+#include <cell/cell.h>
+#include <cell/defaults.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <core.cell.h>
+#include <ops.cell.h>
+
+/* --- the table of methods ------------------------------------------------------------ */
+
+static unsigned slot_of(const struct runtime *rt, uint8_t channel, uint32_t hash)
+{
+	return (hash ^ (uint32_t)channel * 0x9e3779b1u) & (rt->methods_size - 1);
+}
+
+struct method_entry *server_find(struct runtime *rt, uint8_t channel, uint32_t hash)
+{
+	unsigned i;
+
+	if (!rt->methods_size)
+		return NULL;
+	for (i = slot_of(rt, channel, hash); rt->methods[i]; i = (i + 1) & (rt->methods_size - 1))
+		if (rt->methods[i]->method->hash == hash &&
+		    rt->methods[i]->method->channel == channel)
+			return rt->methods[i];
+	return NULL;
+}
+
+static void table_put(struct runtime *rt, struct method_entry *entry)
+{
+	unsigned i = slot_of(rt, entry->method->channel, entry->method->hash);
+
+	while (rt->methods[i])
+		i = (i + 1) & (rt->methods_size - 1);
+	rt->methods[i] = entry;
+}
+
+static int table_reserve(struct runtime *rt, size_t more)
+{
+	struct method_entry **old = rt->methods;
+	unsigned old_size = rt->methods_size, size = old_size ? old_size : 64;
+
+	while (size < 2 * (rt->n_methods + more))
+		size *= 2;
+	if (size == old_size)
+		return 0;
+	rt->methods = calloc(size, sizeof *rt->methods);
+	if (!rt->methods) {
+		rt->methods = old;
+		return -ENOMEM;
+	}
+	rt->methods_size = size;
+	for (unsigned i = 0; i < old_size; i++)
+		if (old[i])
+			table_put(rt, old[i]);
+	free(old);
+	return 0;
+}
+
+int server_register(struct runtime *rt, const struct cell_service *service, const void *handlers,
+		    void *self, bool is_control, struct cell_error *err)
+{
+	struct method_entry *entries;
+
+	for (size_t i = 0; i < service->n_methods; i++) {
+		const struct cell_method *method = &service->methods[i];
+		struct method_entry *other = server_find(rt, method->channel, method->hash);
+
+		if (other)
+			return cell_fail(err, CELL_ALREADY_EXISTS, "%s: %s has the same hash %08x",
+					 method->full_name, other->method->full_name, method->hash);
+	}
+	if (rt->n_services == sizeof rt->services / sizeof *rt->services)
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "%s: %u services are served already",
+				 service->name, rt->n_services);
+	if (table_reserve(rt, service->n_methods) < 0)
+		return cell_fail(err, -ENOMEM, "%s: its methods", service->name);
+	entries = calloc(service->n_methods ? service->n_methods : 1, sizeof *entries);
+	if (!entries)
+		return cell_fail(err, -ENOMEM, "%s: its methods", service->name);
+	for (size_t i = 0; i < service->n_methods; i++) {
+		entries[i] = (struct method_entry){
+			.service = service, .method = &service->methods[i],
+			.invoke = service->invoke[i], .handlers = handlers, .self = self,
+			.is_control = is_control, .is_first = i == 0,
+		};
+		table_put(rt, &entries[i]);
+		rt->n_methods++;
+	}
+	if (!is_control) {
+		rt->services[rt->n_services++] = service;
+		for (size_t i = 0; i < service->schema_len; i++)
+			rt->schema = (rt->schema ^ service->schema[i]) * 0x100000001b3ull;
+	}
+	return 0;
+}
+
+int server_register_builtin(struct runtime *rt, struct cell_error *err)
+{
+	int r = server_register(rt, &core_instance_service, &control_handlers, rt, true, err);
+
+	if (r == 0)
+		r = server_register(rt, &ops_service, &ops_handlers, rt, false, err);
+	return r;
+}
+
+int cell_serve(struct cell_call *call, const struct cell_service *service, const void *handlers,
+	       void *self)
+{
+	struct call_root *root = call->root;
+
+	if (!root->rt)
+		return root->error.code;
+	if (root->rt->is_serving)
+		return cell_refuse(call, CELL_FAILED_PRECONDITION,
+				   "%s: to be served before cell_loop_run()", service->name);
+	return server_register(root->rt, service, handlers, self, false, &root->error);
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+static struct served **bucket_of(struct connection *conn, uint64_t id)
+{
+	return &conn->served[id & (CONNECTION_SERVED_BUCKETS - 1)];
+}
+
+static struct served *served_find(struct connection *conn, uint64_t id)
+{
+	struct served *served = *bucket_of(conn, id);
+
+	while (served && served->frame.call_id != id)
+		served = served->next;
+	return served;
+}
+
+static struct served *served_new(struct connection *conn, const struct frame *frame)
+{
+	struct runtime *rt = conn->rt;
+	struct served *served = rt->served_free;
+	struct served **bucket = bucket_of(conn, frame->call_id);
+
+	if (served) {
+		rt->served_free = served->next;
+		rt->n_served_free--;
+	} else {
+		served = calloc(1, sizeof *served);
+		if (!served)
+			return NULL;
+		cell_arena_init(&served->root.arena, 0);
+	}
+	call_root_init(&served->root, rt, &conn->peer, UINT64_MAX);
+	if (frame->timeout_ns && frame->timeout_ns < UINT64_MAX / 4)
+		served->root.call.deadline_ns = clock_coarse_ns() + frame->timeout_ns;
+	served->conn = conn;
+	served->frame = *frame;
+	served->entry = NULL;
+	served->assembly = (struct assembly){ 0 };
+	served->payload = served->reply_payload = NULL;
+	served->stream = NULL;
+	served->is_running = false;
+	served->is_one_way = frame->kind == FRAME_ONE_WAY;
+	served->n_fds = 0;
+	served->next = *bucket;
+	*bucket = served;
+	connection_ref(conn);
+	conn->n_served++;
+	return served;
+}
+
+static void served_free(struct served *served)
+{
+	struct connection *conn = served->conn;
+	struct runtime *rt = conn->rt;
+	struct served **at = bucket_of(conn, served->frame.call_id);
+
+	while (*at != served)
+		at = &(*at)->next;
+	*at = served->next;
+	conn->n_served--;
+	connection_assembly_drop(conn, &served->assembly);
+	for (size_t i = 0; i < served->n_fds; i++)
+		if (served->fds[i] >= 0)
+			(void)close(served->fds[i]);
+	if (served->stream)
+		stream_free(served->stream);
+	if (rt->n_served_free < RUNTIME_SERVED_KEPT) {
+		call_root_reset(&served->root);
+		served->next = rt->served_free;
+		rt->served_free = served;
+		rt->n_served_free++;
+	} else {
+		call_root_deinit(&served->root);
+		free(served);
+	}
+	connection_unref(conn);
+}
+
+void server_free(struct runtime *rt)
+{
+	while (rt->served_free) {
+		struct served *served = rt->served_free;
+
+		rt->served_free = served->next;
+		call_root_deinit(&served->root);
+		free(served);
+	}
+	for (unsigned i = 0; i < rt->methods_size; i++)
+		if (rt->methods[i] && !rt->methods[i]->is_first)
+			rt->methods[i] = NULL;
+	for (unsigned i = 0; i < rt->methods_size; i++)
+		free(rt->methods[i]); /* the first of each service's array */
+	free(rt->methods);
+	rt->methods = NULL;
+	rt->methods_size = 0;
+}
+
+/* Four buckets to an octave: the exponent and two bits below it. */
+static unsigned latency_bucket(uint64_t ns)
+{
+	unsigned exponent;
+
+	if (ns < 4)
+		return (unsigned)ns;
+	exponent = 63 - (unsigned)__builtin_clzll(ns);
+	exponent = exponent * 4 + (unsigned)(ns >> (exponent - 2) & 3);
+	return exponent < 128 ? exponent : 127;
+}
+
+static void count_end(struct method_entry *entry, uint64_t took_ns, int status)
+{
+	struct method_stats *stats = &entry->stats;
+
+	stats->in_flight--;
+	stats->errors += status < 0;
+	stats->latency[latency_bucket(took_ns)]++;
+	if (took_ns > stats->max_ns)
+		stats->max_ns = took_ns;
+}
+
+static void refuse(struct connection *conn, const struct frame *frame, int code, const char *text)
+{
+	if (frame->kind == FRAME_REQUEST)
+		connection_send_status(conn, FRAME_ERROR, frame->channel, frame->call_id, code, text);
+}
+
+static void send_end(struct served *served, int status)
+{
+	struct connection *conn = served->conn;
+	const struct cell_error *error = &served->root.error;
+	const char *text = error->code == status ? error->text : cell_status_name(status);
+	uint8_t kind = status < 0 ? FRAME_ERROR : FRAME_END;
+
+	connection_send_status(conn, kind, served->frame.channel, served->frame.call_id, status,
+			       status < 0 ? text : "");
+}
+
+static void send_reply(struct served *served, const void *out)
+{
+	struct connection *conn = served->conn;
+	struct frame frame = {
+		.kind = FRAME_REPLY, .channel = served->frame.channel,
+		.call_id = served->frame.call_id,
+	};
+	struct cell_error err;
+	int r;
+
+	if (served->reply_payload)
+		r = payload_send(conn, served->reply_payload, &frame, &err);
+	else
+		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, &err);
+	if (r < 0 && !conn->is_broken)
+		connection_send_status(conn, FRAME_ERROR, served->frame.channel,
+				       served->frame.call_id, r, err.text);
+}
+
+static int handle(struct served *served, const void **ret_out)
+{
+	struct method_entry *entry = served->entry;
+	const struct cell_method *method = entry->method;
+	struct call_root *root = &served->root;
+	bool client_streams = method->flags & CELL_METHOD_CLIENT_STREAM;
+	bool server_streams = method->flags & CELL_METHOD_SERVER_STREAM;
+	void *in, *out;
+	int r = 0;
+
+	if (client_streams || server_streams) {
+		served->stream = stream_for_served(served);
+		if (!served->stream)
+			return cell_fail(&root->error, CELL_RESOURCE_EXHAUSTED, "no memory for a stream");
+	}
+	in = client_streams ? served->stream : cell_arena_alloc(&root->arena, method->in->size);
+	out = server_streams ? served->stream : cell_arena_calloc(&root->arena, 1, method->out->size);
+	if (!in || !out)
+		return cell_fail(&root->error, CELL_RESOURCE_EXHAUSTED, "no memory for a call");
+	if (!client_streams && served->payload) {
+		size_t len;
+		const uint8_t *bytes = payload_message(served->payload, &len);
+
+		r = method->in->decode(in, bytes, len, CELL_DECODE_BYTES_STAY, &root->arena,
+				       &root->error);
+	} else if (!client_streams) {
+		r = method->in->decode(in, served->assembly.bytes, served->assembly.have,
+				       CELL_DECODE_IN_PLACE, &root->arena, &root->error);
+	}
+	if (r < 0)
+		return cell_wrap(&root->error, r, "request of %s", method->full_name);
+	r = entry->invoke(entry->handlers, &root->call, entry->self, in, out);
+	if (r > 0) {
+		cell_log(CELL_LOG_ERR, "server", "positive_result", "method=%s result=%d",
+			 method->full_name, r);
+		return cell_fail(&root->error, CELL_INTERNAL, "%s returned %d", method->full_name, r);
+	}
+	*ret_out = out;
+	return r;
+}
+
+static void run_handler(struct served *served)
+{
+	struct runtime *rt = served->root.rt;
+	struct method_entry *entry = served->entry;
+	struct connection *conn = served->conn;
+	const void *out = NULL;
+	int status;
+
+	served->is_running = true;
+	served->started_ns = clock_fast_ns();
+	entry->stats.calls++;
+	entry->stats.in_flight++;
+	rt->n_serving++;
+	status = handle(served, &out);
+	count_end(entry, clock_fast_ns() - served->started_ns, status);
+	if (!served->is_one_way && !conn->is_broken) {
+		if (status == 0 && served->root.is_cancelled)
+			status = served->root.cancel_status;
+		if (status < 0 || entry->method->flags & CELL_METHOD_SERVER_STREAM)
+			send_end(served, status);
+		else
+			send_reply(served, out);
+	}
+	served_free(served);
+	rt->n_serving--;
+	runtime_check_drained(rt);
+}
+
+static int read_metadata(struct served *served, struct cell_error *err)
+{
+	struct assembly *assembly = &served->assembly;
+	struct call_root *root = &served->root;
+	struct frame_metadata metadata;
+	size_t used;
+	int r = frame_metadata_decode(&metadata, &used, assembly->bytes, assembly->have, err);
+
+	if (r < 0)
+		return r;
+	assembly->bytes += used;
+	assembly->have -= used;
+	assembly->total -= used;
+	if (metadata.trace)
+		cell_call_set_trace(&root->call, metadata.trace);
+	root->idempotency_key = metadata.idempotency_key;
+	root->idempotency_key_len = metadata.idempotency_key_len;
+	if (metadata.principal && served->conn->speaks_for) {
+		root->own_peer = served->conn->peer;
+		root->own_peer.principal = cell_arena_strndup(&root->arena, metadata.principal,
+							      metadata.principal_len);
+		if (!root->own_peer.principal)
+			return -ENOMEM;
+		root->peer = &root->own_peer;
+	}
+	return 0;
+}
+
+/* What forbids this request, if anything does; answered with a typed error. */
+static bool is_refused(struct connection *conn, const struct frame *frame,
+		       struct method_entry *entry)
+{
+	struct runtime *rt = conn->rt;
+	char text[CELL_ERROR_TEXT_MAX];
+	int code = 0;
+
+	if (!connection_allows(conn, frame->channel)) {
+		code = CELL_PERMISSION_DENIED;
+		(void)snprintf(text, sizeof text, "%s may not use channel %u of %s",
+			       conn->peer_cell[0] ? conn->peer_cell : "this client",
+			       frame->channel, rt->cell);
+	} else if (!entry) {
+		code = CELL_UNIMPLEMENTED;
+		rt->stats.unknown++;
+		if (frame->channel > CELL_CHANNEL_MACRO && frame->channel < 0x80)
+			(void)snprintf(text, sizeof text, "channel %u is reserved", frame->channel);
+		else
+			(void)snprintf(text, sizeof text,
+				       "%s serves no method %08x on channel %u", rt->program,
+				       frame->code, frame->channel);
+	} else if (conn->n_served >= rt->calls_max) {
+		code = CELL_RESOURCE_EXHAUSTED;
+		rt->stats.refused++;
+		(void)snprintf(text, sizeof text, "%u calls in flight on this connection, limit %u",
+			       conn->n_served, rt->calls_max);
+	}
+	if (code)
+		refuse(conn, frame, code, text);
+	return code != 0;
+}
+
+/* A first or only fragment of a request. */
+static int begin_request(struct connection *conn, const struct frame *frame, const uint8_t *body,
+			 struct cell_error *err)
+{
+	struct method_entry *entry;
+	struct served *served;
+	int r;
+
+	if (frame->call_id <= conn->last_request_id) {
+		/* Only the rest of a body we refused may come under an old id. */
+		bool is_rest = frame->total == 0 && frame->length > 0;
+
+		connection_consume(conn, frame);
+		if (!is_rest)
+			return cell_fail(err, -EPROTO, "call id %" PRIu64 " after %" PRIu64,
+					 frame->call_id, conn->last_request_id);
+		conn->rt->stats.late++;
+		return 0;
+	}
+	conn->last_request_id = frame->call_id;
+	if (conn->goaway_sent) {
+		connection_consume(conn, frame); /* it goes elsewhere */
+		return 0;
+	}
+	entry = server_find(conn->rt, frame->channel, frame->code);
+	if (entry && entry->is_control != (conn->role == CONNECTION_CONTROL))
+		entry = NULL;
+	if (conn->role != CONNECTION_CONTROL && is_refused(conn, frame, entry)) {
+		connection_consume(conn, frame);
+		return 0;
+	}
+	served = entry ? served_new(conn, frame) : NULL;
+	if (!served) {
+		connection_consume(conn, frame);
+		refuse(conn, frame, entry ? CELL_RESOURCE_EXHAUSTED : CELL_UNIMPLEMENTED,
+		       entry ? "no memory for a call" : "no such method");
+		return 0;
+	}
+	served->entry = entry;
+	if (conn->link.kind == LINK_PACKET) {
+		served->n_fds = conn->link.packet.n_fds;
+		memcpy(served->fds, conn->link.packet.fds, sizeof served->fds);
+		conn->link.packet.n_fds = 0;
+	}
+	if (frame->flags & FRAME_FLAG_MEMFD) {
+		connection_consume(conn, frame);
+		served->payload = connection_take_payload(conn, frame->call_id,
+							  conn->rt->payload_max, err);
+		if (conn->is_broken || !served->payload) {
+			served_free(served);
+			return conn->is_broken ? 0 : err->code;
+		}
+		payload_list(&served->root, served->payload);
+		run_handler(served);
+		return 0;
+	}
+	r = connection_assemble(conn, &served->assembly, frame, body, conn->rt->message_max,
+				&served->root.arena, err);
+	connection_consume(conn, frame);
+	if (r == 1)
+		return 0;
+	if (r == 0 && frame->flags & FRAME_FLAG_METADATA)
+		r = read_metadata(served, err);
+	if (r == 0) {
+		run_handler(served);
+		return 0;
+	}
+	if (r == CELL_RESOURCE_EXHAUSTED) {
+		conn->rt->stats.refused++;
+		refuse(conn, frame, r, err->text);
+		r = 0;
+	}
+	served_free(served);
+	return r;
+}
+
+/* One more fragment of a request that has begun. */
+static int continue_request(struct served *served, const struct frame *frame, const uint8_t *body,
+			    struct cell_error *err)
+{
+	struct connection *conn = served->conn;
+	int r = served->is_running ? cell_fail(err, -EPROTO, "more of a request that is complete")
+				   : connection_assemble(conn, &served->assembly, frame, body,
+							 conn->rt->message_max, NULL, err);
+
+	connection_consume(conn, frame);
+	if (r == 1 || r < 0)
+		return r == 1 ? 0 : r;
+	if (served->frame.flags & FRAME_FLAG_METADATA) {
+		r = read_metadata(served, err);
+		if (r < 0)
+			return r;
+	}
+	run_handler(served);
+	return 0;
+}
+
+static void cancel(struct served *served)
+{
+	struct connection *conn = served->conn;
+
+	if (served->is_running) {
+		call_root_cancel(&served->root, CELL_CANCELLED);
+		if (served->stream)
+			stream_broken(served->stream);
+		return;
+	}
+	refuse(conn, &served->frame, CELL_CANCELLED, "cancelled before it was complete");
+	served_free(served);
+}
+
+int server_frame(struct connection *conn, const struct frame *frame, const uint8_t *body,
+		 struct cell_error *err)
+{
+	struct served *served = served_find(conn, frame->call_id);
+	int r = 0;
+
+	if (frame->kind == FRAME_REQUEST || frame->kind == FRAME_ONE_WAY)
+		return served ? continue_request(served, frame, body, err)
+			      : begin_request(conn, frame, body, err);
+	if (!served) {
+		/* The call has ended meanwhile. */
+		if (frame->call_id > conn->last_request_id)
+			r = cell_fail(err, -EPROTO, "%s for call %" PRIu64 ", which never began",
+				      frame_kind_name(frame->kind), frame->call_id);
+		conn->rt->stats.late++;
+	} else if (frame->kind == FRAME_CANCEL) {
+		cancel(served);
+	} else if (!served->stream) {
+		r = cell_fail(err, -EPROTO, "%s for a call that is no stream",
+			      frame_kind_name(frame->kind));
+	} else if (frame->kind == FRAME_ITEM) {
+		r = stream_item(served->stream, frame, body, err);
+	} else if (frame->kind == FRAME_CREDIT) {
+		stream_credit(served->stream, frame->code);
+	} else if (frame->kind == FRAME_END) {
+		stream_recv_end(served->stream);
+	} else {
+		r = cell_fail(err, -EPROTO, "%s for a server", frame_kind_name(frame->kind));
+	}
+	if (!conn->is_broken)
+		connection_consume(conn, frame);
+	return r;
+}
+
+void server_broken(struct connection *conn)
+{
+	for (unsigned i = 0; i < CONNECTION_SERVED_BUCKETS; i++) {
+		struct served *served = conn->served[i];
+
+		while (served) {
+			struct served *next = served->next;
+
+			if (served->is_running) {
+				call_root_cancel(&served->root, CELL_CANCELLED);
+				if (served->stream)
+					stream_broken(served->stream);
+			} else {
+				served_free(served);
+			}
+			served = next;
+		}
+	}
+}
+
+/* --- running ------------------------------------------------------------------------- */
+
+void server_say_goaway(struct runtime *rt)
+{
+	struct list *at = rt->connections.next;
+
+	while (at != &rt->connections) {
+		struct connection *conn = list_entry(at, struct connection, all);
+		struct frame frame = { .kind = FRAME_GOAWAY, .call_id = conn->last_request_id };
+
+		at = at->next;
+		if (conn->role != CONNECTION_SERVER || conn->goaway_sent)
+			continue;
+		conn->goaway_sent = true;
+		(void)connection_send_bytes(conn, &frame, NULL, 0, NULL);
+	}
+}
+
+void runtime_drained(struct runtime *rt)
+{
+	for (struct list *at = rt->connections.next; at != &rt->connections; at = at->next) {
+		struct connection *conn = list_entry(at, struct connection, all);
+
+		if (!list_is_empty(&conn->outgoing) || conn->link.tx_blocked)
+			return; /* connection_pump() asks again */
+	}
+	runtime_flush(rt);
+	cell_log(CELL_LOG_INFO, "server", "drained", NULL);
+	runtime_stop(rt, 0);
+}
+
+static void on_signal(struct ev_loop *ev, ev_signal *signal, int events)
+{
+	struct runtime *rt = signal->data;
+
+	(void)ev;
+	(void)events;
+	runtime_drain(rt, rt->drain_timeout_ns);
+}
+
+/* As pid 1 of a namespace a default action would be ignored, and the crash look like another. */
+static void on_fatal(int number)
+{
+	static const char line[] = "level=err event=fatal_signal signal=ABRT\n";
+
+	(void)!write(STDERR_FILENO, line, sizeof line - 1);
+	_exit(128 + number);
+}
+
+static void pid_1_duties(void)
+{
+	if (getpid() != 1)
+		return;
+	(void)signal(SIGCHLD, SIG_IGN); /* orphans are reaped by the kernel */
+	(void)signal(SIGABRT, on_fatal);
+}
+
+static int say_ready(struct runtime *rt, struct cell_call *call)
+{
+	uint64_t deadline_ns = clock_coarse_ns() + CELL_CONNECT_TIMEOUT_MS * 1000000ull;
+	const char *names[sizeof rt->services / sizeof *rt->services];
+	struct core_ready_note note = { .schema = rt->schema, .services = names, .streams = true };
+	struct connection *control;
+	int r;
+
+	r = runtime_control(rt, call, deadline_ns, &control);
+	if (r < 0)
+		return r;
+	if (!rt->is_spawned)
+		return cell_refuse(call, CELL_FAILED_PRECONDITION,
+				   "this cell was not started by cellcore; run: cell run %s",
+				   rt->program);
+	for (unsigned i = 0; i < rt->n_services; i++)
+		names[note.n_services++] = rt->services[i]->name;
+	return core_ready(call, &note);
+}
+
+int runtime_run(struct runtime *rt, struct call_root *root)
+{
+	int r = 0;
+
+	ev_signal_init(&rt->on_term, on_signal, SIGTERM);
+	ev_signal_init(&rt->on_int, on_signal, SIGINT);
+	rt->on_term.data = rt->on_int.data = rt;
+	ev_signal_start(rt->ev, &rt->on_term);
+	ev_signal_start(rt->ev, &rt->on_int);
+	rt->is_serving = true;
+	while (r == 0 && !rt->must_stop)
+		r = runtime_wait(rt, root, &rt->runner, UINT64_MAX);
+	ev_signal_stop(rt->ev, &rt->on_term);
+	ev_signal_stop(rt->ev, &rt->on_int);
+	wheel_disarm(&rt->wheel, &rt->drain_timer);
+	rt->is_serving = false;
+	if (r == 0 && rt->stop_status)
+		r = cell_fail(&root->error, rt->stop_status, "cellcore is gone");
+	return r;
+}
+
+int cell_loop_run(struct cell_call *call)
+{
+	struct call_root *root = call->root;
+	struct runtime *rt = root->rt;
+	int r;
+
+	if (!rt)
+		return root->error.code;
+	cell_sigsys_install(rt->program);
+	task_overflow_handler_install();
+	pid_1_duties();
+	r = say_ready(rt, call);
+	if (r < 0)
+		return r;
+	cell_log(CELL_LOG_INFO, "server", "ready", "services=%u instance=%" PRIu64,
+		 rt->n_services, rt->instance);
+	return runtime_run(rt, root);
+}
+
+void cell_loop_stop(struct cell_call *call)
+{
+	if (call->root->rt)
+		runtime_drain(call->root->rt, call->root->rt->drain_timeout_ns);
+}
+
+struct ev_loop *cell_loop_ev(struct cell_call *call)
+{
+	return call->root->rt ? call->root->rt->ev : NULL;
+}
+
+int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void *), void *userdata)
+{
+	struct runtime *rt = call->root->rt;
+	struct spawned *spawned;
+
+	if (!rt)
+		return call->root->error.code;
+	spawned = calloc(1, sizeof *spawned);
+	if (!spawned)
+		return CELL_RESOURCE_EXHAUSTED;
+	cell_arena_init(&spawned->root.arena, 0);
+	call_root_init(&spawned->root, rt, &rt->self, UINT64_MAX);
+	spawned->fn = fn;
+	spawned->userdata = userdata;
+	list_append(&rt->spawned, &spawned->node);
+	rt->n_serving++;
+	return 0;
+}
+
+void cell_set_health(struct cell_call *call, const char *reason)
+{
+	struct runtime *rt = call->root->rt;
+
+	if (!rt)
+		return;
+	if (!reason)
+		reason = "";
+	if (strcmp(rt->health, reason) == 0)
+		return;
+	if ((rt->health[0] == '\0') != (*reason == '\0'))
+		rt->health_since_ns = clock_now_ns();
+	(void)snprintf(rt->health, sizeof rt->health, "%s", reason);
+}
+
+void cell_on_log_source(struct cell_call *call, cell_log_source_fn *fn, void *userdata)
+{
+	struct runtime *rt = call->root->rt;
+
+	if (!rt)
+		return;
+	rt->on_log_source = fn;
+	rt->log_source_userdata = userdata;
+}

@@ -1,0 +1,410 @@
+/*
+ * The rules of calls, over a ring and over a Unix stream: each test runs on both.
+ */
+#include "duo.h"
+#include "trial.h"
+
+#include <cell/pool.h>
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static const enum duo_link links[] = { DUO_RING, DUO_STREAM };
+#define N_LINKS 2
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void stop_well(struct duo *duo)
+{
+	int status = duo_stop(duo);
+
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "server ended with %#x", status);
+}
+
+static uint8_t *pattern(struct cell_call *call, size_t len)
+{
+	uint8_t *bytes = cell_arena_alloc(cell_arena(call), len + 1);
+
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(i * 31 + (i >> 8) + 7);
+	return bytes;
+}
+
+START_TEST(bodies_of_all_sizes_arrive_intact)
+{
+	static const size_t sizes[] = { 0, 1, 7, 8, 30 * 1024 - 8, 30 * 1024, 30 * 1024 + 1,
+					64 * 1024, 1024 * 1024, 16 * 1024 * 1024 - 16 };
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct cell_arena_mark mark = cell_mark(duo.client);
+		uint8_t *bytes = pattern(duo.client, sizes[i]);
+		struct trial_blob out;
+		int r = trial_echo(duo.client, &(struct trial_blob){ .n_data = sizes[i],
+								      .data = bytes }, &out);
+
+		ck_assert_msg(r == 0, "%zu bytes: %s", sizes[i], cell_error(duo.client)->text);
+		ck_assert_uint_eq(out.n_data, sizes[i]);
+		ck_assert(sizes[i] == 0 || memcmp(out.data, bytes, sizes[i]) == 0);
+		cell_rewind(duo.client, mark);
+	}
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(body_over_the_limit_is_refused_and_the_connection_lives)
+{
+	size_t len = 16 * 1024 * 1024 + 1;
+	struct trial_blob out;
+	struct duo duo;
+	int r;
+
+	duo_start(&duo, links[_i]);
+	r = trial_echo(duo.client, &(struct trial_blob){ .n_data = len,
+							 .data = pattern(duo.client, len) }, &out);
+	ck_assert_int_eq(r, CELL_RESOURCE_EXHAUSTED);
+	ck_assert_ptr_nonnull(strstr(cell_error(duo.client)->text, "cell_payload_new"));
+	ck_assert_int_eq(trial_echo(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(error_keeps_its_status_and_text)
+{
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	for (int wire = 1; wire <= 16; wire++) {
+		int r = trial_fail(duo.client, &(struct trial_failure){
+			.status = -1000 - wire, .text = "no account with id 9" });
+
+		ck_assert_int_eq(r, -1000 - wire);
+		ck_assert_str_eq(cell_error(duo.client)->text, "no account with id 9");
+	}
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(every_reply_reaches_its_caller)
+{
+	enum { N = 100 };
+	struct cell_future futures[N];
+	static struct trial_ref { struct cell_ref ref; } ref = { CELL_REF("trial") };
+	const struct cell_method *sleep_method = NULL;
+	struct duo duo;
+
+	for (size_t i = 0; i < trial_service.n_methods; i++)
+		if (strcmp(trial_service.methods[i].name, "Sleep") == 0)
+			sleep_method = &trial_service.methods[i];
+	duo_start(&duo, links[_i]);
+	srand(7);
+	for (uint32_t i = 0; i < N; i++)
+		futures[i] = cell_invoke_start(duo.client, &ref.ref, sleep_method,
+					       &(struct trial_delay){ .ms = (uint64_t)(rand() % 60),
+								      .tag = i });
+	for (uint32_t i = 0; i < N; i++) {
+		struct trial_slept out;
+
+		ck_assert_msg(cell_invoke_wait(&futures[i], &out) == 0, "%s",
+			      cell_error(duo.client)->text);
+		ck_assert_uint_eq(out.tag, i);
+	}
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(deadline_ends_the_call_and_its_late_reply_is_dropped)
+{
+	struct trial_slept out;
+	struct duo duo;
+	uint64_t began;
+	int r;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(trial_sleep(duo.client, &(struct trial_delay){ .ms = 0 }, &out), 0);
+	began = now_ms();
+	r = trial_sleep(cell_within_ms(duo.client, 50), &(struct trial_delay){ .ms = 5000 }, &out);
+	ck_assert_int_eq(r, CELL_DEADLINE_EXCEEDED);
+	ck_assert_uint_ge(now_ms() - began, 50);
+	ck_assert_uint_le(now_ms() - began, 80);
+	/* The handler saw it, and the connection serves on. */
+	ck_assert_int_eq(cell_sleep_ms(duo.client, 20), 0);
+	ck_assert_int_eq(trial_last(duo.client, &out), 0);
+	ck_assert(out.cancelled);
+	ck_assert_int_lt(out.status, 0);
+	ck_assert_uint_le(out.left_ms, 60);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(default_deadline_is_thirty_seconds)
+{
+	struct trial_slept out;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(trial_sleep(duo.client, &(struct trial_delay){ .ms = 0 }, &out), 0);
+	ck_assert_uint_ge(out.left_ms, 29000);
+	ck_assert_uint_le(out.left_ms, 30010);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(one_way_calls_are_counted)
+{
+	struct trial_count count = { 0 };
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	for (int i = 0; i < 500; i++)
+		ck_assert_int_eq(trial_note_post(duo.client, &(struct trial_blob){ 0 }), 0);
+	ck_assert_int_eq(trial_notes(duo.client, &count), 0);
+	ck_assert_uint_eq(count.items, 500);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(killed_server_fails_calls_in_flight_at_once)
+{
+	struct trial_slept out;
+	struct duo duo;
+	uint64_t began;
+	int r, status;
+
+	duo_start(&duo, links[_i]);
+	began = now_ms();
+	r = trial_crash(cell_within_ms(duo.client, 3000));
+	ck_assert_int_eq(r, CELL_UNAVAILABLE);
+	ck_assert_uint_le(now_ms() - began, 100);
+	r = trial_sleep(cell_within_ms(duo.client, 300), &(struct trial_delay){ .ms = 1 }, &out);
+	ck_assert_int_lt(r, 0);
+	cell_close(duo.client);
+	(void)waitpid(duo.server_pid, &status, 0);
+	ck_assert(WIFSIGNALED(status));
+}
+END_TEST
+
+START_TEST(server_stream_delivers_all_items_in_order)
+{
+	static const uint64_t counts[] = { 0, 1, 1000, 20000 };
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct trial_many_cursor c = trial_many(duo.client, &(struct trial_many_request){
+			.count = counts[i], .size = 100 });
+		uint64_t n = 0;
+
+		for (struct trial_blob *blob; (blob = trial_many_next(&c)); n++) {
+			uint64_t number;
+
+			ck_assert_uint_eq(blob->n_data, 100);
+			memcpy(&number, blob->data, sizeof number);
+			ck_assert_uint_eq(number, n);
+		}
+		ck_assert_msg(trial_many_end(&c) == 0, "%s", cell_error(duo.client)->text);
+		ck_assert_uint_eq(n, counts[i]);
+	}
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(items_larger_than_the_window_pass)
+{
+	struct duo duo;
+	struct trial_many_cursor c;
+	unsigned n = 0;
+
+	duo_start(&duo, links[_i]);
+	c = trial_many(duo.client, &(struct trial_many_request){ .count = 5, .size = 1024 * 1024 });
+	for (struct trial_blob *blob; (blob = trial_many_next(&c)); n++)
+		ck_assert_uint_eq(blob->n_data, 1024 * 1024);
+	ck_assert_msg(trial_many_end(&c) == 0, "%s", cell_error(duo.client)->text);
+	ck_assert_uint_eq(n, 5);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(reader_that_stops_early_ends_the_stream)
+{
+	struct trial_many_cursor c;
+	struct trial_count count;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	c = trial_many(duo.client, &(struct trial_many_request){ .count = 1u << 30, .size = 64 });
+	for (int i = 0; i < 10; i++)
+		ck_assert_ptr_nonnull(trial_many_next(&c));
+	ck_assert_int_eq(trial_many_end(&c), 0);
+	ck_assert_int_eq(trial_notes(duo.client, &count), 0);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(client_stream_is_summed)
+{
+	struct trial_sum_stream s;
+	struct trial_count count;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	s = trial_sum_open(duo.client);
+	for (int i = 0; i < 5000; i++)
+		ck_assert_int_eq(trial_sum_send(&s, &(struct trial_blob){
+			.n_data = 100, .data = (const uint8_t *)
+			"0123456789012345678901234567890123456789012345678901234567890123456789"
+			"012345678901234567890123456789" }), 0);
+	ck_assert_int_eq(trial_sum_close(&s, &count), 0);
+	ck_assert_uint_eq(count.items, 5000);
+	ck_assert_uint_eq(count.bytes, 500000);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(both_sides_stream)
+{
+	struct trial_chat_stream s;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	s = trial_chat_open(duo.client);
+	for (uint8_t i = 0; i < 200; i++) {
+		struct trial_blob *back;
+
+		ck_assert_int_eq(trial_chat_send(&s, &(struct trial_blob){ .n_data = 1,
+									    .data = &i }), 0);
+		back = trial_chat_recv(&s);
+		ck_assert_ptr_nonnull(back);
+		ck_assert_uint_eq(back->n_data, 1);
+		ck_assert_uint_eq(back->data[0], i);
+	}
+	ck_assert_int_eq(trial_chat_close(&s), 0);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(unknown_methods_and_channels_get_typed_errors)
+{
+	static struct cell_ref ref = CELL_REF("trial");
+	static const uint8_t reserved[] = { 0x04, 0x7f };
+	const uint8_t *bytes;
+	struct duo duo;
+	size_t len;
+	int r;
+
+	duo_start(&duo, links[_i]);
+	r = cell_invoke_bytes(duo.client, &ref, 0, "cell.trial.v1.Trial/Nothing", NULL, 0, &bytes,
+			      &len);
+	ck_assert_int_eq(r, CELL_UNIMPLEMENTED);
+	for (size_t i = 0; i < sizeof reserved; i++) {
+		r = cell_invoke_bytes(duo.client, &ref, reserved[i], "cell.trial.v1.Trial/Echo",
+				      NULL, 0, &bytes, &len);
+		ck_assert_int_eq(r, CELL_UNIMPLEMENTED);
+		ck_assert_ptr_nonnull(strstr(cell_error(duo.client)->text, "reserved"));
+	}
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(payload_memfd_arrives_in_place)
+{
+	struct cell_payload *payload;
+	struct trial_count count;
+	struct trial_blob blob;
+	struct duo duo;
+	static struct cell_ref ref = CELL_REF("trial");
+	const struct cell_method *digest = NULL, *make = NULL;
+
+	for (size_t i = 0; i < trial_service.n_methods; i++) {
+		if (strcmp(trial_service.methods[i].name, "Digest") == 0)
+			digest = &trial_service.methods[i];
+		if (strcmp(trial_service.methods[i].name, "Make") == 0)
+			make = &trial_service.methods[i];
+	}
+	duo_start(&duo, DUO_RING);
+	payload = cell_payload_new(duo.client, 64 * 1024 * 1024);
+	ck_assert_ptr_nonnull(payload);
+	cell_payload_data(payload)[64 * 1024 * 1024 - 8] = 42;
+	ck_assert_msg(cell_invoke_payload(duo.client, &ref, digest, payload, &count) == 0, "%s",
+		      cell_error(duo.client)->text);
+	ck_assert_uint_eq(count.items, 1);
+	ck_assert_uint_eq(count.bytes, 42);
+	/* It may be sent again. */
+	ck_assert_int_eq(cell_invoke_payload(duo.client, &ref, digest, payload, &count), 0);
+	ck_assert_msg(cell_invoke(duo.client, &ref, make, &(struct trial_many_request){
+		.size = 20 * 1024 * 1024 }, &blob) == 0, "%s", cell_error(duo.client)->text);
+	ck_assert_uint_eq(blob.n_data, 20 * 1024 * 1024);
+	ck_assert_uint_eq(blob.data[0], 0x5a);
+	ck_assert_uint_eq(blob.data[blob.n_data - 1], 0x5a);
+	stop_well(&duo);
+}
+END_TEST
+
+static void on_ready(void *userdata)
+{
+	(*(int *)userdata)++;
+}
+
+START_TEST(future_tells_when_it_is_ready)
+{
+	static struct cell_ref ref = CELL_REF("trial");
+	struct cell_future future;
+	struct trial_blob out;
+	struct duo duo;
+	int told = 0;
+
+	duo_start(&duo, links[_i]);
+	future = cell_invoke_start(duo.client, &ref, &trial_service.methods[0],
+				   &(struct trial_blob){ 0 });
+	cell_future_notify(&future, on_ready, &told);
+	ck_assert(!cell_future_is_ready(&future));
+	for (int i = 0; i < 1000 && !told; i++)
+		ck_assert_int_eq(cell_sleep_ms(duo.client, 1), 0);
+	ck_assert_int_eq(told, 1);
+	ck_assert(cell_future_is_ready(&future));
+	ck_assert_int_eq(cell_invoke_wait(&future, &out), 0);
+	stop_well(&duo);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("call");
+	TCase *tc = tcase_create("rules");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, bodies_of_all_sizes_arrive_intact, 0, N_LINKS);
+	tcase_add_loop_test(tc, body_over_the_limit_is_refused_and_the_connection_lives, 0, N_LINKS);
+	tcase_add_loop_test(tc, error_keeps_its_status_and_text, 0, N_LINKS);
+	tcase_add_loop_test(tc, every_reply_reaches_its_caller, 0, N_LINKS);
+	tcase_add_loop_test(tc, deadline_ends_the_call_and_its_late_reply_is_dropped, 0, N_LINKS);
+	tcase_add_loop_test(tc, default_deadline_is_thirty_seconds, 0, N_LINKS);
+	tcase_add_loop_test(tc, one_way_calls_are_counted, 0, N_LINKS);
+	tcase_add_loop_test(tc, killed_server_fails_calls_in_flight_at_once, 0, N_LINKS);
+	tcase_add_loop_test(tc, server_stream_delivers_all_items_in_order, 0, N_LINKS);
+	tcase_add_loop_test(tc, items_larger_than_the_window_pass, 0, N_LINKS);
+	tcase_add_loop_test(tc, reader_that_stops_early_ends_the_stream, 0, N_LINKS);
+	tcase_add_loop_test(tc, client_stream_is_summed, 0, N_LINKS);
+	tcase_add_loop_test(tc, both_sides_stream, 0, N_LINKS);
+	tcase_add_loop_test(tc, unknown_methods_and_channels_get_typed_errors, 0, N_LINKS);
+	tcase_add_test(tc, payload_memfd_arrives_in_place);
+	tcase_add_loop_test(tc, future_tells_when_it_is_ready, 0, N_LINKS);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
