@@ -144,23 +144,46 @@ static bool out_of_memory(struct cell_decoder *d)
 
 /* --- decoding: tags and what is skipped ---------------------------------------------------- */
 
+/* Eight groups of seven bits, one in each byte of WORD, drawn together: first pairs, then fours. */
+static uint64_t groups_join(uint64_t word)
+{
+	word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+	word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
+	return (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
+}
+
 struct cell_varint cell_decode_varint_long(const uint8_t *at, const uint8_t *end)
 {
 	struct cell_varint result = { NULL, 0 };
-	uint64_t value = 0;
+	const uint8_t *stop = end - at > 10 ? at + 10 : end;
+	unsigned shift = 0;
+	uint64_t byte;
 
-	for (unsigned shift = 0; shift < 64 && at < end; shift += 7) {
-		uint64_t byte = *at++;
+	if (end - at >= 8) {
+		uint64_t word, last;
 
-		value |= (byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			/* The tenth byte has room for one bit. */
-			if (shift == 63 && byte > 1)
-				break;
-			result.at = at;
-			result.value = value;
-			break;
+		memcpy(&word, at, sizeof word);
+		word = cell_little64(word);
+		last = ~word & 0x8080808080808080;
+		if (last) {
+			/* All bits up to the first byte that does not go on. */
+			result.value = groups_join(word & (last ^ (last - 1)));
+			result.at = at + (__builtin_ctzll(last) + 1) / 8;
+			return result;
 		}
+		result.value = groups_join(word);
+		shift = 56;
+		at += 8;
+	}
+	for (; at < stop; shift += 7) {
+		byte = *at++;
+		result.value |= (byte & 0x7f) << shift;
+		if (byte >= 0x80)
+			continue;
+		/* The tenth byte has room for one bit. */
+		if (shift < 63 || byte <= 1)
+			result.at = at;
+		return result;
 	}
 	return result;
 }
