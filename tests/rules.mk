@@ -18,10 +18,22 @@ TEST_PROTOS := $(if $(PLUGIN_SOURCES),$(patsubst tests/lib/%.proto,%,$(wildcard 
 $(foreach p,$(TEST_PROTOS),$(eval $(call generate,$(p),tests/lib)))
 GENERATED_HEADERS += $(TEST_PROTOS:%=$(O)/gen/%.cell.h)
 
+# Messages of every kind for tests of the codec; some of them for protobuf-c too, to compare.
+UNIT_PROTOS := $(if $(PLUGIN_SOURCES),$(patsubst tests/unit/proto/%.proto,%,$(wildcard tests/unit/proto/*.proto)))
+COMPARED_PROTOS := $(filter kinds kinds_leaf,$(UNIT_PROTOS))
+COMPARED_OBJECTS := $(COMPARED_PROTOS:%=$(O)/obj/gen/%.pb-c.o)
+$(foreach p,$(UNIT_PROTOS),$(eval $(call generate,$(p),tests/unit/proto)))
+$(COMPARED_PROTOS:%=$(O)/gen/%.pb-c.h) $(COMPARED_PROTOS:%=$(O)/gen/%.pb-c.c) &: $(COMPARED_PROTOS:%=tests/unit/proto/%.proto)
+	@mkdir -p $(O)/gen
+	$(call say,GEN,$(O)/gen/kinds.pb-c.c) protoc-c --c_out=$(O)/gen -I tests/unit/proto $^
+$(COMPARED_OBJECTS): EXTRA := -w
+GENERATED_HEADERS += $(UNIT_PROTOS:%=$(O)/gen/%.cell.h) $(COMPARED_PROTOS:%=$(O)/gen/%.pb-c.h)
+
 # Helpers; the two mains of other programs are members too, taken only by who has none.
 TESTLIB_MAINS := tests/lib/main.c tests/lib/replay.c
 TESTLIB_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard tests/lib/*.c)) \
-	$(wildcard tests/lib/main.c)) $(TEST_PROTOS:%=$(O)/obj/gen/%.cell.o)
+	$(wildcard tests/lib/main.c)) $(TEST_PROTOS:%=$(O)/obj/gen/%.cell.o) \
+	$(UNIT_PROTOS:%=$(O)/obj/gen/%.cell.o) $(COMPARED_OBJECTS)
 TESTLIB := $(if $(strip $(TESTLIB_OBJECTS)),$(O)/lib/libtestlib.a)
 $(eval $(call archive,$(O)/lib/libtestlib.a,$(TESTLIB_OBJECTS)))
 

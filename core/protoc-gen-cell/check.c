@@ -97,12 +97,14 @@ static void message_check(struct model *model, struct message *m)
 				 "%s: its type is defined in proto2 (%s), which is not supported",
 				 m->fields[i].name, other->name);
 	}
-	(void)message_recurses(model, m, "");
+	/* One that is still IN_VISIT is part of a cycle that was reported. */
+	if (m->visit == NOT_VISITED)
+		(void)message_recurses(model, m, "");
 }
 
 /* --- clashes --------------------------------------------------------------------------------- */
 
-/* Names in use in one space of names, with what they stand for. */
+/* Names in use in one space of names (tags, members, all others), with what they stand for. */
 struct name_set {
 	const char **names;
 	const char **meanings;
@@ -110,14 +112,15 @@ struct name_set {
 	size_t room;
 };
 
-static void name_add(struct model *model, struct name_set *set, const struct origin *origin,
+/* False, and an error noted, if NAME is taken. */
+static bool name_add(struct model *model, struct name_set *set, const struct origin *origin,
 		     const char *name, const char *meaning)
 {
 	for (size_t i = 0; i < set->n; i++)
 		if (!strcmp(set->names[i], name)) {
 			complain(model, origin, "%s would be called '%s' in C, as %s is; "
 				 "rename one", meaning, name, set->meanings[i]);
-			return;
+			return false;
 		}
 	if (set->n == set->room) {
 		size_t room = 2 * set->room + 64;
@@ -134,6 +137,7 @@ static void name_add(struct model *model, struct name_set *set, const struct ori
 	}
 	set->names[set->n] = name;
 	set->meanings[set->n++] = meaning;
+	return true;
 }
 
 static void members_check(struct model *model, const struct message *m)
@@ -254,8 +258,9 @@ void file_check_sense(struct model *model, const struct file *file)
 
 		message_check(model, m);
 		members_check(model, m);
-		name_add(model, &tags, &m->origin, m->tag, meaning);
-		name_add(model, &others, &m->origin, take_printf("%s_type", m->tag), meaning);
+		if (name_add(model, &tags, &m->origin, m->tag, meaning))
+			name_add(model, &others, &m->origin, take_printf("%s_type", m->tag),
+				 meaning);
 	}
 	for (size_t s = 0; s < file->n_services; s++)
 		service_check(model, file, s, &tags, &others);
