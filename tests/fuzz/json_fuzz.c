@@ -28,13 +28,23 @@ typedef Google__Protobuf__EnumValueDescriptorProto ValueProto;
 static struct schema *schema;
 static const struct schema_message *all;
 
+/* Of the descriptors, until they are packed. */
+static struct cell_arena names;
+
 static char *name_make(const char *prefix, int n)
 {
-	char *name = NULL;
+	char *name = cell_arena_printf(&names, "%s_%d", prefix, n);
 
-	if (asprintf(&name, "%s_%d", prefix, n) < 0)
-		abort();
+	cell_assert(name);
 	return name;
+}
+
+static char *text_make(const char *text)
+{
+	char *copy = cell_arena_strdup(&names, text);
+
+	cell_assert(copy);
+	return copy;
 }
 
 static void field_init(FieldProto *field, int number, int type, bool is_repeated)
@@ -50,9 +60,9 @@ static void field_init(FieldProto *field, int number, int type, bool is_repeated
 	field->has_type = true;
 	field->type = (Google__Protobuf__FieldDescriptorProto__Type)type;
 	if (type == SCHEMA_MESSAGE)
-		field->type_name = strdup(".All");
+		field->type_name = text_make(".All");
 	else if (type == SCHEMA_ENUM)
-		field->type_name = strdup(".Kind");
+		field->type_name = text_make(".Kind");
 }
 
 /* All: one field of each type alone and repeated, a map, a oneof of two. */
@@ -83,7 +93,7 @@ static uint8_t *set_build(size_t *ret_len)
 		for (int repeated = 0; repeated < 2 && type != SCHEMA_GROUP; repeated++, n++)
 			field_init(&fields[n], (int)n + 1, type, repeated);
 	field_init(&fields[n], 50, SCHEMA_MESSAGE, true);
-	fields[n++].type_name = strdup(".All.Entry");
+	fields[n++].type_name = text_make(".All.Entry");
 	for (int i = 0; i < 2; i++, n++) {
 		field_init(&fields[n], 60 + i, i ? SCHEMA_MESSAGE : SCHEMA_STRING, false);
 		fields[n].has_oneof_index = true;
@@ -92,13 +102,13 @@ static uint8_t *set_build(size_t *ret_len)
 		field_list[i] = &fields[i];
 	field_init(&entry_fields[0], 1, SCHEMA_STRING, false);
 	field_init(&entry_fields[1], 2, SCHEMA_MESSAGE, false);
-	oneof.name = strdup("one");
+	oneof.name = text_make("one");
 	options.has_map_entry = options.map_entry = true;
-	entry.name = strdup("Entry");
+	entry.name = text_make("Entry");
 	entry.n_field = 2;
 	entry.field = entry_list;
 	entry.options = &options;
-	message.name = strdup("All");
+	message.name = text_make("All");
 	message.n_field = n;
 	message.field = field_list;
 	message.n_nested_type = message.n_oneof_decl = 1;
@@ -109,10 +119,10 @@ static uint8_t *set_build(size_t *ret_len)
 		values[i].has_number = true;
 		values[i].number = i;
 	}
-	kind.name = strdup("Kind");
+	kind.name = text_make("Kind");
 	kind.n_value = 2;
 	kind.value = value_list;
-	file.syntax = strdup("proto3");
+	file.syntax = text_make("proto3");
 	file.n_message_type = file.n_enum_type = 1;
 	file.message_type = message_list;
 	file.enum_type = enum_list;
@@ -125,16 +135,19 @@ static uint8_t *set_build(size_t *ret_len)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* What it allocates lives as long as the process. */
+/* The schema lives as long as the process. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct schema_type_ref type;
 	struct cell_error err;
 	size_t len;
-	uint8_t *bytes = set_build(&len);
+	uint8_t *bytes;
 
 	(void)argc;
 	(void)argv;
+	cell_arena_init(&names, 0);
+	bytes = set_build(&len);
+	cell_arena_deinit(&names);
 	cell_assert(schema_parse(&schema, bytes, len, NULL, 0, &err) == 0);
 	cell_assert(schema_find_type(schema, "All", &type, &err) == 0);
 	all = type.message;
