@@ -258,6 +258,8 @@ int sandbox_environ(char ***ret, const struct sandbox_plan *plan, char *const *f
 	env_pass(&words, from, "TZ", NULL);
 	/* How libcell behaves is for who runs the node to say. */
 	env_pass(&words, from, "CELL_NUDGE", NULL);
+	env_pass(&words, from, "CELL_WAKE", NULL);
+	env_set(&words, "CELL_CONTROL_FD", "3");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* Looking for leaks takes ptrace, which no cell has. */
 	env_pass(&words, from, "ASAN_OPTIONS", "detect_leaks=0");
