@@ -1,0 +1,19 @@
+/*
+ * Socket activation: RUNDIR/cells/NAME.sock, for programs in any language.
+ *
+ * Whoever connects is known by SO_PEERCRED; the accepted socket is handed to an instance,
+ * which is started if there is none. From then on they speak frames without us.
+ */
+#pragma once
+
+#include "daemon.h"
+
+struct activation;
+
+/* Listen for CELL. NULL, and logged, if that does not work: the cell works without. */
+struct activation *activate_open(struct daemon *daemon, struct kernel_cell *cell);
+/* Stop, and remove the socket. Those who wait are served yet. */
+void activate_close(struct activation *activation);
+
+/* An accepted socket's connect has its outcome; REQUEST is freed. */
+void activate_outcome(struct daemon *daemon, struct kernel_request *request);
