@@ -215,7 +215,7 @@ clean:
 
 LIBDIR := $(PREFIX)/lib
 INCLUDES := $(wildcard core/include/cell/*.h)
-CONFIGURED := cell.pc $(if $(STORE_LIB),cellstore.pc) cellcore.service
+CONFIGURED := cell.pc $(if $(STORE_LIB),cellstore.pc) cellcore.service cellcore.socket
 
 $(O)/%: core/%.in $(O)/prefix
 	@sed 's,@PREFIX@,$(PREFIX),g; s,@VERSION@,$(VERSION),g' $< >$@
@@ -234,17 +234,17 @@ INSTALLED := \
 	$(foreach f,$(LIBRARIES:%.so=%.so.$(ABI)),$(if $(filter %.$(ABI),$(f)),755:$(f):lib/$(notdir $(f)))) \
 	$(foreach f,$(INCLUDES),644:$(f):$(f:core/%=%)) \
 	$(foreach f,$(wildcard proto/*.proto),644:$(f):share/cell/$(f)) \
-	$(foreach f,$(MAN_PAGES),644:$(f):share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f))) \
+	$(foreach f,$(MAN_PAGES) $(MAN_LINKS),644:$(f):share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f))) \
 	644:core/cell/completion.bash:share/bash-completion/completions/cell \
 	644:core/cell/completion.zsh:share/zsh/site-functions/_cell \
 	644:core/cell/completion.fish:share/fish/vendor_completions.d/cell.fish \
 	644:$(O)/cell.pc:lib/pkgconfig/cell.pc \
 	$(if $(STORE_LIB),644:$(O)/cellstore.pc:lib/pkgconfig/cellstore.pc) \
-	644:$(O)/cellcore.service:lib/systemd/system/cellcore.service \
+	$(foreach u,service socket,644:$(O)/cellcore.$(u):lib/systemd/system/cellcore.$(u)) \
 	644:core/systemd/cell.sysusers:lib/sysusers.d/cell.conf
 
 # Links stay links: cell-logs is cell-log, libcell.so is libcell.so.0.
-install: all $(CONFIGURED:%=$(O)/%)
+install: all $(CONFIGURED:%=$(O)/%) $(MAN_LINKS)
 	@for f in $(INSTALLED); do \
 		mode=$${f%%:*}; f=$${f#*:}; source=$${f%%:*}; target="$(DESTDIR)$(PREFIX)/$${f#*:}"; \
 		mkdir -p "$${target%/*}" || exit 1; \

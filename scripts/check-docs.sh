@@ -10,7 +10,7 @@ Checks the manual, printing one line for each fault; exits 1 if there is one.
   - mandoc -Tlint finds nothing in man/* above its "style" level
   - each page has a one-line description (.Nd) and the expected sections
   - each program in BUILD/bin has a page, each page of section 1 a program,
-    each manifest in cells/ a page cell-NAME(1)
+    each manifest in cells/ a page cell-NAME(1) or (8)
   - each page that another one refers to by .Xr, among ours, exists
   - each option that a command's --help lists is in its page
 TXT
@@ -20,17 +20,22 @@ TXT
 cd "$(dirname "$0")/.."
 O=${O:-build}
 faults=$(mktemp)
-trap 'rm -f "$faults"' EXIT
+names=$(mktemp)
+trap 'rm -f "$faults" "$names"' EXIT
 
 fault() {
 	printf '%s\n' "$*" >>"$faults"
 }
 
+# NAME.SECTION for each name that a page describes.
+awk '/^\.Sh/ { in_name = ($2 == "NAME") }
+	in_name && /^\.Nm/ { print $2 "." substr(FILENAME, length(FILENAME)) }' man/*.[1-9] >"$names"
+
 for page in man/*.[1-9]; do
 	[ -e "$page" ] || { fault "man/: no pages"; continue; }
 	# An alias is one line that sources another page.
 	if head -n 1 "$page" | grep -q '^\.so '; then
-		target=$(sed -n '1s,^\.so \(man[1-9]/\)\{0,1\},,p' "$page")
+		target=$(sed -n '1s|^\.so \(man[1-9]/\)\{0,1\}||p' "$page")
 		[ -e "man/$target" ] || fault "$page: sources $target, which is not there"
 		continue
 	fi
@@ -48,7 +53,7 @@ for page in man/*.[1-9]; do
 	esac
 	sed -nE 's/^\.Xr (cell[a-z0-9_-]*|libcell[a-z]*|protoc-gen-cell) ([1-9]).*/\1.\2/p' "$page" | sort -u |
 		while read -r reference; do
-			[ -e "man/$reference" ] || fault "$page: .Xr to $reference, which is not there"
+			[ -e "man/$reference" ] || grep -qx "$reference" "$names" || fault "$page: .Xr to $reference, which is not there"
 		done
 done
 
@@ -84,7 +89,7 @@ done
 for manifest in cells/*/*.cell; do
 	[ -e "$manifest" ] || continue
 	name=$(basename "$manifest" .cell)
-	[ -e "man/cell-$name.1" ] || fault "$manifest: no page man/cell-$name.1"
+	[ -e "man/cell-$name.1" ] || [ -e "man/cell-$name.8" ] || fault "$manifest: no page man/cell-$name.8"
 	[ -e "$(dirname "$manifest")/README.md" ] || fault "$manifest: no README.md beside it"
 done
 
