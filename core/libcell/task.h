@@ -11,12 +11,11 @@
  */
 #pragma once
 
+#include "task_stack.h"
+
 #include <cell/error.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-/* Bytes of a stack, its guard page not included. */
-#define TASK_STACK_SIZE (256u * 1024)
 
 struct task;
 
@@ -35,6 +34,11 @@ struct task_pool;
 /* WAITS_MAX: stacks that may wait at a time, the first one not counted. */
 int task_pool_new(struct task_pool **ret_pool, task_loop_fn *loop, void *userdata,
 		  unsigned waits_max, struct cell_error *err);
+
+/*
+ * Drop all stacks with what is on them, those that wait too: end the waits first if they
+ * own anything. Called on the first stack, by nobody else.
+ */
 void task_pool_free(struct task_pool *pool);
 
 /*
@@ -45,7 +49,10 @@ void task_pool_free(struct task_pool *pool);
  */
 int task_wait(struct task_pool *pool, struct task_wait *wait);
 
-/* Let the stack that waits on WAIT go on at the loop's next clean point. Idempotent. */
+/*
+ * Let the stack that waits on WAIT go on at the loop's next clean point, those woken first
+ * going first. Idempotent. Who is woken before it waits does not wait.
+ */
 void task_wake(struct task_pool *pool, struct task_wait *wait);
 
 /*
@@ -61,3 +68,15 @@ void task_allow(struct task_pool *pool);
 
 /* Stacks that wait now, main()'s not counted. */
 unsigned task_pool_waiting(const struct task_pool *pool);
+
+/*
+ * Give back the stacks that a busy time left parked, and the memory that the kept ones do
+ * not use: for a loop that has been idle for a while. Costs a system call per stack.
+ */
+void task_pool_trim(struct task_pool *pool);
+
+/*
+ * Have this process say on stderr "stack of handler overflowed (256 KiB)" before it dies
+ * of that. Called in each thread that runs handlers; other faults go where they went before.
+ */
+void task_overflow_handler_install(void);
