@@ -386,8 +386,10 @@ static void daemon_end(struct daemon *daemon)
 	if (daemon->kernel.links)
 		catalog_close(daemon);
 	kernel_deinit(&daemon->kernel);
-	if (daemon->listener >= 0)
+	if (daemon->listener >= 0) {
+		ev_io_stop(daemon->loop, &daemon->on_client);
 		(void)close(daemon->listener);
+	}
 	auth_key_wipe(daemon->key);
 	cell_arena_deinit(&daemon->arena);
 	rundir_close(&daemon->rundir);
@@ -398,7 +400,8 @@ int daemon_run(struct daemon *daemon, const char *rundir, const char *statedir, 
 {
 	int r;
 
-	daemon->loop = ev_default_loop(EVFLAG_NOENV);
+	/* Not the default loop: that one reaps every child, and with it the reasons of their ends. */
+	daemon->loop = ev_loop_new(EVFLAG_NOENV);
 	if (!daemon->loop)
 		return cell_fail(err, -EIO, "no event loop on this system");
 	daemon_begin(daemon);
@@ -415,5 +418,6 @@ int daemon_run(struct daemon *daemon, const char *rundir, const char *statedir, 
 		cell_log(CELL_LOG_INFO, "daemon", "stopped", NULL);
 	}
 	daemon_end(daemon);
+	ev_loop_destroy(daemon->loop);
 	return r;
 }

@@ -289,7 +289,7 @@ static uint64_t stop_timeout_ns(const struct kernel *kernel, const struct kernel
 {
 	const struct cell_manifest *manifest = instance->cell->manifest;
 
-	if (kernel->is_stopping || !manifest || !manifest->stop_timeout_ns)
+	if (kernel->is_stopping || !manifest)
 		return CELL_KILL_AFTER_MS * MS;
 	return manifest->stop_timeout_ns;
 }
@@ -348,13 +348,12 @@ void kernel_instance_retire(struct kernel *kernel, struct kernel_instance *insta
 	}
 	if (instance->ending >= KERNEL_TERM)
 		return;
-	if (instance->ending == KERNEL_NOT_ENDING && !was_ready) {
+	if (!drain_ns)
+		drain_ns = manifest ? manifest->drain_timeout_ns : CELL_DRAIN_TIMEOUT_MS * MS;
+	if (!drain_ns || (instance->ending == KERNEL_NOT_ENDING && !was_ready)) {
 		ending_set(kernel, instance, KERNEL_TERM, now_ns);
 		return;
 	}
-	if (!drain_ns)
-		drain_ns = manifest && manifest->drain_timeout_ns ? manifest->drain_timeout_ns
-								  : CELL_DRAIN_TIMEOUT_MS * MS;
 	/* Draining already: an earlier end is told, a later one is not. */
 	if (instance->ending == KERNEL_DRAIN && instance->deadline_ns <= now_ns + drain_ns)
 		return;
