@@ -68,7 +68,9 @@ $(O)/deps-%.mk: scripts/install-deps.sh
 
 WARNINGS := -Wall -Wextra -Wsign-compare -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings \
-	-Wvla -Wformat=2 -Wimplicit-fallthrough -Wundef -Wredundant-decls
+	-Wvla -Wformat=2 -Wimplicit-fallthrough -Wundef -Wredundant-decls \
+	-Werror=implicit-function-declaration -Werror=int-conversion \
+	-Werror=incompatible-pointer-types
 
 # gcc's idea of a dangling pointer: a list that holds a waiter on another stack, as ours do.
 ifeq ($(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
@@ -93,6 +95,8 @@ CELL_CFLAGS += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover
 CELL_LDFLAGS += -fsanitize=address,undefined
 else
 CELL_CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+# Sanitizers leave names open that only the program brings.
+SHARED_LDFLAGS := -Wl,-z,defs
 endif
 
 # The portable way to switch stacks, for trying it where there is a faster one.

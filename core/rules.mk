@@ -13,7 +13,7 @@ ABI := 0
 define shared
 $(O)/lib/$(1).so.$(ABI): $(2) core/$(1).map $(3)
 	@mkdir -p $$(@D)
-	$$(call say,LD,$$@) $$(CC) $$(CELL_CFLAGS) $$(CFLAGS) $$(CELL_LDFLAGS) $$(LDFLAGS) -shared \
+	$$(call say,LD,$$@) $$(CC) $$(CELL_CFLAGS) $$(CFLAGS) $$(CELL_LDFLAGS) $$(LDFLAGS) -shared $$(SHARED_LDFLAGS) \
 		-Wl,-soname,$(1).so.$(ABI) -Wl,--version-script=core/$(1).map -o $$@ $(2) $(3) $(4) $$(LDLIBS)
 $(O)/lib/$(1).so: $(O)/lib/$(1).so.$(ABI)
 	@ln -sf $(1).so.$(ABI) $$@
