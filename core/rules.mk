@@ -9,18 +9,26 @@ LIBCELL_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/lib
 LIBCELL := $(if $(strip $(LIBCELL_OBJECTS)),$(O)/lib/libcell.a)
 $(eval $(call archive,$(O)/lib/libcell.a,$(LIBCELL_OBJECTS)))
 
+# $(1) library, $(2) objects, $(3) libraries of ours it needs, $(4) others, $(5) its headers.
+# It exports what its public headers name, and nothing of its inside.
 ABI := 0
 define shared
-$(O)/lib/$(1).so.$(ABI): $(2) core/$(1).map $(3)
+$(O)/lib/$(1).map: $(5) core/rules.mk
+	@mkdir -p $$(@D)
+	@{ echo '$(shell echo $(1) | tr a-z A-Z)_$(ABI) { global:' && \
+		grep -ohE 'cell_[a-z0-9_]+' $(5) | sort -u | sed 's/$$$$/;/' && \
+		echo 'local: *; };'; } >$$@
+$(O)/lib/$(1).so.$(ABI): $(2) $(O)/lib/$(1).map $(3)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@) $$(CC) $$(CELL_CFLAGS) $$(CFLAGS) $$(CELL_LDFLAGS) $$(LDFLAGS) -shared $$(SHARED_LDFLAGS) \
-		-Wl,-soname,$(1).so.$(ABI) -Wl,--version-script=core/$(1).map -o $$@ $(2) $(3) $(4) $$(LDLIBS)
+		-Wl,-soname,$(1).so.$(ABI) -Wl,--version-script=$(O)/lib/$(1).map -o $$@ $(2) $(3) $(4) $$(LDLIBS)
 $(O)/lib/$(1).so: $(O)/lib/$(1).so.$(ABI)
 	@ln -sf $(1).so.$(ABI) $$@
 LIBRARIES += $(O)/lib/$(1).a $(O)/lib/$(1).so
 endef
 ifneq ($(LIBCELL),)
-$(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS)))
+$(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS),\
+	$(filter-out %/store.h,$(wildcard core/include/cell/*.h))))
 endif
 
 # ---- libcellstore: the only library that knows LMDB ----
@@ -28,7 +36,8 @@ STORE_OBJECTS := $(call objects,$(wildcard core/libcellstore/*.c))
 STORE_LIB := $(if $(STORE_OBJECTS),$(O)/lib/libcellstore.a)
 $(eval $(call archive,$(O)/lib/libcellstore.a,$(STORE_OBJECTS)))
 ifneq ($(STORE_LIB),)
-$(eval $(call shared,libcellstore,$(STORE_OBJECTS),$(O)/lib/libcell.so.$(ABI),$(STORE_LIBS)))
+$(eval $(call shared,libcellstore,$(STORE_OBJECTS),$(O)/lib/libcell.so.$(ABI),$(STORE_LIBS),\
+	core/include/cell/store.h))
 endif
 
 # folder,name: an archive of all but main.c for the tests, and the program
