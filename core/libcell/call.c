@@ -199,7 +199,7 @@ uint64_t cell_call_left_ns(const struct cell_call *call)
 
 	if (call->deadline_ns == UINT64_MAX)
 		return UINT64_MAX;
-	now = clock_coarse_ns();
+	now = clock_now_ns();
 	return now < call->deadline_ns ? call->deadline_ns - now : 0;
 }
 

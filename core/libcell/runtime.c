@@ -55,7 +55,7 @@ int runtime_wait(struct runtime *rt, struct call_root *root, struct waiter **slo
 	if (root->is_cancelled)
 		return root->cancel_status;
 	if (deadline_ns != UINT64_MAX) {
-		if (deadline_ns <= clock_coarse_ns())
+		if (deadline_ns <= clock_now_ns())
 			return CELL_DEADLINE_EXCEEDED;
 		waiter.timer.on_due = on_waiter_due;
 		wheel_arm(&rt->wheel, &waiter.timer, deadline_ns);
@@ -217,10 +217,11 @@ static bool may_go_cold(struct runtime *rt, struct connection *conn)
 /* One round over the hot connections. False if there was nothing to do. */
 static bool turn(struct runtime *rt)
 {
+	uint64_t before = rt->epoch;
+	bool worked = spawned_run(rt);
 	unsigned left = rt->n_hot;
-	bool worked = false;
 
-	if (spawned_run(rt))
+	if (rt->epoch != before)
 		return true;
 	while (left-- > 0 && !list_is_empty(&rt->hot)) {
 		struct connection *conn = hot_entry(rt->hot.next);
@@ -234,8 +235,6 @@ static bool turn(struct runtime *rt)
 		if (n) {
 			worked = true;
 			rt->frames_since_ev += n;
-			if (conn->link.kind == LINK_RING)
-				wake_worked(&conn->wake);
 		} else if (conn->is_hot && rt->epoch == epoch && may_go_cold(rt, conn)) {
 			make_cold(rt, conn);
 		}
@@ -262,9 +261,22 @@ static bool hot_is_ready(struct runtime *rt, struct connection **ret_conn)
 	return false;
 }
 
+/* Whether every peer we poll for runs on our own CPU by now, and so cannot while we poll. */
+static bool peers_moved_here(struct runtime *rt)
+{
+	uint32_t cpu = wake_own_cpu();
+
+	if (rt->wake_mode == WAKE_MODE_SPIN)
+		return false;
+	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
+		if (hot_entry(at)->link.kind == LINK_RING &&
+		    ring_peer_cpu(&hot_entry(at)->link.ring) != cpu)
+			return false;
+	return true;
+}
+
 /*
  * Poll the hot rings as long as the policy of the keenest allows. True if something came.
- * DONE, if not NULL, stops it too.
  */
 static bool spin(struct runtime *rt)
 {
@@ -281,6 +293,8 @@ static bool spin(struct runtime *rt)
 		ring_set_cpu(&conn->link.ring, cpu);
 		ns = wake_spin_ns(&conn->wake, cpu, ring_peer_cpu(&conn->link.ring));
 		longest = ns > longest ? ns : longest;
+		if (conn->role == CONNECTION_CLIENT && wake_should_nudge(&conn->wake))
+			wake_nudge();
 	}
 	if (longest == 0)
 		return false;
@@ -294,10 +308,10 @@ static bool spin(struct runtime *rt)
 			cpu_relax();
 		}
 		now = clock_now_ns();
-	} while (now - started < longest);
+	} while (now - started < longest && !peers_moved_here(rt));
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
 		if (hot_entry(at)->link.kind == LINK_RING)
-			wake_miss(&hot_entry(at)->wake, now - started);
+			wake_miss(&hot_entry(at)->wake);
 	return false;
 }
 
@@ -372,7 +386,6 @@ void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool
 				return;
 			continue;
 		}
-		wake_worked(&conn->wake);
 		cell_assert(rt->epoch == epoch); /* a client's frames run no handlers */
 		runtime_flush(rt);
 		if (++rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN)

@@ -30,7 +30,8 @@ static uint8_t *fifo_push(struct cell_stream *stream, size_t len)
 
 	if (stream->fifo_at > 0 && stream->fifo_at == stream->fifo_end)
 		stream->fifo_at = stream->fifo_end = 0;
-	if (stream->fifo_size - stream->fifo_end < need && !stream->item_is_lent) {
+	if (stream->fifo_at > 0 && stream->fifo_size - stream->fifo_end < need &&
+	    !stream->item_is_lent) {
 		memmove(stream->fifo, stream->fifo + stream->fifo_at,
 			stream->fifo_end - stream->fifo_at);
 		stream->fifo_end -= stream->fifo_at;
