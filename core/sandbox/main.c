@@ -243,6 +243,19 @@ static int open_all(struct sandbox *sandbox, struct cell_error *err)
 	return r;
 }
 
+/*
+ * No cell outlives who started it. bwrap sees to that, too, but does not ask whether that
+ * one is gone already. A change of the user forgets the request, so it comes after.
+ */
+static int die_with_parent(struct sandbox *sandbox, struct cell_error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return cell_fail(err, -errno, "prctl: %s", strerror(errno));
+	if (getppid() != sandbox->parent)
+		return cell_fail(err, CELL_CANCELLED, "who started us is gone");
+	return 0;
+}
+
 /* Everything that takes rights of ours, then the end of them. */
 static int give_up_rights(struct sandbox *sandbox, struct cell_error *err)
 {
@@ -264,6 +277,8 @@ static int give_up_rights(struct sandbox *sandbox, struct cell_error *err)
 	r = limits_apply(limits, n, err);
 	if (r == 0)
 		r = user_become(&sandbox->user, err);
+	if (r == 0)
+		r = die_with_parent(sandbox, err);
 	return r;
 }
 
@@ -416,18 +431,14 @@ static int state_outside(struct sandbox *sandbox, const char **ret, struct cell_
 	return *ret ? 0 : cell_fail(err, -ENOMEM, "naming the state directory");
 }
 
-/* What bwrap would have done for who watches us, and about who started us. */
+/* What bwrap would have done for who watches us. */
 static int behave_like_bwrap(struct sandbox *sandbox, struct cell_error *err)
 {
 	int status_fd = sandbox->options->status_fd;
 
 	(void)setsid();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return cell_fail(err, -errno, "prctl: %s", strerror(errno));
-	/* It died before we asked to be told. */
-	if (getppid() != sandbox->parent)
-		return cell_fail(err, CELL_CANCELLED, "who started us is gone");
 	if (status_fd >= 0) {
 		(void)dprintf(status_fd, "{ \"child-pid\": %d }\n", (int)getpid());
 		(void)close(status_fd);
