@@ -661,7 +661,11 @@ int cell_cgroup_clear(const struct cell_cgroup_root *root, const char *node)
 			here += rmdir(child) < 0;
 		}
 		(void)closedir(dir);
-		(void)rmdir(folder);
+		/* And that of all nodes, if this was the last. */
+		if (rmdir(folder) == 0) {
+			*strrchr(folder, '/') = '\0';
+			(void)rmdir(folder);
+		}
 		/* The same instances are in every tree. */
 		left = here > left ? here : left;
 	}

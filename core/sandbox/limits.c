@@ -1,7 +1,9 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include <cell/log.h>
 
@@ -110,18 +112,49 @@ int limits_join(unsigned *ret_controllers, const struct cell_manifest *manifest,
 	return 0;
 }
 
+/* Killed is not gone: the kernel takes a moment, and tells nobody on version 1. */
+static bool wait_a_little(unsigned *tries)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	if (++*tries > 100)
+		return false;
+	(void)nanosleep(&pause, NULL);
+	return true;
+}
+
 int limits_remove(const struct cell_manifest *manifest, const char *root, const char *node,
 		  uint32_t instance, struct cell_error *err)
 {
 	struct cell_cgroup cgroup;
+	unsigned tries = 0;
 	int missing, r;
 
 	r = find(&cgroup, manifest, root, node, instance, &missing, err);
 	if (r < 0 || missing < 0)
 		return r;
-	r = cell_cgroup_remove(&cgroup);
+	do
+		r = cell_cgroup_remove(&cgroup);
+	while (r == -EBUSY && wait_a_little(&tries));
 	if (r < 0)
 		return cell_fail(err, r, "removing cgroup '%s': %s", cgroup.path,
 				 strerror(-r));
 	return 0;
+}
+
+int limits_clear(const char *root, const char *node, struct cell_error *err)
+{
+	struct cell_cgroup_root found;
+	unsigned tries = 0;
+	int r;
+
+	if (cell_cgroup_find(&found, root, NULL) < 0)
+		return 0;
+	do
+		r = cell_cgroup_clear(&found, node);
+	while (r > 0 && wait_a_little(&tries));
+	if (r > 0)
+		return cell_fail(err, -EBUSY, "%d instances of node '%s' are still there", r,
+				 node);
+	return r < 0 ? cell_fail(err, r, "'%s' is no node", node) : 0;
 }

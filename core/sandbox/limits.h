@@ -39,7 +39,12 @@ int limits_join(unsigned *ret_controllers, const struct cell_manifest *manifest,
 		const char *root, const char *node, uint32_t instance,
 		struct cell_error *err);
 
-/* Remove that cgroup again. Returns 0, also without one; -EBUSY while processes live in it.
+/*
+ * Remove that cgroup again, waiting up to a second for processes that are on their way out.
+ * Returns 0, also without one; -EBUSY while processes live in it.
  */
 int limits_remove(const struct cell_manifest *manifest, const char *root, const char *node,
 		  uint32_t instance, struct cell_error *err);
+
+/* Kill and remove all instances of NODE. Returns 0 or -EBUSY, after as long a wait. */
+int limits_clear(const char *root, const char *node, struct cell_error *err);

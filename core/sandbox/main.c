@@ -72,6 +72,7 @@ static void help(FILE *out)
 {
 	fputs("usage: cell-sandbox [OPTION ...] MANIFEST [-- ARGUMENT ...]\n"
 	      "       cell-sandbox --check [--user NAME]\n"
+	      "       cell-sandbox --cleanup --node NAME\n"
 	      "\n"
 	      "Run the program of a cell's manifest in its sandbox.\n"
 	      "\n"
@@ -91,7 +92,8 @@ static void help(FILE *out)
 	      "  --no-sandbox       limits and user only: no protection\n"
 	      "  --print            show the command instead of executing it\n"
 	      "  --check            say whether sandboxes work here\n"
-	      "  --cleanup          remove the cgroup of an instance that has ended\n"
+	      "  --cleanup          remove the cgroup of an instance that has ended; without a\n"
+	      "                     manifest, kill and remove all instances of --node\n"
 	      "  -h, --help         show this\n"
 	      "  --version          show the version\n"
 	      "\n"
@@ -201,7 +203,8 @@ static int options_parse(struct options *options, int argc, char **argv,
 {
 	int option, r;
 
-	*options = (struct options){ .node = DEFAULT_NODE, .status_fd = -1 };
+	/* No node yet: all of one is cleaned up only for who names it. */
+	*options = (struct options){ .status_fd = -1 };
 	fds_start(&options->fds);
 	while ((option = getopt_long(argc, argv, "+h", long_options, NULL)) != -1) {
 		if (option == 'h' || option == OPTION_VERSION) {
@@ -214,10 +217,14 @@ static int options_parse(struct options *options, int argc, char **argv,
 	}
 	if (options->action == ACTION_CHECK && optind == argc)
 		return 0;
+	if (options->action == ACTION_CLEANUP && optind == argc && options->node)
+		return 0;
 	if (optind == argc)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
 				 "no manifest given; see cell-sandbox --help");
 	options->manifest = argv[optind++];
+	if (!options->node)
+		options->node = DEFAULT_NODE;
 	if (optind < argc && strcmp(argv[optind], "--") != 0)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
 				 "'%s': arguments of the cell stand behind --", argv[optind]);
@@ -512,6 +519,8 @@ static int run(struct sandbox *sandbox, struct cell_error *err)
 
 	if (options->action == ACTION_CHECK)
 		return check(sandbox, err);
+	if (options->action == ACTION_CLEANUP && !options->manifest)
+		return limits_clear(options->cgroup_root, options->node, err);
 	r = cell_manifest_read(&sandbox->manifest, options->manifest, err);
 	if (r < 0)
 		return r;

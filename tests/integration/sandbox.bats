@@ -17,9 +17,7 @@ setup() {
 
 teardown() {
 	[ -z "${listener:-}" ] || kill "$listener" 2>/dev/null || true
-	for m in "$dir"/*.cell; do
-		"$dir/cell-sandbox" --node "$node" --cleanup "$m" 2>/dev/null || true
-	done
+	"$dir/cell-sandbox" --node "$node" --cleanup
 	rm -rf "$dir" ${closed:+"$closed"}
 }
 
@@ -259,6 +257,26 @@ cpu = 20'
 	[ -z "$(find /sys/fs/cgroup -type d -path "*/cell/$node" 2>/dev/null)" ]
 	sandbox --instance 7 --cleanup "$dir/probe.cell"
 	[ "$status" -eq 0 ]
+}
+
+@test "all instances of a node can be ended at once" {
+	run "$dir/cell-sandbox" --node "$node" "$dir/probe.cell" -- id
+	[[ "$output" != *no_cgroup* ]] || skip "no cgroups here"
+	mkfifo "$dir/fifo"
+	for i in 1 2; do
+		"$dir/cell-sandbox" --node "$node" --instance $i --program /bin/sleep \
+			"$dir/probe.cell" -- 60 2>"$dir/fifo" 3>&- &
+	done
+	exec 7<"$dir/fifo"
+	until [ -n "$(find /sys/fs/cgroup -path "*/cell/$node/probe-2/cgroup.procs" -exec cat {} +)" ]; do
+		sleep 0.01
+	done
+	"$dir/cell-sandbox" --node "$node" --cleanup
+	timeout 20 cat <&7
+	exec 7<&-
+	[ -z "$(find /sys/fs/cgroup -type d -path "*/cell/$node" 2>/dev/null)" ]
+	run "$dir/cell-sandbox" --cleanup
+	[ "$status" -eq 2 ]
 }
 
 @test "only the control socket and stderr go in" {

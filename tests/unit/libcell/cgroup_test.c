@@ -361,6 +361,9 @@ START_TEST(clears_what_an_earlier_node_left)
 	(void)unlink(path_of("memory/cell/node1/log-0/cgroup.procs"));
 	ck_assert_int_eq(cell_cgroup_clear(&found, "node1"), 0);
 	ck_assert(!exists("memory/cell/node1"));
+	ck_assert(exists("memory/cell"));
+	ck_assert_int_eq(cell_cgroup_clear(&found, "node2"), 0);
+	ck_assert(!exists("memory/cell"));
 }
 END_TEST
 
