@@ -289,14 +289,15 @@ static int integer_get(const json_t *value, struct integer *ret)
 		return 1;
 	}
 	if (json_is_real(value)) {
-		double n = json_real_value(value);
+		double n = json_real_value(value), magnitude = n < 0 ? -n : n;
 
-		if (n != trunc(n))
-			return 0;
-		/* 2^64 is a double, the largest integer is not. */
-		if (fabs(n) >= 18446744073709551616.0)
+		/* 2^64 is a double, the largest integer is not; all doubles from here on are
+		 * whole. */
+		if (magnitude >= 18446744073709551616.0)
 			return -1;
-		*ret = (struct integer){ n < 0, (uint64_t)fabs(n) };
+		if ((double)(uint64_t)magnitude != magnitude)
+			return 0;
+		*ret = (struct integer){ n < 0, (uint64_t)magnitude };
 		return 1;
 	}
 	if (!text)

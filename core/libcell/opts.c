@@ -299,7 +299,8 @@ int opts_parse(struct opts *ret, const struct opts_command *command, int argc, c
 	int r;
 
 	*ret = (struct opts){ .command = command, .common = { .color = "auto" } };
-	r = options_parse(&table, has_commands, argc, argv, into, &ret->common, err);
+	r = options_parse(&table, has_commands || command->in_order, argc, argv, into,
+			  &ret->common, err);
 	if (r == 0 && has_commands && !ret->common.help && !ret->common.version) {
 		if (optind >= argc)
 			return cell_fail(err, CELL_INVALID_ARGUMENT, "which command?");
@@ -312,7 +313,8 @@ int opts_parse(struct opts *ret, const struct opts_command *command, int argc, c
 		argc -= optind;
 		argv += optind;
 		table = table_make(command, ret->command);
-		r = options_parse(&table, false, argc, argv, into, &ret->common, err);
+		r = options_parse(&table, ret->command->in_order, argc, argv, into,
+				  &ret->common, err);
 	}
 	if (ret->common.help || ret->common.version)
 		return 0;

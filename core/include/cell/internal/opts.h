@@ -85,6 +85,7 @@ struct opts_command {
 	const struct opts_argument *arguments;
 	const struct opts_command *const *commands; /* NULL-terminated; one must be chosen */
 	bool has_json;                              /* it takes --json */
+	bool in_order; /* options end at the first word: what follows is for somebody else */
 };
 
 /* What every command takes. */
