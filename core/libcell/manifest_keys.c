@@ -313,8 +313,9 @@ static int set_read_only(struct parser *parser, const struct key *key, char *val
 
 static int add_env(struct parser *parser, char *word, size_t column)
 {
-	static const char *const ours[] = { "CELL_NAME",     "CELL_NODE",   "CELL_INSTANCE",
-					    "CELL_STATEDIR", "CELL_RUNDIR", "CELL_LOG" };
+	static const char *const ours[] = { "CELL_NAME",      "CELL_NODE",   "CELL_INSTANCE",
+					    "CELL_STATEDIR",  "CELL_RUNDIR", "CELL_LOG",
+					    "CELL_CONTROL_FD" };
 	size_t len = strcspn(word, "=");
 	const char **slot;
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -314,6 +315,18 @@ void cell_sigsys_install(const char *cell)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGSYS);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/*
+ * What main() does before it opens the runtime can be refused as well, and a process without
+ * a handler would end there without a word. cell-sandbox sets the name, nobody else does.
+ */
+__attribute__((constructor)) static void install_early(void)
+{
+	const char *name = getenv("CELL_NAME");
+
+	if (name)
+		cell_sigsys_install(name);
 }
 
 #else

@@ -18,8 +18,9 @@ extern "C" {
 #endif
 
 /*
- * Install the handler for the whole process, CELL being the name in the lines. Harmless
- * without a sandbox. Does nothing on processors other than x86-64 and aarch64, where
+ * Install the handler for the whole process, CELL being the name in the lines. Where
+ * cell-sandbox started the program this has been done before main(), with $CELL_NAME.
+ * Harmless without a sandbox. Does nothing on processors other than x86-64 and aarch64, where
  * cell-sandbox does not send SIGSYS either.
  */
 void cell_sigsys_install(const char *cell);

@@ -259,6 +259,7 @@ int sandbox_environ(char ***ret, const struct sandbox_plan *plan, char *const *f
 	/* How libcell behaves is for who runs the node to say. */
 	env_pass(&words, from, "CELL_NUDGE", NULL);
 	env_pass(&words, from, "CELL_WAKE", NULL);
+	env_pass(&words, from, "CELL_WAKE", NULL);
 	env_set(&words, "CELL_CONTROL_FD", "3");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* Looking for leaks takes ptrace, which no cell has. */
@@ -268,6 +269,8 @@ int sandbox_environ(char ***ret, const struct sandbox_plan *plan, char *const *f
 #endif
 	env_add_manifest(&words, manifest, from);
 	env_pass(&words, from, "CELL_LOG", manifest->log_level);
+	/* Which descriptor is the control socket: said by who opened it. */
+	env_pass(&words, from, "CELL_CONTROL_FD", NULL);
 	env_set(&words, "CELL_NAME", manifest->name);
 	env_set(&words, "CELL_NODE", plan->node);
 	env_set(&words, "CELL_INSTANCE",

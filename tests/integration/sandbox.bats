@@ -105,6 +105,13 @@ refused() {
 	refused "clone3: ENOSYS" clone3
 	sandbox "$dir/probe.cell" -- libcell mount
 	[[ "$output" = *"level=warn cell=probe sub=sandbox event=syscall_denied name=mount "* ]]
+	# A program that links libcell is covered from its start.
+	sandbox "$dir/probe.cell" -- ptrace
+	[[ "$output" = *"event=syscall_denied name=ptrace "* ]]
+	[[ "$output" = *"ptrace: EPERM" ]]
+	# One that does not, and is taken for a cell, ends.
+	sandbox --program /usr/bin/unshare "$dir/probe.cell" -- --user true
+	[ "$status" -eq 159 ]
 }
 
 @test "programs without libcell get EPERM" {

@@ -262,8 +262,9 @@ END_TEST
 
 /* ---- environment ---- */
 
-static const char *from[] = { "PATH=/evil", "HOME=/root",     "LANG=de_DE.UTF-8", "SECRET=x",
-			      "PGHOST=db",  "CELL_LOG=debug", "CELL_RUNDIR=/run", NULL };
+static const char *from[] = { "PATH=/evil",       "HOME=/root",        "LANG=de_DE.UTF-8",
+			      "SECRET=x",         "PGHOST=db",         "CELL_LOG=debug",
+			      "CELL_RUNDIR=/run", "CELL_CONTROL_FD=3", NULL };
 
 static void environment(const char *state)
 {
@@ -282,6 +283,7 @@ START_TEST(environment_is_what_the_runtime_promises)
 	ck_assert(has("CELL_INSTANCE=2", NULL, NULL));
 	ck_assert(has("CELL_STATEDIR=/state", NULL, NULL));
 	ck_assert(has("CELL_LOG=debug", NULL, NULL));
+	ck_assert(has("CELL_CONTROL_FD=3", NULL, NULL));
 	for (int i = 0; vector[i]; i++) {
 		ck_assert(strncmp(vector[i], "SECRET", 6) != 0);
 		ck_assert(strncmp(vector[i], "PGHOST", 6) != 0);
