@@ -133,7 +133,8 @@ static void text_finish(char *text, size_t len)
 }
 
 /* vsnprintf() that always terminates and says how long the whole text would be. */
-static size_t text_format(char *text, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static size_t text_format(char *text, const char *format,
+									va_list args)
 {
 	int n = vsnprintf(text, CELL_ERROR_TEXT_MAX, format, args);
 
