@@ -97,11 +97,10 @@ int limits_join(unsigned *ret_controllers, const struct cell_manifest *manifest,
 		r = cell_cgroup_create(&cgroup, &limits, &why);
 	if (r == 0)
 		r = cell_cgroup_join(&cgroup, 0, &why);
-	if (r == -EBUSY && missing == 0) {
-		if (err)
-			*err = why;
-		return r;
-	}
+	if (r == -EBUSY && missing == 0)
+		return cell_fail(err, CELL_ALREADY_EXISTS,
+				 "instance %u of %s runs already: %s", (unsigned)instance,
+				 manifest->name, why.text);
 	if (r < 0) {
 		cell_log(CELL_LOG_WARN, "sandbox", "no_cgroup",
 			 "limits=rlimits reason=\"%s\"",

@@ -33,7 +33,7 @@ int limits_apply(const struct limit *limits, size_t n, struct cell_error *err);
  * not possible one log line says so and the cell runs with rlimits only.
  *
  * *RET_CONTROLLERS is what the cgroup limits. Returns 0; CELL_INVALID_ARGUMENT if NODE is no
- * node; -EBUSY if another process is this instance.
+ * node; CELL_ALREADY_EXISTS if another process is this instance.
  */
 int limits_join(unsigned *ret_controllers, const struct cell_manifest *manifest,
 		const char *root, const char *node, uint32_t instance,

@@ -278,6 +278,8 @@ cpu = 20'
 	until [ -n "$(find /sys/fs/cgroup -path "*/cell/$node/probe-2/cgroup.procs" -exec cat {} +)" ]; do
 		sleep 0.01
 	done
+	run "$dir/cell-sandbox" --node "$node" --instance 2 "$dir/probe.cell" -- id
+	[ "$status" -eq 7 ]
 	"$dir/cell-sandbox" --node "$node" --cleanup
 	timeout 20 cat <&7
 	exec 7<&-
