@@ -50,7 +50,8 @@ struct daemon {
 
 	uint64_t started_ns;
 	uint32_t generation;        /* how often it was executed in place */
-	uint64_t pumped;            /* the change that all watchers were last told of */
+	uint64_t pumped;            /* the change that all watchers were last told of, or … */
+#define DAEMON_PUMP_AGAIN UINT64_MAX /* … there is a new one */
 	bool is_settling;
 	bool log_is_new;            /* a log cell has just become ready: it has no sources yet */
 	bool log_is_behind;         /* it did not take all it is to have */

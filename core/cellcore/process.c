@@ -372,10 +372,11 @@ void process_free(struct process *process)
 
 void process_proven(struct process *process)
 {
-	if (!ev_is_active(&process->on_unproven))
+	if (!process->is_counted)
 		return;
-	ev_timer_stop(process->daemon->loop, &process->on_unproven);
+	process->is_counted = false;
 	process->daemon->n_unproven--;
+	ev_timer_stop(process->daemon->loop, &process->on_unproven);
 	process_listen(process->daemon);
 }
 
@@ -412,6 +413,7 @@ static void client_accept(struct daemon *daemon, int fd)
 		cell_log(CELL_LOG_WARN, "process", "client_refused", "reason=\"%s\"", err.text);
 		return;
 	}
+	process->is_counted = true;
 	daemon->n_unproven++;
 	ev_timer_start(daemon->loop, &process->on_unproven);
 }

@@ -31,6 +31,7 @@ struct process {
 	ev_io on_readable, on_writable;
 	ev_timer on_unproven;        /* outside: time to prove itself is up */
 	enum process_standing standing;
+	bool is_counted;             /* among those that have not proved themselves */
 	bool is_dropped;
 	uint8_t nonce[AUTH_NONCE_SIZE];
 	uint64_t next_call_id;       /* of what we send */

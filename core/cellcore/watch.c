@@ -37,7 +37,7 @@ int watch_add(struct process *process, const char *cell, uint64_t call_id, struc
 	watch->since = process->daemon->kernel.next_change;
 	list_append(&process->watches, &watch->in_process);
 	process->n_watches++;
-	process->daemon->pumped = 0;
+	process->daemon->pumped = DAEMON_PUMP_AGAIN;
 	return 0;
 }
 
