@@ -18,7 +18,7 @@ enum wire_type {
 	WIRE_FIXED32 = 5
 };
 
-/* --- sizes ---------------------------------------------------------------------------- */
+/* --- sizes -------------------------------------------------------------- */
 
 uint64_t cell_bound_strings(const char *const *items, size_t n, unsigned tag_size)
 {
@@ -38,7 +38,7 @@ uint64_t cell_bound_bytes_list(const struct cell_bytes *items, size_t n, unsigne
 	return cell_bound_size(size);
 }
 
-/* --- encoding ------------------------------------------------------------------------- */
+/* --- encoding ----------------------------------------------------------- */
 
 uint8_t *cell_encode_close_long(uint8_t *start, uint8_t *body, uint8_t *end)
 {
@@ -51,16 +51,16 @@ uint8_t *cell_encode_close_long(uint8_t *start, uint8_t *body, uint8_t *end)
 	return at + len;
 }
 
-#define ENCODE_PACKED(name, type)                                                        \
-	uint8_t *cell_encode_packed_##name(uint8_t *out, const void *items, size_t n)    \
-	{                                                                                \
-		const type *at = items;                                                  \
-		uint8_t *body = cell_encode_open(out, n);                                \
-		uint8_t *end = body;                                                     \
-                                                                                         \
-		for (size_t i = 0; i < n; i++)                                           \
-			end = cell_encode_##name(end, at[i]);                            \
-		return cell_encode_close(out, body, end);                                \
+#define ENCODE_PACKED(name, type)                                                            \
+	uint8_t *cell_encode_packed_##name(uint8_t *out, const void *items, size_t n)        \
+	{                                                                                    \
+		const type *at = items;                                                      \
+		uint8_t *body = cell_encode_open(out, n);                                    \
+		uint8_t *end = body;                                                         \
+                                                                                             \
+		for (size_t i = 0; i < n; i++)                                               \
+			end = cell_encode_##name(end, at[i]);                                \
+		return cell_encode_close(out, body, end);                                    \
 	}
 ENCODE_PACKED(int32, int32_t)
 ENCODE_PACKED(uint32, uint32_t)
@@ -98,7 +98,7 @@ uint8_t *cell_encode_packed_fixed64(uint8_t *out, const void *items, size_t n)
 	return out;
 }
 
-/* --- decoding: errors ------------------------------------------------------------------- */
+/* --- decoding: errors --------------------------------------------------- */
 
 /* The name of field NUMBER in "number:name number:name "; NULL if it is not there. */
 static const char *name_find(const char *names, uint32_t number, int *ret_len)
@@ -142,9 +142,12 @@ static bool out_of_memory(struct cell_decoder *d)
 	return false;
 }
 
-/* --- decoding: tags and what is skipped ---------------------------------------------------- */
+/* --- decoding: tags and what is skipped --------------------------------- */
 
-/* Eight groups of seven bits, one in each byte of WORD, drawn together: first pairs, then fours. */
+/*
+ * Eight groups of seven bits, one in each byte of WORD, drawn together: first pairs,
+ * then fours.
+ */
 static uint64_t groups_join(uint64_t word)
 {
 	word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
@@ -209,15 +212,17 @@ const uint8_t *cell_decode_tag(struct cell_decoder *d, const uint8_t *at, const 
 	return NULL;
 }
 
-/* Past the value of one field that is no group; NULL if it is cut short or has no such type. */
+/*
+ * Past the value of one field that is no group; NULL if it is cut short or has no such
+ * type.
+ */
 static const uint8_t *value_skip(const uint8_t *at, const uint8_t *end, uint32_t tag)
 {
 	struct cell_varint v;
 	size_t size;
 
 	switch (tag & 7) {
-	case WIRE_VARINT:
-		return cell_decode_varint(at, end).at;
+	case WIRE_VARINT: return cell_decode_varint(at, end).at;
 	case WIRE_LENGTH:
 		v = cell_decode_varint(at, end);
 		return v.at && v.value <= (size_t)(end - v.at) ? v.at + v.value : NULL;
@@ -225,8 +230,7 @@ static const uint8_t *value_skip(const uint8_t *at, const uint8_t *end, uint32_t
 	case WIRE_FIXED64:
 		size = (tag & 7) == WIRE_FIXED32 ? 4 : 8;
 		return (size_t)(end - at) >= size ? at + size : NULL;
-	default:
-		return NULL;
+	default: return NULL;
 	}
 }
 
@@ -281,7 +285,7 @@ const uint8_t *cell_decode_unknown(struct cell_decoder *d, const uint8_t *at,
 	return cell_decode_skip(d, at, end, tag);
 }
 
-/* --- decoding: text and memory -------------------------------------------------------------- */
+/* --- decoding: text and memory ------------------------------------------ */
 
 /*
  * How long the UTF-8 sequence at AT is, 0 if it is none. The limits of its second byte
@@ -342,8 +346,8 @@ const uint8_t *cell_decode_string_copy(struct cell_decoder *d, const uint8_t *at
 	return stop;
 }
 
-const uint8_t *cell_decode_bytes(struct cell_decoder *d, const uint8_t *at, const uint8_t *end,
-				 size_t *ret_len, const uint8_t **ret)
+const uint8_t *cell_decode_bytes(struct cell_decoder *d, const uint8_t *at,
+				 const uint8_t *end, size_t *ret_len, const uint8_t **ret)
 {
 	const uint8_t *stop;
 
@@ -372,10 +376,11 @@ void *cell_decode_new(struct cell_decoder *d, size_t size)
 	return at;
 }
 
-/* --- decoding: repeated fields --------------------------------------------------------------- */
+/* --- decoding: repeated fields ------------------------------------------ */
 
 /* Room for MORE items behind those there are; what a list outgrows stays in the arena. */
-static bool list_reserve(struct cell_decoder *d, struct cell_list *list, size_t more, size_t size)
+static bool list_reserve(struct cell_decoder *d, struct cell_list *list, size_t more,
+			 size_t size)
 {
 	size_t room = list->items ? ((const size_t *)list->items)[-1] : 0;
 	size_t need, bytes;
@@ -435,23 +440,23 @@ static size_t varint_count(const uint8_t *at, const uint8_t *stop)
 	return n;
 }
 
-#define DECODE_PACKED(name, type)                                                          \
-	const uint8_t *cell_decode_packed_##name(struct cell_decoder *d, const uint8_t *at, \
+#define DECODE_PACKED(name, type)                                                            \
+	const uint8_t *cell_decode_packed_##name(struct cell_decoder *d, const uint8_t *at,  \
 						 const uint8_t *end, struct cell_list *list) \
-	{                                                                                  \
-		const uint8_t *stop;                                                       \
-                                                                                           \
-		at = cell_decode_length(d, at, end, &stop);                                \
-		if (!at || !list_reserve(d, list, varint_count(at, stop), sizeof(type)))   \
-			return NULL;                                                       \
-		while (at && at < stop) {                                                  \
-			type value;                                                        \
-                                                                                           \
-			at = cell_decode_##name(at, stop, &value);                         \
-			if (at)                                                            \
-				((type *)list->items)[list->n++] = value;                  \
-		}                                                                          \
-		return at;                                                                 \
+	{                                                                                    \
+		const uint8_t *stop;                                                         \
+                                                                                             \
+		at = cell_decode_length(d, at, end, &stop);                                  \
+		if (!at || !list_reserve(d, list, varint_count(at, stop), sizeof(type)))     \
+			return NULL;                                                         \
+		while (at && at < stop) {                                                    \
+			type value;                                                          \
+                                                                                             \
+			at = cell_decode_##name(at, stop, &value);                           \
+			if (at)                                                              \
+				((type *)list->items)[list->n++] = value;                    \
+		}                                                                            \
+		return at;                                                                   \
 	}
 DECODE_PACKED(int32, int32_t)
 DECODE_PACKED(uint32, uint32_t)
@@ -461,25 +466,26 @@ DECODE_PACKED(sint64, int64_t)
 DECODE_PACKED(bool, bool)
 #undef DECODE_PACKED
 
-#define DECODE_PACKED_FIXED(name, type)                                                    \
-	const uint8_t *cell_decode_packed_##name(struct cell_decoder *d, const uint8_t *at, \
+#define DECODE_PACKED_FIXED(name, type)                                                      \
+	const uint8_t *cell_decode_packed_##name(struct cell_decoder *d, const uint8_t *at,  \
 						 const uint8_t *end, struct cell_list *list) \
-	{                                                                                  \
-		const uint8_t *stop;                                                       \
-		type *items;                                                               \
-                                                                                           \
-		at = cell_decode_length(d, at, end, &stop);                                \
-		if (!at)                                                                   \
-			return NULL;                                                       \
-		if ((size_t)(stop - at) % sizeof(type)) {                                  \
-			d->why = "its length is no whole number of items";                 \
-			return NULL;                                                       \
-		}                                                                          \
-		if (!list_reserve(d, list, (size_t)(stop - at) / sizeof(type), sizeof(type))) \
-			return NULL;                                                       \
-		for (items = list->items; at < stop; list->n++)                            \
-			at = cell_decode_##name(at, stop, &items[list->n]);                \
-		return at;                                                                 \
+	{                                                                                    \
+		const uint8_t *stop;                                                         \
+		type *items;                                                                 \
+                                                                                             \
+		at = cell_decode_length(d, at, end, &stop);                                  \
+		if (!at)                                                                     \
+			return NULL;                                                         \
+		if ((size_t)(stop - at) % sizeof(type)) {                                    \
+			d->why = "its length is no whole number of items";                   \
+			return NULL;                                                         \
+		}                                                                            \
+		if (!list_reserve(d, list, (size_t)(stop - at) / sizeof(type),               \
+				  sizeof(type)))                                             \
+			return NULL;                                                         \
+		for (items = list->items; at < stop; list->n++)                              \
+			at = cell_decode_##name(at, stop, &items[list->n]);                  \
+		return at;                                                                   \
 	}
 DECODE_PACKED_FIXED(fixed32, uint32_t)
 DECODE_PACKED_FIXED(fixed64, uint64_t)

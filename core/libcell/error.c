@@ -31,7 +31,7 @@ static const struct status {
 };
 #define N_STATUSES (sizeof statuses / sizeof statuses[0])
 
-#define WIRE_UNKNOWN 2
+#define WIRE_UNKNOWN  2
 #define WIRE_INTERNAL 13
 
 /* The status nearest to each errno that our code meets; all others are UNKNOWN. */
@@ -133,8 +133,9 @@ static void text_finish(char *text, size_t len)
 }
 
 /* vsnprintf() that always terminates and says how long the whole text would be. */
-__attribute__((format(printf, 2, 0))) static size_t text_format(char *text, const char *format,
-									va_list args)
+__attribute__((format(printf, 2, 0))) static size_t text_format(char *text,
+								const char *format,
+								va_list args)
 {
 	int n = vsnprintf(text, CELL_ERROR_TEXT_MAX, format, args);
 

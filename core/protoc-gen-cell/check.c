@@ -23,7 +23,7 @@ void complain(struct model *model, const struct origin *origin, const char *form
 		text_put(&model->errors, "%s: %s", origin->file, text);
 }
 
-/* --- form ------------------------------------------------------------------------------- */
+/* --- form --------------------------------------------------------------- */
 
 static void message_check_form(struct model *model, const struct file *file,
 			       const Google__Protobuf__DescriptorProto *proto)
@@ -44,15 +44,16 @@ void file_check_form(struct model *model, const struct file *file)
 	if (!proto->syntax || strcmp(proto->syntax, "proto3"))
 		complain(model, &at, "proto2 is not supported; say: syntax = \"proto3\";");
 	if (!file->cell[0])
-		complain(model, &at,
-			 "needs a package that names the cell, as in: package cell.greeter.v1;");
+		complain(
+			model, &at,
+			"needs a package that names the cell, as in: package cell.greeter.v1;");
 	if (proto->n_extension)
 		complain(model, &at, "extensions are not supported");
 	for (size_t i = 0; i < proto->n_message_type; i++)
 		message_check_form(model, file, proto->message_type[i]);
 }
 
-/* --- recursion ---------------------------------------------------------------------------- */
+/* --- recursion ---------------------------------------------------------- */
 
 enum { NOT_VISITED, IN_VISIT, VISITED };
 
@@ -63,7 +64,8 @@ enum { NOT_VISITED, IN_VISIT, VISITED };
 static bool message_recurses(struct model *model, struct message *m, const char *trail)
 {
 	if (m->visit == IN_VISIT) {
-		complain(model, &m->origin, "%s contains itself (%s); schemas do not recurse: "
+		complain(model, &m->origin,
+			 "%s contains itself (%s); schemas do not recurse: "
 			 "use a list of items that name each other by number",
 			 m->full_name + 1, trail);
 		return true;
@@ -92,19 +94,21 @@ static void message_check(struct model *model, struct message *m)
 						   ? m->fields[i].enumeration->file
 						   : NULL;
 
-		if (other && strcmp(other->proto->syntax ? other->proto->syntax : "", "proto3"))
-			complain(model, &m->fields[i].origin,
-				 "%s: its type is defined in proto2 (%s), which is not supported",
-				 m->fields[i].name, other->name);
+		if (other &&
+		    strcmp(other->proto->syntax ? other->proto->syntax : "", "proto3"))
+			complain(
+				model, &m->fields[i].origin,
+				"%s: its type is defined in proto2 (%s), which is not supported",
+				m->fields[i].name, other->name);
 	}
 	/* One that is still IN_VISIT is part of a cycle that was reported. */
 	if (m->visit == NOT_VISITED)
 		(void)message_recurses(model, m, "");
 }
 
-/* --- clashes --------------------------------------------------------------------------------- */
+/* --- clashes ------------------------------------------------------------ */
 
-/* Names in use in one space of names (tags, members, all others), with what they stand for. */
+/* Names in use among tags, members or all others, with what they stand for. */
 struct name_set {
 	const char **names;
 	const char **meanings;
@@ -118,8 +122,10 @@ static bool name_add(struct model *model, struct name_set *set, const struct ori
 {
 	for (size_t i = 0; i < set->n; i++)
 		if (!strcmp(set->names[i], name)) {
-			complain(model, origin, "%s would be called '%s' in C, as %s is; "
-				 "rename one", meaning, name, set->meanings[i]);
+			complain(model, origin,
+				 "%s would be called '%s' in C, as %s is; "
+				 "rename one",
+				 meaning, name, set->meanings[i]);
 			return false;
 		}
 	if (set->n == set->room) {
@@ -165,8 +171,8 @@ static void method_names(struct model *model, struct name_set *tags, struct name
 	static const char *const unary[] = { "_start", "_wait", "_post", NULL };
 	static const char *const server[] = { "_next", "_end", NULL };
 	static const char *const client[] = { "_open", "_send", "_close", NULL };
-	static const char *const both[] = { "_open", "_send", "_recv", "_close_send", "_close",
-					    NULL };
+	static const char *const both[] = { "_open",       "_send",  "_recv",
+					    "_close_send", "_close", NULL };
 	const char *meaning = take_printf("method '%s'", method->full_name);
 	const char *const *endings = method->client_streams && method->server_streams ? both
 				     : method->client_streams                         ? client
@@ -185,8 +191,9 @@ static void method_names(struct model *model, struct name_set *tags, struct name
 			 take_printf("%s%s", method->noun, *endings), meaning);
 }
 
-static void streamed_names(struct model *model, struct name_set *tags, struct name_set *others,
-			   const struct message *m, const char *object, const char *verb)
+static void streamed_names(struct model *model, struct name_set *tags,
+			   struct name_set *others, const struct message *m,
+			   const char *object, const char *verb)
 {
 	const char *tag = take_printf("%s_%s", m->tag, object);
 	const char *meaning = take_printf("the %s of message '%s'", object, m->full_name + 1);
@@ -206,7 +213,8 @@ static void service_check(struct model *model, const struct file *file, size_t a
 
 	name_add(model, tags, &service->origin, take_printf("%s_handlers", service->prefix),
 		 meaning);
-	name_add(model, others, &service->origin, take_printf("%s_ref", service->prefix), meaning);
+	name_add(model, others, &service->origin, take_printf("%s_ref", service->prefix),
+		 meaning);
 	name_add(model, others, &service->origin, take_printf("%s_methods", service->prefix),
 		 meaning);
 	name_add(model, others, &service->origin, take_printf("%s_service", service->prefix),
@@ -229,13 +237,18 @@ static void hashes_check(struct model *model, const struct file *file)
 			const struct method *method = &file->services[s].methods[i];
 
 			for (size_t t = 0; t <= s; t++)
-				for (size_t j = 0; j < (t < s ? file->services[t].n_methods : i); j++)
+				for (size_t j = 0;
+				     j < (t < s ? file->services[t].n_methods : i); j++)
 					if (file->services[t].methods[j].hash == method->hash)
-						complain(model, &method->origin,
-							 "method '%s' has the same hash as '%s' "
-							 "(%08x); rename one", method->full_name,
-							 file->services[t].methods[j].full_name,
-							 method->hash);
+						complain(
+							model, &method->origin,
+							"method '%s' has the same hash as '%s' "
+							"(%08x); rename one",
+							method->full_name,
+							file->services[t]
+								.methods[j]
+								.full_name,
+							method->hash);
 		}
 }
 

@@ -7,7 +7,7 @@ static const char *linkage(const struct message *m)
 	return m->is_entry ? "static " : "";
 }
 
-/* --- init: what a message holds before anything is decoded into it ----------------------- */
+/* --- init: what a message holds before anything is decoded into it ------ */
 
 void emit_init(struct text *out, const struct message *m)
 {
@@ -30,12 +30,13 @@ void emit_init(struct text *out, const struct message *m)
 	text_add(out, any ? "\n\t};\n}\n\n" : " 0 };\n}\n\n");
 }
 
-/* --- merge: one case for each tag ------------------------------------------------------------ */
+/* --- merge: one case for each tag --------------------------------------- */
 
 /* One member of a oneof is there at most: all go before one is set. */
 static void emit_clear(struct text *out, const struct message *m, const struct choice *choice)
 {
-	text_put(out, "static void %s_clear_%s(struct %s *m)\n{\n", m->tag, choice->name, m->tag);
+	text_put(out, "static void %s_clear_%s(struct %s *m)\n{\n", m->tag, choice->name,
+		 m->tag);
 	for (size_t i = 0; i < m->n_fields; i++) {
 		const struct field *field = &m->fields[i];
 
@@ -86,7 +87,8 @@ static void put_message(struct text *out, const struct message *m, const struct 
 	text_put(out, "\t\t\t\tif (inner)\n\t\t\t\t\tcell_%s_init(inner);\n", tag);
 	text_add(out, "\t\t\t\telse\n\t\t\t\t\tat = NULL;\n");
 	text_put(out, "\t\t\t\tm->%s = inner;\n\t\t\t}\n", field->member);
-	text_put(out, "\t\t\tif (at)\n\t\t\t\tat = cell_%s_merge(d, at, stop, (void *)m->%s);\n",
+	text_put(out,
+		 "\t\t\tif (at)\n\t\t\t\tat = cell_%s_merge(d, at, stop, (void *)m->%s);\n",
 		 tag, field->member);
 	text_add(out, "\t\t\tbreak;\n");
 }
@@ -106,14 +108,15 @@ static void put_singular(struct text *out, const struct message *m, const struct
 		text_put(out, "\t\t\tat = cell_decode_bytes(d, at, end, &m->n_%s, &m->%s);\n",
 			 field->name, field->member);
 	else
-		text_put(out, "\t\t\tat = %s;\n", call_one(field, take_printf("m->%s", field->member)));
+		text_put(out, "\t\t\tat = %s;\n",
+			 call_one(field, take_printf("m->%s", field->member)));
 	text_add(out, "\t\t\tbreak;\n");
 }
 
 static void put_list_begin(struct text *out, const struct field *field)
 {
-	text_put(out, "\t\t\tlist.n = m->n_%s;\n\t\t\tlist.items = (void *)m->%s;\n", field->name,
-		 field->member);
+	text_put(out, "\t\t\tlist.n = m->n_%s;\n\t\t\tlist.items = (void *)m->%s;\n",
+		 field->name, field->member);
 }
 
 static void put_list_end(struct text *out, const struct field *field)
@@ -136,10 +139,13 @@ static void put_repeated(struct text *out, const struct field *field)
 
 	put_case(out, field, false);
 	put_list_begin(out, field);
-	text_put(out, "\t\t\tif (!cell_decode_room(d, &list, sizeof *m->%s, at, end, tag))\n"
-		      "\t\t\t\tat = NULL;\n", field->member);
+	text_put(out,
+		 "\t\t\tif (!cell_decode_room(d, &list, sizeof *m->%s, at, end, tag))\n"
+		 "\t\t\t\tat = NULL;\n",
+		 field->member);
 	if (field->kind == KIND_MESSAGE) {
-		text_add(out, "\t\t\telse\n\t\t\t\tat = cell_decode_length(d, at, end, &stop);\n");
+		text_add(out,
+			 "\t\t\telse\n\t\t\t\tat = cell_decode_length(d, at, end, &stop);\n");
 		text_add(out, "\t\t\tif (at) {\n");
 		text_put(out, "\t\t\t\tinner = &%s;\n", item);
 		text_put(out, "\t\t\t\tcell_%s_init(inner);\n", field->message->tag);
@@ -168,9 +174,11 @@ static void put_repeated(struct text *out, const struct field *field)
 /* "name\0" "1:field 2:field ": what cell_decode_fail() reads. */
 static void put_names(struct text *out, const struct message *m)
 {
-	text_put(out, "static const char %s_names[] =\n\t\"%s\\0\"", m->tag, m->full_name + 1);
+	text_put(out, "static const char %s_names[] =\n\t\"%s\\0\"", m->tag,
+		 m->full_name + 1);
 	for (size_t i = 0; i < m->n_fields; i++)
-		text_put(out, "\n\t\"%u:%s \"", m->by_number[i]->number, m->by_number[i]->name);
+		text_put(out, "\n\t\"%u:%s \"", m->by_number[i]->number,
+			 m->by_number[i]->name);
 	text_add(out, ";\n\n");
 }
 
@@ -209,12 +217,14 @@ void emit_merge(struct text *out, const struct message *m)
 	put_locals(out, m);
 	text_add(out, "\twhile (at < end) {\n\t\ttag = *at++;\n\t\t*d->late = 0;\n");
 	if (long_tags)
-		text_put(out, "\t\tif (tag >= 0x80) {\n"
-			      "\t\t\tuint32_t whole = tag;\n\n"
-			      "\t\t\tat = cell_decode_tag(d, at, end, &whole);\n"
-			      "\t\t\tif (CELL_UNLIKELY(!at))\n"
-			      "\t\t\t\treturn cell_decode_fail(d, %s_names, 0);\n"
-			      "\t\t\ttag = whole;\n\t\t}\n", m->tag);
+		text_put(out,
+			 "\t\tif (tag >= 0x80) {\n"
+			 "\t\t\tuint32_t whole = tag;\n\n"
+			 "\t\t\tat = cell_decode_tag(d, at, end, &whole);\n"
+			 "\t\t\tif (CELL_UNLIKELY(!at))\n"
+			 "\t\t\t\treturn cell_decode_fail(d, %s_names, 0);\n"
+			 "\t\t\ttag = whole;\n\t\t}\n",
+			 m->tag);
 	text_add(out, "\t\tswitch (tag) {\n");
 	for (size_t i = 0; i < m->n_fields; i++) {
 		if (m->by_number[i]->is_repeated)
@@ -222,10 +232,12 @@ void emit_merge(struct text *out, const struct message *m)
 		else
 			put_singular(out, m, m->by_number[i]);
 	}
-	text_put(out, "\t\tdefault:\n\t\t\tat = %s(d, at, end, %stag);\n\t\t\tbreak;\n\t\t}\n",
+	text_put(out,
+		 "\t\tdefault:\n\t\t\tat = %s(d, at, end, %stag);\n\t\t\tbreak;\n\t\t}\n",
 		 long_tags ? "cell_decode_skip" : "cell_decode_unknown",
 		 long_tags ? "" : "(uint8_t)");
 	text_add(out, "\t\tif (CELL_UNLIKELY(!at))\n");
-	text_put(out, "\t\t\treturn cell_decode_fail(d, %s_names, tag);\n\t}\n\treturn at;\n}\n\n",
+	text_put(out,
+		 "\t\t\treturn cell_decode_fail(d, %s_names, tag);\n\t}\n\treturn at;\n}\n\n",
 		 m->tag);
 }

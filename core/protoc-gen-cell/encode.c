@@ -21,7 +21,7 @@ static const char *linkage(const struct message *m)
 	return m->is_entry ? "static " : "";
 }
 
-/* --- bound ---------------------------------------------------------------------------- */
+/* --- bound -------------------------------------------------------------- */
 
 /* Bytes before a value that has a length: its tag, and the length of at most 2^31. */
 static unsigned field_head(const struct field *field)
@@ -51,7 +51,8 @@ static void bound_message(struct text *out, const struct field *field)
 			 field_head(field), field->message->tag, field->member);
 		return;
 	}
-	text_put(out, "\tfor (size_t i = 0; i < m->n_%s && size <= CELL_MESSAGE_SIZE_MAX; i++)\n",
+	text_put(out,
+		 "\tfor (size_t i = 0; i < m->n_%s && size <= CELL_MESSAGE_SIZE_MAX; i++)\n",
 		 field->name);
 	text_put(out, "\t\tsize += %u + cell_bound_size(cell_%s_bound(&m->%s[i]));\n",
 		 field_head(field), field->message->tag, field->member);
@@ -69,7 +70,8 @@ static void bound_variable(struct text *out, const struct field *field)
 			 field->kind == KIND_STRING ? "strings" : "bytes_list", field->member,
 			 field->name, tag_size(field_tag(field, false)));
 	else if (field->is_repeated)
-		text_put(out, "\tsize += %u * cell_bound_size(m->n_%s);\n", each, field->name);
+		text_put(out, "\tsize += %u * cell_bound_size(m->n_%s);\n", each,
+			 field->name);
 	else if (field->kind == KIND_STRING)
 		text_put(out, "\tsize += cell_bound_string(m->%s);\n", field->member);
 	else if (field->kind == KIND_BYTES)
@@ -92,7 +94,8 @@ void emit_bound(struct text *out, const struct message *m)
 	}
 	text_put(out, "%ssize_t cell_%s_bound(const void *message)\n{\n", linkage(m), m->tag);
 	if (!variable) {
-		text_put(out, "\t(void)message;\n\treturn %llu;\n}\n\n", (unsigned long long)fixed);
+		text_put(out, "\t(void)message;\n\treturn %llu;\n}\n\n",
+			 (unsigned long long)fixed);
 		return;
 	}
 	text_put(out, "\tconst struct %s *m = message;\n", m->tag);
@@ -102,7 +105,7 @@ void emit_bound(struct text *out, const struct message *m)
 	text_add(out, "\treturn cell_bound_end(size);\n}\n\n");
 }
 
-/* --- encode ---------------------------------------------------------------------------- */
+/* --- encode ------------------------------------------------------------- */
 
 static void put_tag(struct text *out, const char *indent, uint32_t tag)
 {
@@ -143,8 +146,8 @@ static void put_message(struct text *out, const char *indent, const struct field
 		text_put(out, "%sbody = cell_encode_open(out, %s);\n", indent, hint);
 	else
 		text_put(out, "%sbody = out + 1;\n", indent);
-	text_put(out, "%sout = cell_encode_close(out, body, cell_%s_encode(%s%s, body));\n", indent,
-		 inner->tag, field->is_repeated ? "&" : "", value);
+	text_put(out, "%sout = cell_encode_close(out, body, cell_%s_encode(%s%s, body));\n",
+		 indent, inner->tag, field->is_repeated ? "&" : "", value);
 }
 
 /* One value: VALUE is an expression. */
@@ -174,7 +177,8 @@ static void put_repeated(struct text *out, const struct field *field)
 		put_message(out, "\t\t", field);
 	} else if (field->kind == KIND_BYTES) {
 		put_tag(out, "\t\t", field_tag(field, false));
-		text_put(out, "\t\tout = cell_encode_bytes(out, m->%s[i].at, m->%s[i].len);\n",
+		text_put(out,
+			 "\t\tout = cell_encode_bytes(out, m->%s[i].at, m->%s[i].len);\n",
 			 field->member, field->member);
 	} else {
 		put_value(out, "\t\t", field, take_printf("m->%s[i]", field->member));
@@ -192,16 +196,13 @@ static const char *written_when(const struct message *m, const struct field *fie
 	if (m->is_entry)
 		return NULL;
 	switch (field->kind) {
-	case KIND_STRING:
-		return take_printf("m->%s && *m->%s", field->member, field->member);
-	case KIND_BYTES:
-		return take_printf("m->n_%s", field->name);
+	case KIND_STRING: return take_printf("m->%s && *m->%s", field->member, field->member);
+	case KIND_BYTES: return take_printf("m->n_%s", field->name);
 	case KIND_FLOAT:
 	case KIND_DOUBLE:
 		return take_printf("cell_%s_bits(m->%s)", kind_scalar(field->kind)->codec,
 				   field->member);
-	default:
-		return take_printf("m->%s", field->member);
+	default: return take_printf("m->%s", field->member);
 	}
 }
 

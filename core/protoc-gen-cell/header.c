@@ -93,7 +93,8 @@ static void emit_insides(struct text *out, const struct file *file)
 		if (m->is_entry)
 			continue;
 		if (!any)
-			text_add(out, "/* For generated code whose messages contain these. */\n");
+			text_add(out,
+				 "/* For generated code whose messages contain these. */\n");
 		any = true;
 		text_put(out, "size_t cell_%s_bound(const void *message);\n", m->tag);
 		text_put(out, "uint8_t *cell_%s_encode(const void *message, uint8_t *out);\n",
@@ -101,8 +102,8 @@ static void emit_insides(struct text *out, const struct file *file)
 		text_put(out, "void cell_%s_init(void *message);\n", m->tag);
 		text_put_call(out, take_printf("const uint8_t *cell_%s_merge", m->tag),
 			      (const char *const[]){ "struct cell_decoder *d",
-						     "const uint8_t *at", "const uint8_t *end",
-						     "void *message" },
+						     "const uint8_t *at",
+						     "const uint8_t *end", "void *message" },
 			      4, ";\n");
 	}
 	if (any)
@@ -118,7 +119,8 @@ void emit_header(struct text *out, const struct file *file)
 	if (file->n_services)
 		text_add(out, "#include <cell/call.h>\n#include <cell/stream.h>\n");
 	for (size_t i = 0; i < file->n_uses; i++)
-		text_put(out, "%s#include \"%s.cell.h\"\n", i ? "" : "\n", file->uses[i]->stem);
+		text_put(out, "%s#include \"%s.cell.h\"\n", i ? "" : "\n",
+			 file->uses[i]->stem);
 	text_add(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 
 	for (size_t i = 0; i < file->n_messages; i++)

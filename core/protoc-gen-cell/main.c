@@ -72,13 +72,16 @@ int main(int argc, char **argv)
 	size_t len;
 
 	if (argc > 1) {
-		fprintf(stderr, "usage: protoc --plugin=%s --cell_out=DIR FILE.proto\n", argv[0]);
+		fprintf(stderr, "usage: protoc --plugin=%s --cell_out=DIR FILE.proto\n",
+			argv[0]);
 		return 2;
 	}
 	bytes = read_all(stdin, &len);
-	request = google__protobuf__compiler__code_generator_request__unpack(NULL, len, bytes);
+	request =
+		google__protobuf__compiler__code_generator_request__unpack(NULL, len, bytes);
 	if (!request) {
-		fprintf(stderr, "protoc-gen-cell: standard input is no CodeGeneratorRequest\n");
+		fprintf(stderr,
+			"protoc-gen-cell: standard input is no CodeGeneratorRequest\n");
 		return 1;
 	}
 	response.has_supported_features = 1;

@@ -70,7 +70,7 @@ bool message_is_empty(const struct message *message)
 	return !strcmp(message->full_name, ".cell.common.v1.Empty");
 }
 
-/* --- names first: every file's messages and enums ------------------------------------ */
+/* --- names first: every file's messages and enums ----------------------- */
 
 static struct enumeration *enum_build(struct file *file, const enum_proto *proto,
 				      const char *scope, const char *tag_scope,
@@ -97,8 +97,8 @@ static struct enumeration *enum_build(struct file *file, const enum_proto *proto
 }
 
 static void message_name(struct file *file, const message_proto *proto,
-			 const struct message *outer, const char *scope, const char *tag_scope,
-			 const struct path *path)
+			 const struct message *outer, const char *scope,
+			 const char *tag_scope, const struct path *path)
 {
 	struct message *m = take(sizeof *m);
 
@@ -204,7 +204,7 @@ static struct enumeration *enum_find(const struct model *model, const char *full
 	return NULL;
 }
 
-/* --- then what refers to them ------------------------------------------------------------ */
+/* --- then what refers to them ------------------------------------------- */
 
 static bool kind_of(const field_proto *proto, enum kind *ret_kind)
 {
@@ -212,14 +212,22 @@ static bool kind_of(const field_proto *proto, enum kind *ret_kind)
 		Google__Protobuf__FieldDescriptorProto__Type type;
 		enum kind kind;
 	} kinds[] = {
-		{ PROTO_TYPE(INT32), KIND_INT32 },       { PROTO_TYPE(INT64), KIND_INT64 },
-		{ PROTO_TYPE(UINT32), KIND_UINT32 },     { PROTO_TYPE(UINT64), KIND_UINT64 },
-		{ PROTO_TYPE(SINT32), KIND_SINT32 },     { PROTO_TYPE(SINT64), KIND_SINT64 },
-		{ PROTO_TYPE(FIXED32), KIND_FIXED32 },   { PROTO_TYPE(FIXED64), KIND_FIXED64 },
-		{ PROTO_TYPE(SFIXED32), KIND_SFIXED32 }, { PROTO_TYPE(SFIXED64), KIND_SFIXED64 },
-		{ PROTO_TYPE(FLOAT), KIND_FLOAT },       { PROTO_TYPE(DOUBLE), KIND_DOUBLE },
-		{ PROTO_TYPE(BOOL), KIND_BOOL },         { PROTO_TYPE(ENUM), KIND_ENUM },
-		{ PROTO_TYPE(STRING), KIND_STRING },     { PROTO_TYPE(BYTES), KIND_BYTES },
+		{ PROTO_TYPE(INT32), KIND_INT32 },
+		{ PROTO_TYPE(INT64), KIND_INT64 },
+		{ PROTO_TYPE(UINT32), KIND_UINT32 },
+		{ PROTO_TYPE(UINT64), KIND_UINT64 },
+		{ PROTO_TYPE(SINT32), KIND_SINT32 },
+		{ PROTO_TYPE(SINT64), KIND_SINT64 },
+		{ PROTO_TYPE(FIXED32), KIND_FIXED32 },
+		{ PROTO_TYPE(FIXED64), KIND_FIXED64 },
+		{ PROTO_TYPE(SFIXED32), KIND_SFIXED32 },
+		{ PROTO_TYPE(SFIXED64), KIND_SFIXED64 },
+		{ PROTO_TYPE(FLOAT), KIND_FLOAT },
+		{ PROTO_TYPE(DOUBLE), KIND_DOUBLE },
+		{ PROTO_TYPE(BOOL), KIND_BOOL },
+		{ PROTO_TYPE(ENUM), KIND_ENUM },
+		{ PROTO_TYPE(STRING), KIND_STRING },
+		{ PROTO_TYPE(BYTES), KIND_BYTES },
 		{ PROTO_TYPE(MESSAGE), KIND_MESSAGE },
 	};
 
@@ -241,23 +249,23 @@ static void field_build(struct model *model, struct message *m, struct field *fi
 	if (!kind_of(proto, &field->kind) && m->file->is_wanted)
 		complain(model, &field->origin, "%s: groups are not supported; use a message",
 			 proto->name);
-	field->is_repeated =
-		proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
+	field->is_repeated = proto->label ==
+			     GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
 	if (field->kind == KIND_MESSAGE)
 		field->message = message_find(model, proto->type_name);
 	if (field->kind == KIND_ENUM)
 		field->enumeration = enum_find(model, proto->type_name);
-	field->is_packed = field->is_repeated && field->kind < KIND_STRING &&
-			   !(proto->options && proto->options->has_packed &&
-			     !proto->options->packed);
+	field->is_packed =
+		field->is_repeated && field->kind < KIND_STRING &&
+		!(proto->options && proto->options->has_packed && !proto->options->packed);
 	field->has_presence =
 		(proto->proto3_optional || in_oneof) && field->kind != KIND_MESSAGE;
 	if (in_oneof && (size_t)proto->oneof_index < m->n_choices) {
 		field->choice = &m->choices[proto->oneof_index];
-		field->choice->members = field->choice->members
-						 ? take_printf("%s, %s", field->choice->members,
-							       field->member)
-						 : field->member;
+		field->choice->members =
+			field->choice->members
+				? take_printf("%s, %s", field->choice->members, field->member)
+				: field->member;
 	}
 }
 
@@ -339,7 +347,7 @@ static void services_build(struct model *model, struct file *file)
 	}
 }
 
-/* --- which headers a file includes ------------------------------------------------------------ */
+/* --- which headers a file includes -------------------------------------- */
 
 static bool message_uses(const struct message *m, const struct file *other)
 {
@@ -396,7 +404,7 @@ void model_build(struct model *ret_model,
 			file_check_form(model, &model->files[i]);
 	if (model->errors.len)
 		return;
-	/* Of files that are only imported, too: what they hold may be part of our messages. */
+	/* Of imported files, too: what they hold may be part of our messages. */
 	for (size_t i = 0; i < model->n_files; i++)
 		file_build(model, &model->files[i]);
 	for (size_t i = 0; i < model->n_files; i++)

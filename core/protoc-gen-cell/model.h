@@ -79,7 +79,7 @@ struct field {
 	bool is_packed;
 	bool has_presence; /* `bool has_x` stands before it; never for messages */
 	struct choice *choice;
-	struct message *message;   /* KIND_MESSAGE */
+	struct message *message;         /* KIND_MESSAGE */
 	struct enumeration *enumeration; /* KIND_ENUM */
 	struct origin origin;
 };
@@ -89,7 +89,7 @@ struct message {
 	const char *tag; /* "greeter_hello" */
 	const struct file *file;
 	const struct message *outer;
-	bool is_entry; /* of a map */
+	bool is_entry;        /* of a map */
 	struct field *fields; /* as the file has them */
 	size_t n_fields;
 	const struct field **by_number;
@@ -124,12 +124,12 @@ struct service {
 };
 
 struct file {
-	const char *name;   /* "greeter.proto" */
-	const char *stem;   /* "greeter" */
-	const char *prefix; /* "greeter"; NULL if its package names no cell */
-	const char *cell;   /* "greeter" */
+	const char *name;    /* "greeter.proto" */
+	const char *stem;    /* "greeter" */
+	const char *prefix;  /* "greeter"; NULL if its package names no cell */
+	const char *cell;    /* "greeter" */
 	const char *channel; /* "CELL_CHANNEL_APP" */
-	bool is_wanted;     /* code for it is asked for */
+	bool is_wanted;      /* code for it is asked for */
 	const Google__Protobuf__FileDescriptorProto *proto;
 	struct message **messages; /* nested ones before those around them */
 	size_t n_messages;
@@ -137,7 +137,8 @@ struct file {
 	size_t n_enums;
 	struct service *services;
 	size_t n_services;
-	const struct file **uses; /* files whose types it needs, in the order of its imports */
+	/* Files whose types it needs, in the order of its imports. */
+	const struct file **uses;
 	size_t n_uses;
 	struct origin origin;
 };

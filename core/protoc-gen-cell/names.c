@@ -128,7 +128,7 @@ char *name_constant(const char *prefix, const char *tag, const char *name, const
 	const char *whole = name_upper(tag);
 	const char *rest = after(value, whole);
 
-	/* What of the tag the file's own name repeats: with the outer messages, or without. */
+	/* What of the tag the value repeats: with the outer messages, or without. */
 	if (!rest)
 		rest = after(value, whole + strlen(prefix) + 1);
 	if (!rest)

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* "HTTPRequest2" → "http_request2", "GreetMany" → "greet_many", "a-b" → "a_b". Taken memory. */
+/* "HTTPRequest" → "http_request", "GreetMany" → "greet_many", "a-b" → "a_b". Taken memory. */
 char *name_snake(const char *name);
 
 /* The same in capitals. */

@@ -71,7 +71,9 @@ void emit_schema(struct text *out, const struct model *model, const struct file 
 	len = google__protobuf__file_descriptor_set__get_packed_size(&set);
 	bytes = take(len);
 	(void)google__protobuf__file_descriptor_set__pack(&set, bytes);
-	text_put(out, "/* A google.protobuf.FileDescriptorSet: this file and what it imports. */\n");
+	text_put(
+		out,
+		"/* A google.protobuf.FileDescriptorSet: this file and what it imports. */\n");
 	text_put(out, "static const uint8_t schema[%zu] = {", len);
 	for (size_t i = 0; i < len; i++)
 		text_put(out, "%s%u,", i % BYTES_PER_LINE ? "" : "\n\t", bytes[i]);

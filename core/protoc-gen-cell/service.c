@@ -2,14 +2,15 @@
 
 #include "emit.h"
 
-static void emit_thunk(struct text *out, const struct service *service, const struct method *method)
+static void emit_thunk(struct text *out, const struct service *service,
+		       const struct method *method)
 {
 	const bool in_empty = !method->client_streams && message_is_empty(method->in);
 	const bool out_empty = !method->server_streams && message_is_empty(method->out);
-	const char *in = in_empty                 ? ""
-			 : method->client_streams ? take_printf(", (struct %s_source *)in",
-								method->in->tag)
-						  : ", in";
+	const char *in = in_empty ? ""
+			 : method->client_streams
+				 ? take_printf(", (struct %s_source *)in", method->in->tag)
+				 : ", in";
 	const char *ret = out_empty ? "" : ", out";
 
 	text_put_call(out, take_printf("static int %s_thunk", method->noun),
@@ -27,15 +28,17 @@ static void emit_thunk(struct text *out, const struct service *service, const st
 
 static const char *method_flags(const struct method *method)
 {
-	const char *flags = take_printf("%s%s%s",
-					method->client_streams ? " | CELL_METHOD_CLIENT_STREAM" : "",
-					method->server_streams ? " | CELL_METHOD_SERVER_STREAM" : "",
-					method->is_idempotent ? " | CELL_METHOD_IDEMPOTENT" : "");
+	const char *flags =
+		take_printf("%s%s%s",
+			    method->client_streams ? " | CELL_METHOD_CLIENT_STREAM" : "",
+			    method->server_streams ? " | CELL_METHOD_SERVER_STREAM" : "",
+			    method->is_idempotent ? " | CELL_METHOD_IDEMPOTENT" : "");
 
 	return *flags ? flags + 3 : "0";
 }
 
-static void emit_methods(struct text *out, const struct file *file, const struct service *service)
+static void emit_methods(struct text *out, const struct file *file,
+			 const struct service *service)
 {
 	text_put(out, "const struct cell_method %s_methods[] = {\n", service->prefix);
 	for (size_t i = 0; i < service->n_methods; i++) {

@@ -4,22 +4,26 @@
 static void emit_type(struct text *out, const struct message *m)
 {
 	text_put_call(out, take_printf("static int %s_decode", m->tag),
-		      (const char *const[]){ "void *message", "const uint8_t *bytes", "size_t len",
-					     "unsigned flags", "struct cell_arena *arena",
+		      (const char *const[]){ "void *message", "const uint8_t *bytes",
+					     "size_t len", "unsigned flags",
+					     "struct cell_arena *arena",
 					     "struct cell_error *err" },
 		      6, "\n{\n");
 	text_add(out, "\tstruct cell_decoder d;\n\n");
 	text_add(out, "\tcell_decode_begin(&d, flags, arena, err);\n");
 	text_put(out, "\tcell_%s_init(message);\n", m->tag);
 	text_add(out, "\tif (!len)\n\t\treturn 0;\n");
-	text_put(out, "\treturn cell_decode_end(&d, cell_%s_merge(&d, bytes, bytes + len, message));\n",
-		 m->tag);
+	text_put(
+		out,
+		"\treturn cell_decode_end(&d, cell_%s_merge(&d, bytes, bytes + len, message));\n",
+		m->tag);
 	text_add(out, "}\n\n");
 
 	text_put(out, "const struct cell_message_type %s_type = {\n", m->tag);
 	text_put(out, "\t.name = %s_names,\n", m->tag);
 	text_put(out, "\t.size = sizeof(struct %s),\n", m->tag);
-	text_put(out, "\t.bound = cell_%s_bound,\n\t.encode = cell_%s_encode,\n", m->tag, m->tag);
+	text_put(out, "\t.bound = cell_%s_bound,\n\t.encode = cell_%s_encode,\n", m->tag,
+		 m->tag);
 	text_put(out, "\t.decode = %s_decode,\n};\n\n", m->tag);
 }
 

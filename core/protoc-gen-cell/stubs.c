@@ -19,7 +19,7 @@ static void put(struct text *out, const char *head, const struct args *args, con
 	text_put_call(out, head, args->at, args->n, tail);
 }
 
-/* --- what a handler and a client have in common: typed streams --------------------------- */
+/* --- what a handler and a client have in common: typed streams ---------- */
 
 /*
  * X_source and X_sink are names for libcell's streams that only take one type. Several
@@ -31,11 +31,15 @@ static void emit_source_type(struct text *out, const struct message *m)
 
 	text_put(out, "#ifndef CELL_%s_SOURCE\n#define CELL_%s_SOURCE\n", guard, guard);
 	text_put(out, "struct %s_source;\n\n", m->tag);
-	text_add(out, "/* In a handler: the client's next item, or NULL. It lives until the next. */\n");
+	text_add(
+		out,
+		"/* In a handler: the client's next item, or NULL. It lives until the next. */\n");
 	text_put_call(out, take_printf("static inline struct %s *%s_recv", m->tag, m->tag),
-		      (const char *const[]){ take_printf("struct %s_source *source", m->tag) }, 1,
-		      "\n{\n");
-	text_put(out, "\treturn (struct %s *)cell_stream_recv((struct cell_stream *)source);\n}\n",
+		      (const char *const[]){
+			      take_printf("struct %s_source *source", m->tag) },
+		      1, "\n{\n");
+	text_put(out,
+		 "\treturn (struct %s *)cell_stream_recv((struct cell_stream *)source);\n}\n",
 		 m->tag);
 	text_add(out, "#endif\n\n");
 }
@@ -46,7 +50,9 @@ static void emit_sink_type(struct text *out, const struct message *m)
 
 	text_put(out, "#ifndef CELL_%s_SINK\n#define CELL_%s_SINK\n", guard, guard);
 	text_put(out, "struct %s_sink;\n\n", m->tag);
-	text_add(out, "/* In a handler: send the client one more item. 0, or why there is no point. */\n");
+	text_add(
+		out,
+		"/* In a handler: send the client one more item. 0, or why there is no point. */\n");
 	text_put_call(out, take_printf("static inline int %s_send", m->tag),
 		      (const char *const[]){ take_printf("struct %s_sink *sink", m->tag),
 					     take_printf("const struct %s *item", m->tag) },
@@ -55,8 +61,8 @@ static void emit_sink_type(struct text *out, const struct message *m)
 	text_add(out, "#endif\n\n");
 }
 
-static bool streamed_before(const struct service *service, size_t method, const struct message *m,
-			    bool as_source)
+static bool streamed_before(const struct service *service, size_t method,
+			    const struct message *m, bool as_source)
 {
 	for (size_t i = 0; i < method; i++) {
 		const struct method *other = &service->methods[i];
@@ -75,7 +81,8 @@ static void emit_stream_types(struct text *out, const struct service *service)
 
 		if (method->client_streams && !streamed_before(service, i, method->in, true))
 			emit_source_type(out, method->in);
-		if (method->server_streams && !streamed_before(service, i, method->out, false))
+		if (method->server_streams &&
+		    !streamed_before(service, i, method->out, false))
 			emit_sink_type(out, method->out);
 	}
 }
@@ -107,7 +114,7 @@ static void emit_handlers(struct text *out, const struct service *service)
 	text_add(out, "};\n\n");
 }
 
-/* --- client stubs ---------------------------------------------------------------------------- */
+/* --- client stubs ------------------------------------------------------- */
 
 struct stub {
 	const struct method *method;
@@ -162,8 +169,8 @@ static void emit_unary(struct text *out, const struct stub *stub)
 	arg_out(&args, stub);
 	begin(out, take_printf("int %s", method->noun), &args);
 	emit_none(out, stub, true, true);
-	text_put(out, "\treturn cell_invoke(call, %s, %s, %s);\n}\n\n", stub->target, in_of(stub),
-		 out_of(stub));
+	text_put(out, "\treturn cell_invoke(call, %s, %s, %s);\n}\n\n", stub->target,
+		 in_of(stub), out_of(stub));
 }
 
 static void emit_post(struct text *out, const struct stub *stub)
@@ -184,10 +191,13 @@ static void emit_future(struct text *out, const struct stub *stub)
 	struct args start = { { "struct cell_call *call" }, 1 };
 	struct args wait = { { take_printf("struct %s_future *future", method->noun) }, 1 };
 
-	text_put(out, "/* %s in two steps: start several, then wait for each. */\n", method->name);
-	text_put(out, "struct %s_future {\n\tstruct cell_future future;\n};\n\n", method->noun);
+	text_put(out, "/* %s in two steps: start several, then wait for each. */\n",
+		 method->name);
+	text_put(out, "struct %s_future {\n\tstruct cell_future future;\n};\n\n",
+		 method->noun);
 	arg_in(&start, stub);
-	begin(out, take_printf("struct %s_future %s_start", method->noun, method->noun), &start);
+	begin(out, take_printf("struct %s_future %s_start", method->noun, method->noun),
+	      &start);
 	text_put(out, "\tstruct %s_future started;\n", method->noun);
 	if (stub->has_in)
 		text_add(out, "\n");
@@ -216,10 +226,13 @@ static void emit_cursor(struct text *out, const struct stub *stub)
 	if (stub->has_in)
 		text_add(out, "\n");
 	emit_none(out, stub, true, false);
-	text_put(out, "\tcursor.stream = cell_stream_open(call, %s, %s);\n\treturn cursor;\n}\n\n",
+	text_put(out,
+		 "\tcursor.stream = cell_stream_open(call, %s, %s);\n\treturn cursor;\n}\n\n",
 		 stub->target, in_of(stub));
 
-	text_add(out, "/* The next item, which lives until the one after it; NULL at the end. */\n");
+	text_add(
+		out,
+		"/* The next item, which lives until the one after it; NULL at the end. */\n");
 	begin(out, take_printf("struct %s *%s_next", method->out->tag, method->noun), &one);
 	text_put(out, "\treturn (struct %s *)cell_stream_recv(cursor->stream);\n}\n\n",
 		 method->out->tag);
@@ -234,25 +247,32 @@ static void emit_stream(struct text *out, const struct stub *stub)
 	const char *type = take_printf("struct %s_stream", method->noun);
 	struct args open = { { "struct cell_call *call" }, 1 };
 	struct args one = { { take_printf("%s *stream", type) }, 1 };
-	struct args send = { { one.at[0], take_printf("const struct %s *item", method->in->tag) },
-			     2 };
+	struct args send = {
+		{ one.at[0], take_printf("const struct %s *item", method->in->tag) }, 2
+	};
 	struct args close = one;
 
 	text_put(out, "%s {\n\tstruct cell_stream *stream;\n};\n\n", type);
 	emit_doc(out, "", method->origin.doc);
 	begin(out, take_printf("%s %s_open", type, method->noun), &open);
 	text_put(out, "\t%s opened;\n\n", type);
-	text_put(out, "\topened.stream = cell_stream_open(call, %s, NULL);\n\treturn opened;\n}\n\n",
-		 stub->target);
+	text_put(
+		out,
+		"\topened.stream = cell_stream_open(call, %s, NULL);\n\treturn opened;\n}\n\n",
+		stub->target);
 
 	text_add(out, "/* Send one item: 0, or why there is no point. */\n");
 	begin(out, take_printf("int %s_send", method->noun), &send);
 	text_add(out, "\treturn cell_stream_send(stream->stream, item);\n}\n\n");
 
 	if (method->server_streams) {
-		text_add(out, "/* The next item, which lives until the one after it; NULL at the end. */\n");
-		begin(out, take_printf("struct %s *%s_recv", method->out->tag, method->noun), &one);
-		text_put(out, "\treturn (struct %s *)cell_stream_recv(stream->stream);\n}\n\n",
+		text_add(
+			out,
+			"/* The next item, which lives until the one after it; NULL at the end. */\n");
+		begin(out, take_printf("struct %s *%s_recv", method->out->tag, method->noun),
+		      &one);
+		text_put(out,
+			 "\treturn (struct %s *)cell_stream_recv(stream->stream);\n}\n\n",
 			 method->out->tag);
 		text_add(out, "/* No more items from us; those of the cell go on. */\n");
 		begin(out, take_printf("int %s_close_send", method->noun), &one);
@@ -304,8 +324,10 @@ void emit_stubs(struct text *out, const struct file *file, const struct service 
 	emit_stream_types(out, service);
 	emit_handlers(out, service);
 	text_put(out, "/* The cell that the stubs call, unless cell_to() says another. */\n");
-	text_put(out, "static struct cell_ref %s_ref __attribute__((unused)) = CELL_REF(\"%s\");\n\n",
-		 service->prefix, file->cell);
+	text_put(
+		out,
+		"static struct cell_ref %s_ref __attribute__((unused)) = CELL_REF(\"%s\");\n\n",
+		service->prefix, file->cell);
 	for (size_t i = 0; i < service->n_methods; i++)
 		emit_method(out, service, i);
 }

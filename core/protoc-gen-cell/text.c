@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define LINE_MAX_COLUMNS 90
-#define TAB_COLUMNS 8
+#define TAB_COLUMNS      8
 
 void *take(size_t size)
 {

@@ -20,7 +20,8 @@ struct text {
 };
 
 /* Append: formatted text, or text as it is. */
-void text_put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_put(struct text *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void text_add(struct text *text, const char *bytes);
 
 /*

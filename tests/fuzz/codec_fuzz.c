@@ -20,9 +20,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct cell_message_type *const types[] = {
-	&kinds_scalars_type, &kinds_lists_type, &kinds_unpacked_type,     &kinds_tree_type,
-	&kinds_choice_type,  &kinds_maps_type,  &kinds_wide_type,         &kinds_narrow_type,
-	&kinds_nothing_type, &leaf_leaf_type,   &optional_optionals_type, &optional_words_type,
+	&kinds_scalars_type, &kinds_lists_type,        &kinds_unpacked_type,
+	&kinds_tree_type,    &kinds_choice_type,       &kinds_maps_type,
+	&kinds_wide_type,    &kinds_narrow_type,       &kinds_nothing_type,
+	&leaf_leaf_type,     &optional_optionals_type, &optional_words_type,
 };
 
 struct bytes {
@@ -96,7 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	same(placed, copied);
 	same(placed, stayed);
 	if (!r) {
-		require(recode(type, placed.at, placed.len, CELL_DECODE_IN_PLACE, &again) == 0);
+		require(recode(type, placed.at, placed.len, CELL_DECODE_IN_PLACE, &again) ==
+			0);
 		same(placed, again);
 		free(again.at);
 	}

@@ -39,7 +39,7 @@ struct cell_bytes {
 #define CELL_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define CELL_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* --- sizes ---------------------------------------------------------------------------- */
+/* --- sizes -------------------------------------------------------------- */
 
 /* A size that somebody stated, cut to just over the maximum: sums of them cannot overflow. */
 static inline uint64_t cell_bound_size(uint64_t size)
@@ -68,7 +68,7 @@ static inline unsigned cell_varint_size(uint64_t value)
 	return ((unsigned)(64 - __builtin_clzll(value | 1)) * 9 + 64) / 64;
 }
 
-/* --- encoding: one scalar --------------------------------------------------------------- */
+/* --- encoding: one scalar ----------------------------------------------- */
 
 static inline uint8_t *cell_encode_varint(uint8_t *out, uint64_t value)
 {
@@ -184,7 +184,7 @@ static inline uint8_t *cell_encode_double(uint8_t *out, double value)
 	return cell_encode_fixed64(out, cell_double_bits(value));
 }
 
-/* --- encoding: what has a length ---------------------------------------------------------- */
+/* --- encoding: what has a length ---------------------------------------- */
 
 /* The length, and LEN bytes. Most strings are short: those are copied without a call. */
 static inline uint8_t *cell_encode_bytes(uint8_t *out, const void *bytes, size_t len)
@@ -257,7 +257,7 @@ uint8_t *cell_encode_packed_bool(uint8_t *out, const void *items, size_t n);
 uint8_t *cell_encode_packed_fixed32(uint8_t *out, const void *items, size_t n);
 uint8_t *cell_encode_packed_fixed64(uint8_t *out, const void *items, size_t n);
 
-/* --- decoding ------------------------------------------------------------------------------ */
+/* --- decoding ----------------------------------------------------------- */
 
 struct cell_decoder {
 	uint8_t *late; /* where the last string's NUL goes once the next tag is read */
@@ -322,14 +322,14 @@ static inline struct cell_varint cell_decode_varint(const uint8_t *at, const uin
 	return cell_decode_varint_long(at, end);
 }
 
-#define CELL_DECODE_VARINT(name, type, expression)                                          \
-	static inline const uint8_t *cell_decode_##name(const uint8_t *at, const uint8_t *end, \
-							type *ret)                             \
-	{                                                                                      \
-		struct cell_varint v = cell_decode_varint(at, end);                            \
-											       \
-		*ret = (type)(expression);                                                     \
-		return v.at;                                                                   \
+#define CELL_DECODE_VARINT(name, type, expression)                                           \
+	static inline const uint8_t *cell_decode_##name(const uint8_t *at,                   \
+							const uint8_t *end, type *ret)       \
+	{                                                                                    \
+		struct cell_varint v = cell_decode_varint(at, end);                          \
+                                                                                             \
+		*ret = (type)(expression);                                                   \
+		return v.at;                                                                 \
 	}
 CELL_DECODE_VARINT(uint32, uint32_t, v.value)
 CELL_DECODE_VARINT(uint64, uint64_t, v.value)
@@ -360,15 +360,15 @@ static inline const uint8_t *cell_decode_fixed64(const uint8_t *at, const uint8_
 	return at + 8;
 }
 
-#define CELL_DECODE_FIXED(name, type, bits)                                                 \
-	static inline const uint8_t *cell_decode_##name(const uint8_t *at, const uint8_t *end, \
-							type *ret)                             \
-	{                                                                                      \
-		uint##bits##_t value = 0;                                                      \
-											       \
-		at = cell_decode_fixed##bits(at, end, &value);                                 \
-		memcpy(ret, &value, sizeof value);                                             \
-		return at;                                                                     \
+#define CELL_DECODE_FIXED(name, type, bits)                                                  \
+	static inline const uint8_t *cell_decode_##name(const uint8_t *at,                   \
+							const uint8_t *end, type *ret)       \
+	{                                                                                    \
+		uint##bits##_t value = 0;                                                    \
+                                                                                             \
+		at = cell_decode_fixed##bits(at, end, &value);                               \
+		memcpy(ret, &value, sizeof value);                                           \
+		return at;                                                                   \
 	}
 CELL_DECODE_FIXED(sfixed32, int32_t, 32)
 CELL_DECODE_FIXED(sfixed64, int64_t, 64)
@@ -450,8 +450,8 @@ static inline const uint8_t *cell_decode_string(struct cell_decoder *d, const ui
 	return stop;
 }
 
-const uint8_t *cell_decode_bytes(struct cell_decoder *d, const uint8_t *at, const uint8_t *end,
-				 size_t *ret_len, const uint8_t **ret);
+const uint8_t *cell_decode_bytes(struct cell_decoder *d, const uint8_t *at,
+				 const uint8_t *end, size_t *ret_len, const uint8_t **ret);
 
 /* Arena memory for one nested message; NULL, with the reason kept, if there is none. */
 void *cell_decode_new(struct cell_decoder *d, size_t size);
@@ -473,8 +473,9 @@ struct cell_list {
 bool cell_decode_room_more(struct cell_decoder *d, struct cell_list *list, size_t size,
 			   const uint8_t *at, const uint8_t *end, uint32_t tag);
 
-static inline bool cell_decode_room(struct cell_decoder *d, struct cell_list *list, size_t size,
-				    const uint8_t *at, const uint8_t *end, uint32_t tag)
+static inline bool cell_decode_room(struct cell_decoder *d, struct cell_list *list,
+				    size_t size, const uint8_t *at, const uint8_t *end,
+				    uint32_t tag)
 {
 	if (list->items && list->n < ((const size_t *)list->items)[-1])
 		return true;

@@ -77,8 +77,8 @@ static inline int unpack_with(const struct cell_message_type *type, void *messag
 	return type->decode(message, copy, len, flags, &arena, &err);
 }
 
-static inline void unpack(const struct cell_message_type *type, void *message, struct packed packed,
-			  unsigned flags)
+static inline void unpack(const struct cell_message_type *type, void *message,
+			  struct packed packed, unsigned flags)
 {
 	int r = unpack_with(type, message, packed.bytes, packed.len, flags);
 
@@ -92,7 +92,8 @@ static inline void same_bytes(struct packed a, const void *bytes, size_t len)
 }
 
 /* The bytes decode, and encode to the same bytes again, whichever way they are decoded. */
-static inline void round_trips(const struct cell_message_type *type, const void *bytes, size_t len)
+static inline void round_trips(const struct cell_message_type *type, const void *bytes,
+			       size_t len)
 {
 	void *message = buffer_new(type->size);
 

@@ -168,7 +168,7 @@ START_TEST(narrow_numbers_are_cut_as_protobuf_cuts_them)
 }
 END_TEST
 
-/* --- text ------------------------------------------------------------------------------------ */
+/* --- text --------------------------------------------------------------- */
 
 /* The definition, a byte at a time (Unicode Standard, table 3-7). */
 static bool is_text(const uint8_t *at, size_t len)
@@ -242,7 +242,7 @@ START_TEST(one_bad_byte_is_found_wherever_it_is)
 }
 END_TEST
 
-/* --- in place ---------------------------------------------------------------------------------- */
+/* --- in place ----------------------------------------------------------- */
 
 static bool is_inside(const void *at, const uint8_t *bytes, size_t len)
 {
@@ -332,7 +332,7 @@ START_TEST(strings_side_by_side_keep_apart)
 }
 END_TEST
 
-/* --- memory -------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------- */
 
 START_TEST(memory_that_is_not_there_is_an_error)
 {
@@ -439,7 +439,7 @@ START_TEST(what_is_too_large_cannot_be_encoded)
 }
 END_TEST
 
-/* --- every byte of everything ------------------------------------------------------------------- */
+/* --- every byte of everything ------------------------------------------- */
 
 static struct packed everything(const struct cell_message_type **ret_type, int which)
 {

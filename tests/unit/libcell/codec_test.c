@@ -59,7 +59,7 @@ static void agree(const struct cell_message_type *type, const void *message,
 	protobuf_c_message_free_unpacked(again, NULL);
 }
 
-/* --- scalars ---------------------------------------------------------------------------- */
+/* --- scalars ------------------------------------------------------------ */
 
 static struct kinds_scalars scalars_at(size_t i)
 {
@@ -193,7 +193,7 @@ START_TEST(unset_strings_that_are_present_are_empty)
 }
 END_TEST
 
-/* --- lists ---------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------- */
 
 /* N items of each list; the arrays live in buffers. */
 static struct kinds_lists lists_of(size_t n)
@@ -334,7 +334,7 @@ START_TEST(lists_in_pieces_are_joined)
 }
 END_TEST
 
-/* --- messages in messages ----------------------------------------------------------------------- */
+/* --- messages in messages ----------------------------------------------- */
 
 static void tree_agrees(const char *label, size_t n_data)
 {
@@ -488,7 +488,7 @@ START_TEST(names_that_c_took_get_an_underscore)
 }
 END_TEST
 
-/* --- oneofs and maps --------------------------------------------------------------------------- */
+/* --- oneofs and maps ---------------------------------------------------- */
 
 START_TEST(a_choice_is_as_protobuf_has_it)
 {
@@ -594,7 +594,7 @@ START_TEST(maps_are_lists_of_entries)
 }
 END_TEST
 
-/* --- what it does not know ------------------------------------------------------------------------ */
+/* --- what it does not know ---------------------------------------------- */
 
 START_TEST(unknown_fields_are_skipped)
 {

@@ -14,7 +14,8 @@ static void setup(void)
 
 START_TEST(fail_keeps_code_and_text)
 {
-	ck_assert_int_eq(cell_fail(&err, -EPROTO, "frame of %zu bytes, limit %d", (size_t)9, 8),
+	ck_assert_int_eq(cell_fail(&err, -EPROTO, "frame of %zu bytes, limit %d", (size_t)9,
+				   8),
 			 -EPROTO);
 	ck_assert_int_eq(err.code, -EPROTO);
 	ck_assert_str_eq(err.text, "frame of 9 bytes, limit 8");
@@ -120,10 +121,23 @@ END_TEST
 START_TEST(statuses_survive_the_wire)
 {
 	static const int codes[] = {
-		CELL_OK, CELL_CANCELLED, CELL_UNKNOWN, CELL_INVALID_ARGUMENT, CELL_DEADLINE_EXCEEDED,
-		CELL_NOT_FOUND, CELL_ALREADY_EXISTS, CELL_PERMISSION_DENIED, CELL_RESOURCE_EXHAUSTED,
-		CELL_FAILED_PRECONDITION, CELL_ABORTED, CELL_OUT_OF_RANGE, CELL_UNIMPLEMENTED,
-		CELL_INTERNAL, CELL_UNAVAILABLE, CELL_DATA_LOSS, CELL_UNAUTHENTICATED,
+		CELL_OK,
+		CELL_CANCELLED,
+		CELL_UNKNOWN,
+		CELL_INVALID_ARGUMENT,
+		CELL_DEADLINE_EXCEEDED,
+		CELL_NOT_FOUND,
+		CELL_ALREADY_EXISTS,
+		CELL_PERMISSION_DENIED,
+		CELL_RESOURCE_EXHAUSTED,
+		CELL_FAILED_PRECONDITION,
+		CELL_ABORTED,
+		CELL_OUT_OF_RANGE,
+		CELL_UNIMPLEMENTED,
+		CELL_INTERNAL,
+		CELL_UNAVAILABLE,
+		CELL_DATA_LOSS,
+		CELL_UNAUTHENTICATED,
 	};
 
 	for (uint32_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {

@@ -43,7 +43,8 @@ START_TEST(services_list_their_methods)
 	ck_assert_uint_eq(shapes_test_service.n_methods, 9);
 	ck_assert_ptr_eq(shapes_test_service.methods, shapes_test_methods);
 	ck_assert_str_eq(shapes_test_methods[0].name, "Ask");
-	ck_assert_str_eq(shapes_test_methods[0].full_name, "cell.shapes_test.v1.ShapesTest/Ask");
+	ck_assert_str_eq(shapes_test_methods[0].full_name,
+			 "cell.shapes_test.v1.ShapesTest/Ask");
 	ck_assert_ptr_eq(shapes_test_methods[0].in, &shapes_test_question_type);
 	ck_assert_ptr_eq(shapes_test_methods[1].out, &common_empty_type);
 	ck_assert_str_eq(shapes_test_other_service.name, "cell.shapes_test.v1.Other");
@@ -78,8 +79,9 @@ END_TEST
 
 static set_proto *schema_of(const struct cell_service *service)
 {
-	set_proto *set = google__protobuf__file_descriptor_set__unpack(NULL, service->schema_len,
-								       service->schema);
+	set_proto *set =
+		google__protobuf__file_descriptor_set__unpack(NULL, service->schema_len,
+							      service->schema);
 
 	ck_assert_ptr_nonnull(set);
 	return set;
@@ -111,8 +113,10 @@ START_TEST(the_schema_keeps_comments_and_nothing_else)
 
 		ck_assert(at->leading_comments || at->trailing_comments);
 		/* service 0, method 1 */
-		if (at->n_path == 4 && at->path[0] == 6 && at->path[2] == 2 && at->path[3] == 1) {
-			ck_assert_str_eq(at->leading_comments, " Tell, and hear nothing back.\n");
+		if (at->n_path == 4 && at->path[0] == 6 && at->path[2] == 2 &&
+		    at->path[3] == 1) {
+			ck_assert_str_eq(at->leading_comments,
+					 " Tell, and hear nothing back.\n");
 			found = true;
 		}
 	}

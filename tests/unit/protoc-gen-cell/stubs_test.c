@@ -36,8 +36,8 @@ static void note(const char *function, struct cell_call *call, struct cell_ref *
 	seen.out = out;
 }
 
-int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
-		const void *in, void *out)
+int cell_invoke(struct cell_call *call, struct cell_ref *ref,
+		const struct cell_method *method, const void *in, void *out)
 {
 	note("invoke", call, ref, method, in, out);
 	return answer;
@@ -233,7 +233,7 @@ START_TEST(two_way_streams_close_each_way)
 }
 END_TEST
 
-/* --- the serving side ------------------------------------------------------------------------ */
+/* --- the serving side --------------------------------------------------- */
 
 static int on_ask(struct cell_call *call, void *self, const struct shapes_test_question *in,
 		  struct shapes_test_answer *out)
@@ -275,7 +275,10 @@ static int on_talk(struct cell_call *call, void *self, struct shapes_test_questi
 START_TEST(thunks_call_typed_handlers)
 {
 	static const struct shapes_test_handlers handlers = {
-		.ask = on_ask, .tell = on_tell, .delete_ = on_delete, .talk = on_talk,
+		.ask = on_ask,
+		.tell = on_tell,
+		.delete_ = on_delete,
+		.talk = on_talk,
 	};
 	struct shapes_test_question in = { .text = "four" };
 	struct shapes_test_answer out = { .number = 0 };
@@ -298,7 +301,8 @@ START_TEST(what_has_no_handler_is_unimplemented)
 	static const struct shapes_test_handlers none;
 
 	for (size_t i = 0; i < shapes_test_service.n_methods; i++)
-		ck_assert_int_eq(shapes_test_service.invoke[i](&none, the_call, NULL, NULL, NULL),
+		ck_assert_int_eq(shapes_test_service.invoke[i](&none, the_call, NULL, NULL,
+							       NULL),
 				 CELL_UNIMPLEMENTED);
 }
 END_TEST
