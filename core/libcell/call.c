@@ -276,6 +276,24 @@ const uint8_t *cell_call_idempotency_key(const struct cell_call *call, size_t *r
 	return call->root->idempotency_key;
 }
 
+struct deadline deadline_at(uint64_t at_ns)
+{
+	uint64_t now;
+
+	if (at_ns == UINT64_MAX)
+		return (struct deadline){ .at_ns = UINT64_MAX };
+	now = clock_coarse_ns();
+	return (struct deadline){ .at_ns = at_ns, .left_ns = at_ns > now ? at_ns - now : 1 };
+}
+
+struct deadline deadline_after(uint64_t at_ns, uint64_t timeout_ns)
+{
+	if (at_ns != UINT64_MAX)
+		return deadline_at(at_ns);
+	return (struct deadline){ .at_ns = clock_coarse_ns() + timeout_ns,
+				  .left_ns = timeout_ns };
+}
+
 /* --- calls in flight ----------------------------------------------------------------- */
 
 /*
@@ -374,15 +392,6 @@ void pending_drop(struct pending *pending, bool say)
 	pending_remove(pending);
 }
 
-static uint64_t left_ns(uint64_t deadline_ns)
-{
-	uint64_t now = clock_coarse_ns();
-
-	if (deadline_ns == UINT64_MAX)
-		return 0;
-	return deadline_ns > now ? deadline_ns - now : 1;
-}
-
 /* The request's frame, with what its call carries on. */
 static struct frame request_frame(const struct pending *pending, uint8_t kind,
 				  const struct call_root *root, struct frame_metadata *ret_metadata)
@@ -396,12 +405,12 @@ static struct frame request_frame(const struct pending *pending, uint8_t kind,
 		.flags = pending->method->flags & CELL_METHOD_IDEMPOTENT ? FRAME_FLAG_IDEMPOTENT : 0,
 		.call_id = pending->id,
 		.code = pending->method->hash,
-		.timeout_ns = left_ns(pending->deadline_ns),
+		.timeout_ns = pending->timeout_ns,
 	};
 }
 
 int pending_start(struct pending *pending, struct cell_call *call, struct connection *conn,
-		  const struct cell_method *method, const void *in, uint64_t deadline_ns)
+		  const struct cell_method *method, const void *in, struct deadline deadline)
 {
 	struct cell_error *err = &call->root->error;
 	struct frame_metadata metadata;
@@ -410,7 +419,8 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 
 	pending->root = call->root;
 	pending->method = method;
-	pending->deadline_ns = deadline_ns;
+	pending->deadline_ns = deadline.at_ns;
+	pending->timeout_ns = deadline.left_ns;
 	pending->is_idempotent = method->flags & CELL_METHOD_IDEMPOTENT;
 	if (conn->n_pending >= conn->theirs.calls_max)
 		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "%s: %u calls in flight, limit %u",
@@ -599,13 +609,9 @@ void client_broken(struct connection *conn, int code, const char *text)
 /* --- unary calls --------------------------------------------------------------------- */
 
 /* The deadline of a stub's call: the caller's, or the default from now. */
-static uint64_t call_deadline(const struct cell_call *call)
+static struct deadline call_deadline(const struct cell_call *call)
 {
-	struct runtime *rt = call->root->rt;
-
-	if (call->deadline_ns != UINT64_MAX)
-		return call->deadline_ns;
-	return clock_coarse_ns() + rt->call_timeout_ns;
+	return deadline_after(call->deadline_ns, call->root->rt->call_timeout_ns);
 }
 
 static int no_runtime(struct cell_call *call)
@@ -692,7 +698,7 @@ int connection_invoke(struct connection *conn, struct cell_call *call,
 	int r;
 
 	connection_ref(conn);
-	r = pending_start(&pending, call, conn, method, in, deadline_ns);
+	r = pending_start(&pending, call, conn, method, in, deadline_at(deadline_ns));
 	if (r == 0) {
 		r = pending_wait(&pending);
 		if (r == 0)
@@ -716,21 +722,21 @@ int connection_invoke(struct connection *conn, struct cell_call *call,
 static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		  const void *in, struct cell_payload *payload, struct pending *pending)
 {
-	uint64_t deadline_ns;
+	struct deadline deadline;
 	int r;
 
 	if (!call->root->rt)
 		return no_runtime(call);
-	deadline_ns = call_deadline(call);
+	deadline = call_deadline(call);
 	for (unsigned attempt = 0;; attempt++) {
 		struct connection *conn;
 
-		r = call_connect(call, ref, deadline_ns, &conn);
+		r = call_connect(call, ref, deadline.at_ns, &conn);
 		if (r < 0)
 			return r;
 		*pending = (struct pending){ .payload = payload };
 		connection_ref(conn);
-		r = pending_start(pending, call, conn, method, in, deadline_ns);
+		r = pending_start(pending, call, conn, method, in, deadline);
 		if (r == 0) {
 			r = pending_wait(pending);
 			if (r == 0)
@@ -741,8 +747,9 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 			pending->must_retry = true;
 		}
 		connection_unref(conn);
-		if (r == 0 || !may_retry(call, pending, r, attempt, deadline_ns))
+		if (r == 0 || !may_retry(call, pending, r, attempt, deadline.at_ns))
 			return r;
+		deadline = deadline_at(deadline.at_ns);
 	}
 }
 
@@ -773,12 +780,14 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	struct pending pending = { .method = method };
 	struct frame_metadata metadata;
 	struct connection *conn;
+	struct deadline deadline;
 	struct frame frame;
 	int r;
 
 	if (!call->root->rt)
 		return no_runtime(call);
-	r = call_connect(call, ref, call_deadline(call), &conn);
+	deadline = deadline_after(call->deadline_ns, CELL_CONNECT_TIMEOUT_MS * 1000000ull);
+	r = call_connect(call, ref, deadline.at_ns, &conn);
 	if (r < 0)
 		return r;
 	if (!connection_allows(conn, method->channel))
@@ -787,7 +796,7 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	if (conn->n_outgoing >= CONNECTION_OUTGOING_MAX)
 		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "%s: %u messages wait already",
 				   conn->peer_cell, conn->n_outgoing);
-	pending.deadline_ns = call->deadline_ns;
+	pending.timeout_ns = call->deadline_ns == UINT64_MAX ? 0 : deadline.left_ns;
 	pending.id = conn->next_id++;
 	frame = request_frame(&pending, FRAME_ONE_WAY, call->root, &metadata);
 	return connection_send(conn, &frame, method->in, in, &metadata, &call->root->error);
@@ -797,6 +806,7 @@ struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *re
 				     const struct cell_method *method, const void *in)
 {
 	struct cell_future future = { .call = call };
+	struct deadline deadline;
 	struct pending *pending;
 	struct connection *conn;
 
@@ -809,10 +819,11 @@ struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *re
 		future.err = cell_refuse(call, -ENOMEM, "a future");
 		return future;
 	}
-	future.err = call_connect(call, ref, call_deadline(call), &conn);
+	deadline = call_deadline(call);
+	future.err = call_connect(call, ref, deadline.at_ns, &conn);
 	if (future.err < 0)
 		return future;
-	future.err = pending_start(pending, call, conn, method, in, call_deadline(call));
+	future.err = pending_start(pending, call, conn, method, in, deadline);
 	if (future.err < 0)
 		return future;
 	list_append(&call->root->pendings, &pending->in_root);

@@ -137,9 +137,18 @@ int runtime_adopt(struct runtime *rt, const int *fds, size_t n_fds, bool is_stre
 		  const uint64_t *channels, size_t n_channels, struct connection **ret_conn,
 		  struct cell_error *err);
 
+/* When a call ends by itself, and how long that is from now: one look at the clock. */
+struct deadline {
+	uint64_t at_ns;   /* UINT64_MAX = never */
+	uint64_t left_ns; /* 0 = never */
+};
+struct deadline deadline_at(uint64_t at_ns);
+/* At AT_NS if that is ever, else TIMEOUT_NS from now. */
+struct deadline deadline_after(uint64_t at_ns, uint64_t timeout_ns);
+
 /* Send a request on CONN and note PENDING for its end. Returns 0 or why nothing was sent. */
 int pending_start(struct pending *pending, struct cell_call *call, struct connection *conn,
-		  const struct cell_method *method, const void *in, uint64_t deadline_ns);
+		  const struct cell_method *method, const void *in, struct deadline deadline);
 /* Wait for its end. 0 when done (see its status), or why waiting stopped: then it is cancelled. */
 int pending_wait(struct pending *pending);
 /* Stop caring: the late reply will be dropped. SAY: tell the server. */

@@ -59,6 +59,7 @@ struct pending {
 	void (*on_ready)(void *);
 	void *userdata;
 	uint64_t deadline_ns;
+	uint64_t timeout_ns;     /* left when it was sent; 0 = none */
 	uint64_t sent_end;       /* ring position behind the request: was it taken? */
 	struct assembly assembly;
 	struct cell_payload *payload; /* the reply by reference */
