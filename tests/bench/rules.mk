@@ -18,7 +18,7 @@ bench_if = $(shell pkg-config --exists $(2) && echo $(1))
 bench_if_header = $(shell printf '\043include <%s>\n' $(2) | \
 	$(CC) -E - >/dev/null 2>&1 && echo $(1))
 
-BENCH_C := floor ring unix $(call bench_if,zmq,libzmq) $(call bench_if,sdbus,libsystemd) \
+BENCH_C := cell floor ring unix $(call bench_if,zmq,libzmq) $(call bench_if,sdbus,libsystemd) \
 	$(call bench_if,nats,libnats) $(call bench_if_header,nng,nng/nng.h)
 BENCH_CC := $(call bench_if,capnp,capnp-rpc) $(call bench_if,grpc,grpc++ protobuf)
 
@@ -34,13 +34,18 @@ BENCH_LIBS_grpc := $(call pkg_libs,grpc++ protobuf)
 
 BENCH_DRIVER := main catalog result machine report target round
 BENCH_PEERS := $(patsubst %,$(BENCH_OUT)/peer_%,$(BENCH_C) $(BENCH_CC))
-BENCH_PROGRAMS := $(BENCH_PEERS) $(BENCH_OUT)/bench $(BENCH_OUT)/node
+BENCH_PROGRAMS := $(BENCH_PEERS) $(BENCH_OUT)/bench_cell $(BENCH_OUT)/bench $(BENCH_OUT)/node
 
 # ---- Generated ------------------------------------------------------------------------
 
 $(BENCH_GEN)/%.pb-c.c $(BENCH_GEN)/%.pb-c.h &: tests/bench/%.proto
 	@mkdir -p $(@D)
 	$(call say,GEN,$<) protoc-c --proto_path=tests/bench --c_out=$(BENCH_GEN) $<
+
+$(BENCH_GEN)/bench.cell.c $(BENCH_GEN)/bench.cell.h &: tests/bench/bench.proto $(PLUGIN)
+	@mkdir -p $(@D)
+	$(call say,GEN,$<) protoc --plugin=protoc-gen-cell=$(PLUGIN) --proto_path=tests/bench \
+		--cell_out=$(BENCH_GEN) $<
 
 $(BENCH_GEN)/%.pb.cc $(BENCH_GEN)/%.pb.h $(BENCH_GEN)/%.grpc.pb.cc $(BENCH_GEN)/%.grpc.pb.h &: \
 		tests/bench/%.proto
@@ -78,6 +83,8 @@ $(BENCH_OBJ)/gen/%.o: $(BENCH_GEN)/%.c++
 	@mkdir -p $(@D)
 	$(call say,CXX,$<) $(CXX) $(BENCH_CPPFLAGS) $(BENCH_CXXFLAGS) -c -o $@ $<
 
+BENCH_CELL := $(BENCH_OBJ)/gen/bench.cell.o $(LIBCELL)
+$(BENCH_OBJ)/peer_cell.o $(BENCH_OBJ)/bench_cell.o: | $(BENCH_GEN)/bench.cell.h
 BENCH_CODEC := $(BENCH_OBJ)/codec.o $(BENCH_OBJ)/gen/bench.pb-c.o
 $(BENCH_OBJ)/codec.o: | $(BENCH_GEN)/bench.pb-c.h
 $(BENCH_OBJ)/peer_capnp.o: | $(BENCH_GEN)/bench.capnp.h
@@ -91,6 +98,8 @@ $(BENCH_OBJ)/gen/bench_stream.pb.o $(BENCH_OBJ)/gen/bench_stream.grpc.pb.o: | $(
 # ---- Programs -------------------------------------------------------------------------
 
 BENCH_HARNESS := $(BENCH_OBJ)/bench.o $(BENCH_OBJ)/hist.o
+BENCH_OBJECTS_cell := $(BENCH_CELL)
+BENCH_LIBS_cell := $(BASE_LIBS)
 BENCH_OBJECTS_floor := $(BENCH_OBJ)/link.o
 BENCH_OBJECTS_ring := $(BENCH_OBJ)/link.o
 BENCH_OBJECTS_capnp := $(BENCH_OBJ)/gen/bench.capnp.o
@@ -120,6 +129,10 @@ $(BENCH_OUT)/bench: $(patsubst %,$(BENCH_OBJ)/%.o,$(BENCH_DRIVER))
 $(BENCH_OUT)/node: $(BENCH_OBJ)/node.o $(BENCH_OBJ)/proc.o $(BENCH_HARNESS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(CELL_CFLAGS) $(CFLAGS) $(CELL_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BENCH_OUT)/bench_cell: $(BENCH_OBJ)/bench_cell.o $(BENCH_HARNESS) $(BENCH_CELL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CELL_CFLAGS) $(CFLAGS) $(CELL_LDFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LIBS) $(LDLIBS)
 
 bench: $(BENCH_PROGRAMS)
 	$(BENCH_OUT)/bench $(BENCH)
