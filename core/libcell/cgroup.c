@@ -469,7 +469,8 @@ int cell_cgroup_create(struct cell_cgroup *cgroup, const struct cell_cgroup_limi
 			strcpy(base, root.path);
 		else
 			(void)snprintf(base, sizeof base, "%s/%s", root.path, trees[i].name);
-		/* Another instance that ends may remove the node's folder between our steps. */
+		/* Another instance that ends may remove the node's folder between our steps.
+		 */
 		for (int tries = 0; tries < 16; tries++) {
 			r = folders_make(base, cgroup->path);
 			if (r != -ENOENT)
@@ -485,17 +486,32 @@ int cell_cgroup_create(struct cell_cgroup *cgroup, const struct cell_cgroup_limi
 	return 0;
 }
 
+/*
+ * Moving a whole process makes the kernel wait for all others (10 ms on an idle machine), as
+ * none of its threads may fork meanwhile. A single thread that moves itself needs no such
+ * care, but only version 1 can move single threads.
+ */
+static int join_folder(const struct cell_cgroup *cgroup, const char *folder, pid_t pid)
+{
+	char path[FILE_MAX + 32];
+
+	(void)snprintf(path, sizeof path, "%s/tasks", folder);
+	if (!pid && cgroup->root.version == CELL_CGROUP_V1 && file_write(path, "0") == 0)
+		return 0;
+	(void)snprintf(path, sizeof path, "%s/cgroup.procs", folder);
+	return file_write(path, "%d", (int)(pid ? pid : getpid()));
+}
+
 int cell_cgroup_join(const struct cell_cgroup *cgroup, pid_t pid, struct cell_error *err)
 {
-	char folder[FILE_MAX], path[FILE_MAX + 32];
+	char folder[FILE_MAX];
 
 	for (size_t i = 0; i < N_TREES; i++) {
 		int r;
 
 		if (!tree_folder(&cgroup->root, i, cgroup->path, folder))
 			continue;
-		(void)snprintf(path, sizeof path, "%s/cgroup.procs", folder);
-		r = file_write(path, "%d", (int)(pid ? pid : getpid()));
+		r = join_folder(cgroup, folder, pid);
 		if (r < 0)
 			return cell_fail(err, r, "joining cgroup '%s': %s", folder,
 					 strerror(-r));

@@ -91,7 +91,7 @@ int cell_cgroup_init(struct cell_cgroup *cgroup, const struct cell_cgroup_root *
 int cell_cgroup_create(struct cell_cgroup *cgroup, const struct cell_cgroup_limits *limits,
 		       struct cell_error *err);
 
-/* Move process PID (0: us) into it. Returns 0 or -errno. */
+/* Move process PID (0: us, with no second thread) into it. Returns 0 or -errno. */
 int cell_cgroup_join(const struct cell_cgroup *cgroup, pid_t pid, struct cell_error *err);
 
 /* Returns 0, or -ENOENT if there is no such cgroup (never made, or removed). */

@@ -193,8 +193,6 @@ END_TEST
 
 START_TEST(version_1_has_a_folder_in_every_tree)
 {
-	char pid[16];
-
 	looks_like_v1();
 	find_and_init();
 	ck_assert_int_eq(cell_cgroup_create(&cgroup, &limits, &err), 0);
@@ -204,12 +202,29 @@ START_TEST(version_1_has_a_folder_in_every_tree)
 	holds("cpu/cell/node1/greeter-3/cpu.cfs_quota_us", "150000");
 	holds("pids/cell/node1/greeter-3/pids.max", "20");
 	ck_assert(!exists("freezer/cell"));
+	/* One thread that moves itself is cheap; a process is not. */
+	ck_assert_int_eq(cell_cgroup_join(&cgroup, 0, &err), 0);
+	holds("memory/cell/node1/greeter-3/tasks", "0");
+	holds("cpu/cell/node1/greeter-3/tasks", "0");
+	holds("cpuacct/cell/node1/greeter-3/tasks", "0");
+	holds("pids/cell/node1/greeter-3/tasks", "0");
+	ck_assert_int_eq(cell_cgroup_join(&cgroup, 4711, &err), 0);
+	holds("memory/cell/node1/greeter-3/cgroup.procs", "4711");
+	holds("pids/cell/node1/greeter-3/cgroup.procs", "4711");
+}
+END_TEST
+
+START_TEST(without_a_tasks_file_the_process_is_moved)
+{
+	char pid[16];
+
+	folder("memory");
+	find_and_init();
+	ck_assert_int_eq(cell_cgroup_create(&cgroup, &limits, &err), 0);
+	folder("memory/cell/node1/greeter-3/tasks");
 	ck_assert_int_eq(cell_cgroup_join(&cgroup, 0, &err), 0);
 	snprintf(pid, sizeof pid, "%d", (int)getpid());
 	holds("memory/cell/node1/greeter-3/cgroup.procs", pid);
-	holds("cpu/cell/node1/greeter-3/cgroup.procs", pid);
-	holds("cpuacct/cell/node1/greeter-3/cgroup.procs", pid);
-	holds("pids/cell/node1/greeter-3/cgroup.procs", pid);
 }
 END_TEST
 
@@ -445,6 +460,7 @@ int main(void)
 	tcase_add_test(tc, alone_in_a_version_2_group_it_steps_aside);
 	tcase_add_test(tc, refuses_names_that_are_paths);
 	tcase_add_test(tc, version_1_has_a_folder_in_every_tree);
+	tcase_add_test(tc, without_a_tasks_file_the_process_is_moved);
 	tcase_add_test(tc, version_2_hands_controllers_down_the_tree);
 	tcase_add_test(tc, no_limit_writes_none);
 	tcase_add_test(tc, a_controller_that_refuses_its_limit_is_struck_off);
