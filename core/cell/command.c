@@ -139,6 +139,9 @@ int command_end(struct command *command, int err)
 	const char *text = err < 0 ? error_text(command, err) : NULL;
 	int exit_code = err < 0 ? cell_status_exit_code(err) : 0;
 
+	if (err < 0 && command->exit_on_error)
+		exit_code = command->exit_on_error;
+
 	/* Results first, so that an error stands below them. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		if (errno != EPIPE)

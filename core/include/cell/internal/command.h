@@ -34,6 +34,7 @@ struct command {
 	bool shows_status; /* errors begin with the status's name */
 	bool keeps_call;   /* a task of it still waits: leave it to the process's end */
 	bool is_json;
+	int exit_on_error; /* instead of the error's own exit code; 0: that */
 	int exit_code;
 };
 
