@@ -73,6 +73,12 @@ struct job {
 	int bad_request; /* why the input could not be sent, if that was its own fault */
 };
 
+/* What every cell answers is on a channel of its own. */
+static uint8_t channel(const struct job *job)
+{
+	return job->method->service->is_common ? CELL_CHANNEL_OPS : CELL_CHANNEL_APP;
+}
+
 /* ---- messages ------------------------------------------------------------------------- */
 
 static int encode(struct job *job, struct cell_call *call, const char *text, size_t len,
@@ -143,7 +149,7 @@ static int post(struct job *job, const uint8_t *bytes, size_t len)
 		.name = job->method->name,
 		.full_name = job->method->full_name,
 		.hash = cell_method_hash(job->method->full_name),
-		.channel = CELL_CHANNEL_APP,
+		.channel = channel(job),
 		.in = &type,
 		.out = &type,
 	};
@@ -170,7 +176,7 @@ static int unary(struct job *job)
 	if (err == 0 && job->options->one_way)
 		return post(job, in, in_len);
 	if (err == 0)
-		err = cell_invoke_bytes(job->call, &job->ref, CELL_CHANNEL_APP,
+		err = cell_invoke_bytes(job->call, &job->ref, channel(job),
 					job->method->full_name, in, in_len, &out, &out_len);
 	return err ? err : print(job, out, out_len, false);
 }
@@ -245,8 +251,8 @@ static int streaming(struct job *job)
 
 	if (err)
 		return err;
-	job->stream = cell_stream_open_bytes(job->call, &job->ref, CELL_CHANNEL_APP,
-					     m->full_name, flags, bytes, len);
+	job->stream = cell_stream_open_bytes(job->call, &job->ref, channel(job), m->full_name,
+					     flags, bytes, len);
 	if (m->client_streams && m->server_streams) {
 		job->is_sending = true;
 		err = cell_spawn_task(job->call, on_send, job);

@@ -94,7 +94,10 @@ int node_schema(struct cell_call *call, const char *cell, uint64_t instance,
 	err = schema_parse(ret_schema, report.file_descriptor_set,
 			   report.n_file_descriptor_set, report.services, report.n_services,
 			   cell_error_slot(call));
-	return err ? cell_wrap(cell_error_slot(call), err, "%s", cell) : 0;
+	if (err)
+		return cell_wrap(cell_error_slot(call), err, "%s", cell);
+	schema_set_common(*ret_schema, NODE_OPS_SERVICE);
+	return 0;
 }
 
 static const struct {

@@ -20,9 +20,12 @@ int node_instances(struct cell_call *call, const char *cell,
 int node_cells(struct cell_call *call, const struct core_cell_info **ret_cells,
 	       size_t *ret_n);
 
+/* Served by every cell, on a channel of its own. */
+#define NODE_OPS_SERVICE "cell.ops.v1.Ops"
+
 /*
  * The schema that an instance of CELL (0: any, started if need be) serves; the caller's, to
- * be freed by schema_free().
+ * be freed by schema_free(). In it the OPS service is common.
  */
 int node_schema(struct cell_call *call, const char *cell, uint64_t instance,
 		struct schema **ret_schema);

@@ -47,7 +47,9 @@ static void offer_schema(struct cell_call *call, const char *cell, bool with_typ
 
 		for (size_t k = 0; k < f->n_services; k++)
 			for (size_t m = 0;
-			     f->services[k].is_served && m < f->services[k].n_methods; m++) {
+			     f->services[k].is_served && !f->services[k].is_common &&
+			     m < f->services[k].n_methods;
+			     m++) {
 				const struct schema_method *method =
 					&f->services[k].methods[m];
 

@@ -123,6 +123,7 @@ struct schema_service {
 	struct schema_method *methods;
 	size_t n_methods;
 	bool is_served; /* by the cell that gave this schema */
+	bool is_common; /* every cell serves it: what the cell itself serves comes first */
 };
 
 struct schema_file {
@@ -163,6 +164,12 @@ void schema_freep(struct schema **schema);
  */
 int schema_find_method(const struct schema *schema, const char *text,
 		       const struct schema_method **ret_method, struct cell_error *err);
+
+/*
+ * Say that the service FULL_NAME is one that every cell serves: its methods are found only
+ * where none of the cell's own has that name.
+ */
+void schema_set_common(struct schema *schema, const char *full_name);
 
 /* A method by its exact full name, served or not, or NULL. */
 const struct schema_method *schema_method(const struct schema *schema, const char *full_name);

@@ -99,22 +99,29 @@ static int method_absent(const struct schema *schema, const char *text, const ch
 			 schema_snake(spelled, sizeof spelled, near.name));
 }
 
-int schema_find_method(const struct schema *schema, const char *text,
-		       const struct schema_method **ret_method, struct cell_error *err)
+void schema_set_common(struct schema *schema, const char *full_name)
 {
-	const char *cut = strrchr(text, '/');
-	const struct schema_method *found = NULL;
-	const char *last;
-	size_t scope;
+	struct schema_service *service =
+		schema_index_find(&schema->private->services, full_name);
 
-	if (!cut)
-		cut = strrchr(text, '.');
-	last = cut ? cut + 1 : text;
-	scope = cut ? (size_t)(cut - text) : 0;
+	if (service)
+		service->is_common = true;
+}
+
+/* Search the services that are common, or those that are not. 0 with *RET_METHOD NULL: none.
+ */
+static int method_search(const struct schema *schema, const char *text, bool is_common,
+			 const struct schema_method **ret_method, struct cell_error *err)
+{
+	const char *cut = strrchr(text, '/') ? strrchr(text, '/') : strrchr(text, '.');
+	const char *last = cut ? cut + 1 : text;
+	const struct schema_method *found = NULL;
+
 	for (size_t i = 0; i < schema->private->services.n; i++) {
 		const struct schema_service *s = schema->private->services.items[i];
 
-		if (!s->is_served || (cut && !is_end_of(s->name, text, scope)))
+		if (!s->is_served || s->is_common != is_common ||
+		    (cut && !is_end_of(s->name, text, (size_t)(cut - text))))
 			continue;
 		for (size_t k = 0; k < s->n_methods; k++) {
 			if (!is_same_method(last, s->methods[k].name))
@@ -126,10 +133,24 @@ int schema_find_method(const struct schema *schema, const char *text,
 			found = &s->methods[k];
 		}
 	}
-	if (!found)
-		return method_absent(schema, text, last, err);
 	*ret_method = found;
 	return 0;
+}
+
+int schema_find_method(const struct schema *schema, const char *text,
+		       const struct schema_method **ret_method, struct cell_error *err)
+{
+	const char *cut = strrchr(text, '/') ? strrchr(text, '/') : strrchr(text, '.');
+	const struct schema_method *found = NULL;
+	int r = method_search(schema, text, false, &found, err);
+
+	if (r == 0 && !found)
+		r = method_search(schema, text, true, &found, err);
+	if (r == 0 && !found)
+		return method_absent(schema, text, cut ? cut + 1 : text, err);
+	if (r == 0)
+		*ret_method = found;
+	return r;
 }
 
 const struct schema_method *schema_method(const struct schema *schema, const char *full_name)
