@@ -39,15 +39,15 @@ sources() {
 }
 
 packages='libprotobuf-c libsodium inih jansson libseccomp ncursesw check'
-printf '#define CELL_VERSION "lint"\n' >"$temp/version.h"
+printf '#define CELL_VERSION "lint"\n' >"$temp/lint.h"
 # shellcheck disable=SC2086 # words
-flags="-D_GNU_SOURCE -include $temp/version.h -Icore/include -I$O/gen $(pkg-config --cflags $packages)"
+flags="-D_GNU_SOURCE -include $temp/lint.h -Icore/include -I$O/gen $(pkg-config --cflags $packages)"
 test_flags='-Itests/lib -Icore -Icells -I.'
 
 note 'public headers as C11, C23, C++'
 for header in core/include/cell/*.h; do
 	name=cell/${header##*/}
-	printf '#include <%s>\n' "$name" >"$temp/alone.c"
+	printf '#include <%s>\nint alone;\n' "$name" >"$temp/alone.c"
 	cp "$temp/alone.c" "$temp/alone.cc"
 	strict="-Wall -Wextra -Wpedantic -Werror -fsyntax-only -Icore/include -I$O/gen"
 	# shellcheck disable=SC2086
@@ -96,7 +96,8 @@ run_each clang 'clang warnings' "$@"
 run_each tidy clang-tidy "$@"
 
 note shellcheck
-git ls-files '*.sh' '.ci/run' '*.bash' '*.bats' | xargs -r shellcheck || failed=1
+# SC2016: single quotes around what another shell expands are meant.
+git ls-files '*.sh' '.ci/run' '*.bash' '*.bats' | xargs -r shellcheck -e SC2016 || failed=1
 
 [ "$failed" -eq 0 ] || { echo 'lint: see above' >&2; exit 1; }
 echo 'lint: nothing to report'
