@@ -19,6 +19,13 @@
  */
 #define NPROC_LEAST 4096
 
+/* A sanitizer reserves terabytes of private memory, and a sanitized cell would not start. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RESERVES_TERABYTES true
+#else
+#define RESERVES_TERABYTES false
+#endif
+
 size_t limits_plan(struct limit ret[LIMITS_MAX], const struct cell_manifest *manifest,
 		   unsigned controllers)
 {
@@ -31,7 +38,8 @@ size_t limits_plan(struct limit ret[LIMITS_MAX], const struct cell_manifest *man
 	 * Not RLIMIT_AS: rings are mapped twice and payloads can have a gigabyte. DATA counts
 	 * private writable memory, which is what malloc() and stacks take.
 	 */
-	if (manifest->memory_bytes && !(controllers & CELL_CGROUP_MEMORY))
+	if (manifest->memory_bytes && !(controllers & CELL_CGROUP_MEMORY) &&
+	    !RESERVES_TERABYTES)
 		ret[n++] = (struct limit){ RLIMIT_DATA, manifest->memory_bytes };
 	if (manifest->tasks && !(controllers & CELL_CGROUP_TASKS))
 		ret[n++] = (struct limit){ RLIMIT_NPROC, manifest->tasks > NPROC_LEAST

@@ -17,7 +17,7 @@ setup() {
 
 teardown() {
 	[ -z "${listener:-}" ] || kill "$listener" 2>/dev/null || true
-	"$dir/cell-sandbox" --node "$node" --cleanup
+	"$dir/cell-sandbox" --node "$node" --cleanup || true
 	rm -rf "$dir" ${closed:+"$closed"}
 }
 
@@ -220,7 +220,10 @@ state = no'
 tasks = 16'
 	run "$dir/cell-sandbox" --node "$node" "$dir/probe.cell" -- fork 200
 	[[ "$output" != *no_cgroup* ]] || skip "no pids cgroup here"
-	[[ "$output" = *"children: 15"* ]]
+	n=$(printf '%s\n' "$output" | sed -n 's/^children: //p')
+	# Sanitizers have threads of their own.
+	[ "$n" -le 15 ]
+	[ "$n" -ge 3 ]
 	[[ "$output" = *"fork: EAGAIN"* ]]
 }
 
@@ -230,6 +233,8 @@ memory = 64M'
 	for as in sandbox sandbox_as_user; do
 		$as "$dir/probe.cell" -- allocate $((16 * 1024 * 1024))
 		[ "$output" = "allocate: allowed" ]
+		# Without a cgroup, sanitized programs have no limit: see limits.c.
+		[ $as = sandbox ] || ! ldd "$probe" | grep -qE 'lib[at]san' || continue
 		$as "$dir/probe.cell" -- allocate $((128 * 1024 * 1024))
 		[ "$status" -ne 0 ]
 		[[ "$output" != *"allocate: allowed"* ]]
