@@ -242,7 +242,7 @@ INSTALLED := \
 	$(foreach f,$(LIBRARIES),644:$(f):lib/$(notdir $(f))) \
 	$(foreach f,$(LIBRARIES:%.so=%.so.$(ABI)),$(if $(filter %.$(ABI),$(f)),755:$(f):lib/$(notdir $(f)))) \
 	$(foreach f,$(INCLUDES),644:$(f):$(f:core/%=%)) \
-	$(foreach f,$(wildcard proto/*.proto),644:$(f):share/cell/$(f)) \
+	$(foreach f,$(wildcard proto/*.proto clients/*/*.c clients/*/*.py),644:$(f):share/cell/$(f)) \
 	$(foreach f,$(MAN_PAGES) $(MAN_LINKS),644:$(f):share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f))) \
 	644:core/cell/completion.bash:share/bash-completion/completions/cell \
 	644:core/cell/completion.zsh:share/zsh/site-functions/_cell \
