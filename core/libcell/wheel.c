@@ -1,101 +1,182 @@
 #include "wheel.h"
 
-static struct wheel_timer *entry(struct list *node)
+/* Timers that wheel_next() looks at for an exact answer. */
+#define LOOK_MAX 16
+
+/*
+ * A timer is at the level of the highest digit (of 6 bits) in which its tick differs from
+ * the wheel's, in the slot of that digit. So digits above are the wheel's own, the slot is
+ * ahead of the wheel's digit, and all of a level comes before any of the next.
+ */
+
+static unsigned level_of(uint64_t ticks_differ)
+{
+	return (63 - (unsigned)__builtin_clzll(ticks_differ)) / WHEEL_LEVEL_BITS;
+}
+
+static unsigned digit_of(uint64_t tick, unsigned level)
+{
+	return (unsigned)(tick >> (level * WHEEL_LEVEL_BITS)) % WHEEL_SLOTS;
+}
+
+/* The tick at whose beginning NS has passed. */
+static uint64_t tick_of(uint64_t ns)
+{
+	return (ns >> WHEEL_TICK_BITS) + (ns % WHEEL_TICK_NS != 0);
+}
+
+static struct wheel_timer *timer_of(struct list *node)
 {
 	return list_entry(node, struct wheel_timer, node);
 }
 
-/* The tick at whose end a timer is due: rounded up, so that it never fires early. */
-static uint64_t tick_of(uint64_t ns)
-{
-	return ns / WHEEL_TICK_NS + (ns % WHEEL_TICK_NS != 0);
-}
-
 void wheel_init(struct wheel *wheel, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
-		list_init(&wheel->slots[i]);
-	wheel->tick = now_ns / WHEEL_TICK_NS;
-	wheel->nearest_ns = UINT64_MAX;
+	wheel->tick = now_ns >> WHEEL_TICK_BITS;
 	wheel->n_armed = 0;
+	list_init(&wheel->overdue);
+	for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
+		wheel->used[level] = 0;
+		for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+			list_init(&wheel->slots[level][i]);
+	}
+}
+
+static void put(struct wheel *wheel, struct wheel_timer *timer)
+{
+	uint64_t tick = tick_of(timer->expires_ns);
+	unsigned level, slot;
+
+	if (tick <= wheel->tick) {
+		list_append(&wheel->overdue, &timer->node);
+		return;
+	}
+	level = level_of(tick ^ wheel->tick);
+	slot = digit_of(tick, level);
+	wheel->used[level] |= UINT64_C(1) << slot;
+	list_append(&wheel->slots[level][slot], &timer->node);
 }
 
 void wheel_arm(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_ns)
 {
-	uint64_t tick = tick_of(expires_ns);
-
 	wheel_disarm(wheel, timer);
-	if (tick <= wheel->tick)
-		tick = wheel->tick + 1; /* overdue: with the next tick */
 	timer->expires_ns = expires_ns;
-	list_append(&wheel->slots[tick % WHEEL_SLOTS], &timer->node);
 	wheel->n_armed++;
-	if (tick * WHEEL_TICK_NS < wheel->nearest_ns)
-		wheel->nearest_ns = tick * WHEEL_TICK_NS;
+	put(wheel, timer);
 }
 
 void wheel_disarm(struct wheel *wheel, struct wheel_timer *timer)
 {
-	if (!wheel_timer_is_armed(timer))
+	const struct list *head = timer->node.next;
+	size_t i;
+
+	if (!head)
 		return;
+	/* The last of its list leaves the head alone: a slot's bit goes with it. */
+	i = ((uintptr_t)head - (uintptr_t)wheel->slots) / sizeof *head;
+	if (head == timer->node.prev && i < WHEEL_LEVELS * WHEEL_SLOTS)
+		wheel->used[i / WHEEL_SLOTS] &= ~(UINT64_C(1) << i % WHEEL_SLOTS);
 	list_unlink(&timer->node);
-	if (--wheel->n_armed == 0)
-		wheel->nearest_ns = UINT64_MAX;
+	wheel->n_armed--;
 }
 
-/* Hand out what of one slot is due; the callback may change the slot, so begin again each time. */
-static void fire_slot(struct wheel *wheel, struct list *slot, uint64_t now_ns,
-		      void (*on_due)(struct wheel_timer *))
+/* Move all of FROM to the end of TO. */
+static void list_move(struct list *to, struct list *from)
 {
-	struct list *at = slot->next;
+	if (list_is_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
 
-	while (at != slot) {
-		struct wheel_timer *timer = entry(at);
+/* The next slot in use, and the tick at which it begins. False if all are empty. */
+static bool next_slot(const struct wheel *wheel, unsigned *ret_level, unsigned *ret_slot,
+		      uint64_t *ret_tick)
+{
+	for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
+		unsigned shift = level * WHEEL_LEVEL_BITS, slot;
 
-		if (timer->expires_ns > now_ns) {
-			at = at->next;
+		if (!wheel->used[level])
 			continue;
-		}
-		wheel_disarm(wheel, timer);
-		on_due(timer);
-		at = slot->next;
+		slot = (unsigned)__builtin_ctzll(wheel->used[level]);
+		*ret_level = level;
+		*ret_slot = slot;
+		*ret_tick = ((wheel->tick >> shift) & ~(uint64_t)(WHEEL_SLOTS - 1)) + slot;
+		*ret_tick <<= shift;
+		return true;
 	}
+	return false;
 }
 
-static void find_nearest(struct wheel *wheel)
+/* Step to TICK, at which SLOT of LEVEL begins, and spread its timers over what is finer. */
+static void spread(struct wheel *wheel, unsigned level, unsigned slot, uint64_t tick)
 {
-	uint64_t nearest = UINT64_MAX;
+	struct list timers;
 
-	for (unsigned i = 0; wheel->n_armed && i < WHEEL_SLOTS; i++) {
-		struct list *slot = &wheel->slots[i];
+	list_init(&timers);
+	list_move(&timers, &wheel->slots[level][slot]);
+	wheel->used[level] &= ~(UINT64_C(1) << slot);
+	wheel->tick = tick;
+	while (!list_is_empty(&timers)) {
+		struct wheel_timer *timer = timer_of(timers.next);
 
-		for (struct list *at = slot->next; at != slot; at = at->next)
-			if (tick_of(entry(at)->expires_ns) < nearest)
-				nearest = tick_of(entry(at)->expires_ns);
+		list_unlink(&timer->node);
+		put(wheel, timer);
 	}
-	wheel->nearest_ns = nearest == UINT64_MAX ? UINT64_MAX : nearest * WHEEL_TICK_NS;
 }
 
 void wheel_advance(struct wheel *wheel, uint64_t now_ns, void (*on_due)(struct wheel_timer *))
 {
-	uint64_t until = now_ns / WHEEL_TICK_NS;
-	uint64_t first = wheel->tick + 1;
+	uint64_t now = now_ns >> WHEEL_TICK_BITS, tick;
+	unsigned level, slot;
+	struct list due;
 
-	if (until < first)
-		return;
-	/* A slot needs one look, however many rounds have passed. */
-	if (until - first >= WHEEL_SLOTS)
-		first = until - WHEEL_SLOTS + 1;
-	wheel->tick = until;
-	for (uint64_t tick = first; tick <= until; tick++)
-		fire_slot(wheel, &wheel->slots[tick % WHEEL_SLOTS], now_ns, on_due);
-	find_nearest(wheel);
+	/* What becomes due at a tick lands among the overdue; callbacks then see the new time. */
+	while (next_slot(wheel, &level, &slot, &tick) && tick <= now)
+		spread(wheel, level, slot, tick);
+	if (wheel->tick < now)
+		wheel->tick = now;
+
+	list_init(&due);
+	list_move(&due, &wheel->overdue);
+	while (!list_is_empty(&due)) {
+		struct wheel_timer *timer = timer_of(due.next);
+
+		wheel_disarm(wheel, timer);
+		on_due(timer);
+	}
 }
 
-bool wheel_next(struct wheel *wheel, uint64_t *ret_ns)
+bool wheel_next(const struct wheel *wheel, uint64_t *ret_ns)
 {
-	if (!wheel->n_armed)
+	uint64_t tick, first = UINT64_MAX;
+	const struct list *head;
+	unsigned level, slot, n = 0;
+
+	if (!list_is_empty(&wheel->overdue)) {
+		*ret_ns = wheel->tick << WHEEL_TICK_BITS;
+		return true;
+	}
+	if (!next_slot(wheel, &level, &slot, &tick))
 		return false;
-	*ret_ns = wheel->nearest_ns;
+
+	/* The first timer is in this slot; if it is not crowded we can tell which. */
+	head = &wheel->slots[level][slot];
+	for (struct list *at = head->next; at != head && level > 0; at = at->next) {
+		uint64_t its = tick_of(timer_of(at)->expires_ns);
+
+		if (++n > LOOK_MAX) {
+			first = tick;
+			break;
+		}
+		first = its < first ? its : first;
+	}
+	if (level > 0)
+		tick = first;
+	/* The end of time: a timer that never fires. */
+	*ret_ns = tick >> (64 - WHEEL_TICK_BITS) ? UINT64_MAX : tick << WHEEL_TICK_BITS;
 	return true;
 }
