@@ -421,9 +421,14 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	bool broken = false;
 	uint8_t *at;
 
-	if (headroom && link_room(&conn->link, &broken) < FRAME_HEADER_SIZE + n + headroom)
-		return false;
-	at = link_reserve(&conn->link, n, &broken);
+	conn->room_needed = frame_ring_size(n) + headroom;
+	at = NULL;
+	if (!headroom || link_room(&conn->link, &broken) >= conn->room_needed)
+		at = link_reserve(&conn->link, n, &broken);
+	if (broken) {
+		conn->rt->stats.broken_peers++;
+		connection_break(conn, CELL_UNAVAILABLE, "the peer broke its ring");
+	}
 	if (!at)
 		return false;
 	if (n)
@@ -492,6 +497,8 @@ void connection_pump(struct connection *conn)
 		any = any && !list_is_empty(&conn->outgoing);
 	}
 full:
+	if (conn->is_broken)
+		return;
 	conn->wants_room = !list_is_empty(&conn->outgoing);
 	if (sent)
 		runtime_make_dirty(conn->rt, conn);
@@ -684,6 +691,28 @@ static void break_for(struct connection *conn, int r, const struct cell_error *e
 	connection_break(conn, CELL_UNAVAILABLE, err->text);
 }
 
+/* A peer that does not take its answers asks nothing more of us. */
+static bool is_choked(const struct connection *conn)
+{
+	return conn->role != CONNECTION_CLIENT &&
+	       (conn->n_outgoing >= CONNECTION_OUTGOING_MAX ||
+		conn->outgoing_bytes >= CONNECTION_OUTGOING_BYTES_MAX);
+}
+
+/* While choked, what lies there unread must not wake us; only room for the answers does. */
+static void choke(struct connection *conn, bool is_now)
+{
+	if (conn->is_choked == is_now)
+		return;
+	conn->is_choked = is_now;
+	if (conn->link.kind == LINK_RING)
+		ring_pause(&conn->link.ring, is_now);
+	else if (is_now)
+		ev_io_stop(conn->rt->ev, &conn->socket_io);
+	else
+		ev_io_start(conn->rt->ev, &conn->socket_io);
+}
+
 unsigned connection_drain(struct connection *conn, unsigned budget)
 {
 	struct runtime *rt = conn->rt;
@@ -693,8 +722,7 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 	if (conn->is_broken)
 		return 0;
 	connection_ref(conn);
-	while (n < budget && !conn->is_broken &&
-	       (conn->role == CONNECTION_CLIENT || conn->n_outgoing < CONNECTION_OUTGOING_MAX)) {
+	while (n < budget && !conn->is_broken && !is_choked(conn)) {
 		struct cell_error err;
 		const uint8_t *body;
 		struct frame frame;
@@ -718,6 +746,11 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 	if (!conn->is_broken) {
 		if (!list_is_empty(&conn->outgoing))
 			connection_pump(conn);
+		if (conn->tx_has_failed && is_choked(conn))
+			connection_break(conn, CELL_UNAVAILABLE, "the peer is gone");
+	}
+	if (!conn->is_broken) {
+		choke(conn, is_choked(conn));
 		if (conn->lifeline_is_ready && n == 0) {
 			conn->lifeline_is_ready = false;
 			lifeline_read(conn);

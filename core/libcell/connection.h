@@ -23,6 +23,8 @@ enum connection_role { CONNECTION_CLIENT, CONNECTION_SERVER, CONNECTION_CONTROL 
 #define CONNECTION_ASSEMBLY_BYTES_MAX (32u * 1024 * 1024)
 /* Messages that may wait for room before we stop reading from that peer. */
 #define CONNECTION_OUTGOING_MAX 1024
+/* And their bytes: as many as a peer may make us hold of what it sends. */
+#define CONNECTION_OUTGOING_BYTES_MAX (32u * 1024 * 1024)
 /* Payload descriptors that may wait for their frame. */
 #define CONNECTION_PAYLOADS_MAX 8
 #define CONNECTION_SERVED_BUCKETS 64
@@ -120,6 +122,9 @@ struct connection {
 	struct list outgoing;
 	unsigned n_outgoing, n_unstarted, n_started;
 	size_t outgoing_bytes, started_bytes;
+	size_t room_needed;      /* for the next fragment of what waits */
+	bool is_choked;          /* too much waits: nothing is read */
+	bool tx_has_failed;      /* nothing will ever leave again */
 	bool wants_room;
 	bool lifeline_is_ready;
 	uint64_t peer_head;     /* when it broke: how far the peer had read our ring */

@@ -120,6 +120,7 @@ static void flush_one(struct runtime *rt, struct connection *conn)
 	r = link_flush(&conn->link);
 	if (r < 0) {
 		/* What the peer still said comes first; its end is seen when reading. */
+		conn->tx_has_failed = true;
 		runtime_make_hot(rt, conn);
 		return;
 	}
@@ -251,9 +252,9 @@ static bool hot_is_ready(struct runtime *rt, struct connection **ret_conn)
 		struct connection *conn = hot_entry(at);
 		bool broken;
 
-		if (link_is_ready(&conn->link) ||
+		if ((!conn->is_choked && link_is_ready(&conn->link)) ||
 		    (conn->wants_room && conn->link.kind == LINK_RING &&
-		     link_room(&conn->link, &broken) > RING_SIZE / 2)) {
+		     (link_room(&conn->link, &broken) >= conn->room_needed || broken))) {
 			*ret_conn = conn;
 			return true;
 		}
