@@ -1,18 +1,26 @@
 /*
- * The monotonic clock, in nanoseconds.
+ * The monotonic clock, in nanoseconds. Each thread may read it; tests may replace it.
  */
 #pragma once
 
 #include <stdint.h>
 
-/* Exact. About 20 ns. */
+/* Exact. */
 uint64_t clock_now_ns(void);
 
 /*
- * Cheap, for deadlines: at least the time that has passed, and at most one tick of the
- * kernel (4 ms at 250 Hz) more, so that what is due by it is never early.
+ * Cheap, for deadlines: the kernel's last tick and one more, so that what is due by it is
+ * not early, unless the kernel's own ticks come late (a virtual machine that does not get
+ * its processor). At most a tick (4 ms at 250 Hz) ahead. A quarter of the exact one's price.
  */
 uint64_t clock_coarse_ns(void);
 
-/* For durations only: the processor's counter where the kernel itself trusts it. */
+/*
+ * For durations within a thread only: the processor's counter where it runs at one rate,
+ * checked against clock_now_ns() about once a second; clock_now_ns() elsewhere. Never
+ * goes back. A third of its price.
+ */
 uint64_t clock_fast_ns(void);
+
+/* For tests of one thread: all three say NOW_NS from now on; 0: the real time again. */
+void clock_fake(uint64_t now_ns);
