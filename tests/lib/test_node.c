@@ -16,8 +16,7 @@
 
 #define PATIENCE_MS 15000
 
-/* PROGRAM in $PATH, as the tests' runner sets it. */
-static const char *find_program(const char *program, char out[static 512])
+const char *test_find_program(const char *program, char out[static 512])
 {
 	const char *path = getenv("PATH");
 
@@ -62,7 +61,7 @@ void test_node_cell(struct test_node *node, const char *name, const char *args, 
 
 	snprintf(path, sizeof path, "%s/%s.cell", node->cells, name);
 	snprintf(text, sizeof text, "[cell]\nname = %s\nsummary = a test's %s\nexec = %s %s\n%s", name,
-		 name, find_program("dummy_cell", program), args, more);
+		 name, test_find_program("dummy_cell", program), args, more);
 	write_file(path, text);
 }
 
@@ -82,7 +81,7 @@ static void node_exec(const struct test_node *node)
 	char program[512], log[128];
 	int fd;
 
-	find_program("cellcore", program);
+	test_find_program("cellcore", program);
 	snprintf(log, sizeof log, "%s/cellcore.log", node->folder);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	dup2(fd, 2);

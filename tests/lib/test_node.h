@@ -49,5 +49,8 @@ unsigned test_node_count(struct test_node *node, const char *cell, int state);
 /* Wait until there are N of them; fails the test after 15 s. */
 void test_node_await(struct test_node *node, const char *cell, int state, unsigned n);
 
+/* PROGRAM in $PATH, as the runner of the tests sets it; fails the test if it is not there. */
+const char *test_find_program(const char *program, char out[static 512]);
+
 /* Descriptors that process PID has open. */
 unsigned test_count_fds(pid_t pid);

@@ -168,6 +168,18 @@ static int make(struct cell_call *call, void *self, const struct trial_many_requ
 	return cell_reply_payload(call, payload);
 }
 
+static int fill(struct cell_call *call, void *self, const struct trial_many_request *in,
+		struct trial_blob *out)
+{
+	uint8_t *bytes = cell_arena_calloc(cell_arena(call), 1, in->size + 1);
+
+	(void)self;
+	if (!bytes)
+		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory");
+	*out = (struct trial_blob){ .n_data = in->size, .data = bytes };
+	return 0;
+}
+
 static int last(struct cell_call *call, void *self, struct trial_slept *out)
 {
 	struct trial *trial = self;
@@ -180,5 +192,6 @@ static int last(struct cell_call *call, void *self, struct trial_slept *out)
 const struct trial_handlers trial_handlers = {
 	.echo = echo, .once = echo, .sleep = sleep_handler, .fail = fail, .nested = nested,
 	.forth = forth, .crash = crash, .note = note, .notes = notes, .many = many, .sum = sum,
-	.chat = chat, .digest = digest, .make = make, .last = last,
+	.chat = chat, .digest = digest, .make = make, .fill = fill,
+	.last = last,
 };
