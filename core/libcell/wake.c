@@ -7,8 +7,10 @@
 #define SPIN_MIN_NS 2000u
 #define SPIN_MAX_NS 25000u
 #define SPIN_ALWAYS_NS 50000000u
+/* Before anything is known: worth a try. */
 #define FIRST_AVERAGE_NS 5000u
-#define WAITED_MAX_NS 1000000u /* one long pause says nothing about the next wait */
+/* One long pause says nothing about the next wait; so a burst is noticed within a dozen. */
+#define WAITED_MAX_NS (4 * SPIN_MAX_NS)
 #define MISSES_MAX 3
 #define SKIP_MIN 16u
 #define SKIP_MAX 4096u
@@ -24,6 +26,7 @@ void wake_init(struct wake *wake, enum wake_mode mode)
 	};
 }
 
+/* An eighth of each new wait; and the verdict on the last nudge, when it is due. */
 static void average_in(struct wake *wake, uint64_t waited_ns)
 {
 	uint32_t ns = waited_ns < WAITED_MAX_NS ? (uint32_t)waited_ns : WAITED_MAX_NS;
@@ -85,7 +88,8 @@ void wake_slept(struct wake *wake, uint64_t waited_ns)
 
 bool wake_should_nudge(struct wake *wake)
 {
-	if (wake->quick < wake->nudge_after || wake->mode != WAKE_MODE_ADAPTIVE)
+	/* Not before the last one is judged: else none ever would be. */
+	if (wake->quick < wake->nudge_after || wake->judge_in || wake->mode != WAKE_MODE_ADAPTIVE)
 		return false;
 	wake->quick = 0;
 	wake->judge_in = JUDGE_AFTER;
