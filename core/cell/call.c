@@ -3,6 +3,8 @@
 #include "json.h"
 #include "node.h"
 
+#include "ops.cell.h"
+
 #include <cell/cell.h>
 #include <cell/internal/command.h>
 #include <stdlib.h>
@@ -153,8 +155,17 @@ static int post(struct job *job, const uint8_t *bytes, size_t len)
 		.in = &type,
 		.out = &type,
 	};
+	struct ops_ping_message pong;
+	int err;
 
-	return cell_post(job->call, &job->ref, &method, &(struct raw){ bytes, len });
+	err = cell_post(job->call, &job->ref, &method, &(struct raw){ bytes, len });
+	/*
+	 * We end at once, and with us the connection: what the cell has not taken by then is
+	 * lost. It takes frames in order, so its answer to a ping says that it has.
+	 */
+	if (err == 0)
+		(void)ops_ping(job->call, &(struct ops_ping_message){ 0 }, &pong);
+	return err;
 }
 
 static int request_whole(struct job *job, const uint8_t **ret_bytes, size_t *ret_len)
