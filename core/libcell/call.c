@@ -353,6 +353,31 @@ static struct pending *pending_find(struct connection *conn, uint64_t id)
 	return pending && pending->id == id ? pending : NULL;
 }
 
+void client_sent(struct connection *conn, uint64_t call_id)
+{
+	struct pending *pending = pending_find(conn, call_id);
+
+	if (pending)
+		pending->sent_end = conn->link.kind == LINK_RING ? conn->link.ring.tx_tail : 0;
+}
+
+uint64_t client_renumber(struct connection *conn, uint64_t call_id)
+{
+	struct pending *pending = pending_find(conn, call_id);
+	unsigned mask = conn->pendings_size - 1;
+
+	if (!pending)
+		return conn->next_id++; /* one-way: nobody waits */
+	conn->pendings[call_id & mask] = NULL;
+	while (conn->pendings[conn->next_id & mask])
+		conn->next_id++;
+	pending->id = conn->next_id++;
+	conn->pendings[pending->id & mask] = pending;
+	if (pending->stream)
+		pending->stream->id = pending->id;
+	return pending->id;
+}
+
 void pending_finish(struct pending *pending, int status, const char *text)
 {
 	if (pending->done)
@@ -422,6 +447,7 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 	pending->deadline_ns = deadline.at_ns;
 	pending->timeout_ns = deadline.left_ns;
 	pending->is_idempotent = method->flags & CELL_METHOD_IDEMPOTENT;
+	pending->sent_end = UINT64_MAX;
 	if (conn->n_pending >= conn->theirs.calls_max)
 		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "%s: %u calls in flight, limit %u",
 				 conn->peer_cell, conn->n_pending, conn->theirs.calls_max);
@@ -442,7 +468,8 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 			pending_remove(pending);
 		return r;
 	}
-	pending->sent_end = conn->link.kind == LINK_RING ? conn->link.ring.tx_tail : 0;
+	if (connection_has_sent(conn, pending->id))
+		client_sent(conn, pending->id);
 	return 0;
 }
 
@@ -526,7 +553,7 @@ static void take_goaway(struct connection *conn, uint64_t last)
 	for (unsigned i = 0; i < conn->pendings_size && !conn->is_broken; i++) {
 		struct pending *pending = conn->pendings[i];
 
-		if (pending && pending->id > last) {
+		if (pending && (pending->id > last || !connection_has_begun(conn, pending->id))) {
 			(void)connection_unsend(conn, pending->id);
 			pending->was_taken = false;
 			pending->must_retry = true;
@@ -593,8 +620,8 @@ void client_broken(struct connection *conn, int code, const char *text)
 
 		if (!pending)
 			continue;
-		pending->was_taken = pending->sent_end <= conn->peer_head ||
-				     conn->link.kind != LINK_RING;
+		pending->was_taken = pending->sent_end != UINT64_MAX &&
+				     pending->sent_end <= conn->peer_head;
 		pending->must_retry = !pending->was_taken;
 		pending->was_lost = true;
 		if (pending->stream)

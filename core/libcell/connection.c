@@ -197,8 +197,8 @@ static void outgoing_free(struct connection *conn, struct outgoing *out)
 	if (out->is_started) {
 		conn->n_started--;
 		conn->started_bytes -= out->frame.total;
-	} else {
-		conn->n_unstarted--;
+	} else if (out->frame.total <= FRAME_BODY_MAX) {
+		conn->n_waiting_small--;
 	}
 	conn->outgoing_bytes -= out->frame.total;
 	free(out);
@@ -256,17 +256,47 @@ static void count_out(struct connection *conn, const struct frame *frame, const 
 		tap_frame(rt, conn, frame, body, true);
 }
 
-/* May a new frame of CALL_ID go out now, before those that wait? */
+/*
+ * May a new frame of CALL_ID go out now, before those that wait? Large bodies that wait for
+ * their turn to begin hold nothing small up; whatever waits for room does.
+ */
 static bool may_go_first(const struct connection *conn, uint64_t call_id)
 {
 	if (conn->n_outgoing == 0)
 		return true;
-	if (conn->n_unstarted > 0)
+	if (conn->n_waiting_small > 0)
 		return false;
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next)
 		if (list_entry(at, struct outgoing, node)->frame.call_id == call_id)
 			return false;
 	return true;
+}
+
+static bool begins_call(const struct frame *frame)
+{
+	return frame->kind == FRAME_REQUEST || frame->kind == FRAME_ONE_WAY;
+}
+
+/*
+ * Calls begin with rising ids: a request that was overtaken while it waited, of which nothing
+ * has left, gets a new one.
+ */
+static void begin_call(struct connection *conn, struct frame *frame)
+{
+	uint64_t id = frame->call_id;
+
+	if (id > conn->last_begun_id) {
+		conn->last_begun_id = id;
+		return;
+	}
+	frame->call_id = client_renumber(conn, id);
+	conn->last_begun_id = frame->call_id;
+	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
+		struct outgoing *out = list_entry(at, struct outgoing, node);
+
+		if (out->frame.call_id == id)
+			out->frame.call_id = frame->call_id;
+	}
 }
 
 static struct outgoing *outgoing_new(struct connection *conn, const struct frame *frame,
@@ -294,7 +324,7 @@ static void outgoing_push(struct connection *conn, struct outgoing *out, struct 
 	frame->total = (uint32_t)len;
 	list_append(&conn->outgoing, &out->node);
 	conn->n_outgoing++;
-	conn->n_unstarted++;
+	conn->n_waiting_small += len <= FRAME_BODY_MAX;
 	conn->outgoing_bytes += len;
 	connection_pump(conn);
 }
@@ -338,6 +368,8 @@ int connection_send(struct connection *conn, struct frame *frame,
 			end = extra ? frame_metadata_encode(metadata, body) : body;
 			end = type->encode(message, end);
 			frame->length = frame->total = (uint32_t)(end - body);
+			if (begins_call(frame))
+				begin_call(conn, frame);
 			link_commit(&conn->link, frame);
 			count_out(conn, frame, body);
 			runtime_make_dirty(conn->rt, conn);
@@ -384,6 +416,8 @@ int connection_send_bytes(struct connection *conn, struct frame *frame, const vo
 			if (len)
 				memcpy(at + FRAME_HEADER_SIZE, bytes, len);
 			frame->length = frame->total = (uint32_t)len;
+			if (begins_call(frame))
+				begin_call(conn, frame);
 			link_commit(&conn->link, frame);
 			count_out(conn, frame, at + FRAME_HEADER_SIZE);
 			runtime_make_dirty(conn->rt, conn);
@@ -417,8 +451,8 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	size_t left = total - out->sent;
 	size_t n = left < FRAME_BODY_MAX ? left : FRAME_BODY_MAX;
 	size_t headroom = total > FRAME_BODY_MAX ? HEADROOM : 0;
-	struct frame frame = out->frame;
 	bool broken = false;
+	struct frame frame;
 	uint8_t *at;
 
 	conn->room_needed = frame_ring_size(n) + headroom;
@@ -433,6 +467,9 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 		return false;
 	if (n)
 		memcpy(at + FRAME_HEADER_SIZE, out->bytes + out->sent, n);
+	if (!out->is_started && begins_call(&out->frame))
+		begin_call(conn, &out->frame);
+	frame = out->frame;
 	frame.length = (uint32_t)n;
 	if (out->sent > 0) {
 		frame.total = 0;
@@ -446,12 +483,15 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	out->sent += n;
 	if (!out->is_started) {
 		out->is_started = true;
-		conn->n_unstarted--;
+		conn->n_waiting_small -= total <= FRAME_BODY_MAX;
 		conn->n_started++;
 		conn->started_bytes += total;
 	}
-	if (out->sent == total)
-		outgoing_free(conn, out);
+	if (out->sent < total)
+		return true;
+	if (begins_call(&out->frame))
+		client_sent(conn, out->frame.call_id);
+	outgoing_free(conn, out);
 	return true;
 }
 
@@ -464,9 +504,18 @@ static bool is_behind(const struct connection *conn, const struct outgoing *out)
 	return false;
 }
 
+/* Whether OUT may not begin before a body that is under way has ended. */
+static bool exceeds_limits(const struct connection *conn, const struct outgoing *out)
+{
+	return out->frame.total > FRAME_BODY_MAX &&
+	       (conn->n_started >= CONNECTION_ASSEMBLIES_MAX ||
+		(conn->n_started > 0 && conn->started_bytes + out->frame.total >
+						CONNECTION_ASSEMBLY_BYTES_MAX));
+}
+
 /*
- * One fragment of each body that is under way, in turn; the next body begins when fewer
- * than the receiver's limits are.
+ * One fragment of each body that is under way, in turn; the next large body begins when
+ * fewer than the receiver's limits are. Small ones do not wait for that.
  */
 void connection_pump(struct connection *conn)
 {
@@ -475,6 +524,7 @@ void connection_pump(struct connection *conn)
 
 	while (any && !conn->is_broken) {
 		struct list *at = conn->outgoing.next;
+		bool is_full = false;
 
 		any = false;
 		while (at != &conn->outgoing) {
@@ -483,11 +533,11 @@ void connection_pump(struct connection *conn)
 			at = at->next;
 			if (!out->is_started && is_behind(conn, out))
 				continue; /* the parts of one call stay in order */
-			if (!out->is_started && out->frame.total > FRAME_BODY_MAX &&
-			    (conn->n_started >= CONNECTION_ASSEMBLIES_MAX ||
-			     (conn->n_started > 0 && conn->started_bytes + out->frame.total >
-						     CONNECTION_ASSEMBLY_BYTES_MAX)))
-				break;
+			if (!out->is_started && out->frame.total > FRAME_BODY_MAX) {
+				is_full = is_full || exceeds_limits(conn, out);
+				if (is_full)
+					continue; /* nor does a later one of them begin before it */
+			}
 			if (!pump_fragment(conn, out)) {
 				any = false;
 				goto full;
@@ -504,6 +554,26 @@ full:
 		runtime_make_dirty(conn->rt, conn);
 	if (!conn->wants_room)
 		runtime_check_drained(conn->rt);
+	else if (conn->link.kind == LINK_RING)
+		/* It may be asleep with a flag that says nothing of room: it must sleep anew. */
+		runtime_make_hot(conn->rt, conn);
+}
+
+bool connection_has_sent(const struct connection *conn, uint64_t call_id)
+{
+	return list_is_empty(&conn->outgoing) ||
+	       list_entry(conn->outgoing.prev, struct outgoing, node)->frame.call_id != call_id;
+}
+
+bool connection_has_begun(const struct connection *conn, uint64_t call_id)
+{
+	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
+		const struct outgoing *out = list_entry(at, struct outgoing, node);
+
+		if (out->frame.call_id == call_id && begins_call(&out->frame))
+			return out->is_started;
+	}
+	return true;
 }
 
 /* Take back what was not sent of CALL_ID. True if its first fragment had left. */
@@ -744,6 +814,8 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 			break;
 	}
 	if (!conn->is_broken) {
+		/* The last look at whether the peer waits for room: none was sure till now. */
+		link_release(&conn->link);
 		if (!list_is_empty(&conn->outgoing))
 			connection_pump(conn);
 		if (conn->tx_has_failed && is_choked(conn))

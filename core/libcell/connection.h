@@ -62,7 +62,7 @@ struct pending {
 	void *userdata;
 	uint64_t deadline_ns;
 	uint64_t timeout_ns;     /* left when it was sent; 0 = none */
-	uint64_t sent_end;       /* ring position behind the request: was it taken? */
+	uint64_t sent_end;       /* ring position behind the request; UINT64_MAX: it waits */
 	struct assembly assembly;
 	struct cell_payload *payload; /* the reply by reference */
 	uint8_t *body;           /* the reply, in the call's arena, one spare byte behind */
@@ -120,7 +120,9 @@ struct connection {
 
 	/* what waits for room */
 	struct list outgoing;
-	unsigned n_outgoing, n_unstarted, n_started;
+	unsigned n_outgoing, n_started;
+	unsigned n_waiting_small; /* bodies of one frame, not sent for want of room */
+	uint64_t last_begun_id;   /* of the requests whose first frame has left */
 	size_t outgoing_bytes, started_bytes;
 	size_t room_needed;      /* for the next fragment of what waits */
 	bool is_choked;          /* too much waits: nothing is read */
@@ -209,6 +211,10 @@ struct cell_payload *connection_take_payload(struct connection *conn, uint64_t c
 
 /* Take back what was not sent of CALL_ID. False if nothing of it had left. */
 bool connection_unsend(struct connection *conn, uint64_t call_id);
+/* Whether anything of request CALL_ID has left. */
+bool connection_has_begun(const struct connection *conn, uint64_t call_id);
+/* Whether all of CALL_ID has left, which was sent last. */
+bool connection_has_sent(const struct connection *conn, uint64_t call_id);
 
 /* At a clean point, when nobody refers to it. */
 void connection_free(struct connection *conn);
@@ -226,4 +232,8 @@ int server_frame(struct connection *conn, const struct frame *frame, const uint8
 		 struct cell_error *err);
 /* The connection broke. */
 void client_broken(struct connection *conn, int code, const char *text);
+/* The request CALL_ID has left, all of it. */
+void client_sent(struct connection *conn, uint64_t call_id);
+/* A higher id for a request of which nothing has left; who waits for it knows. */
+uint64_t client_renumber(struct connection *conn, uint64_t call_id);
 void server_broken(struct connection *conn);
