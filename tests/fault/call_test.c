@@ -1,0 +1,284 @@
+/*
+ * Calls through a real node: deadlines that travel on, cells that call each other, many at
+ * a time, and large ones beside small ones.
+ */
+#include "scene.h"
+
+#include <cell/payload.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+
+#define MS 1000000ull
+#define MIB (1024ull * 1024)
+
+static struct scene scene;
+
+/* Two cells that may call each other. */
+static void setup(void)
+{
+	scene_init(&scene);
+	scene_cell(&scene, "trial", "other", "[uses]\nother = app\n");
+	scene_cell(&scene, "other", "trial", "[uses]\ntrial = app\n");
+	scene_start(&scene);
+	scene_join(&scene);
+}
+
+static void teardown(void)
+{
+	scene_deinit(&scene);
+}
+
+static const struct cell_method *method_named(const char *name)
+{
+	for (size_t i = 0; i < trial_service.n_methods; i++)
+		if (strcmp(trial_service.methods[i].name, name) == 0)
+			return &trial_service.methods[i];
+	ck_abort_msg("no method %s", name);
+	return NULL;
+}
+
+#define must(r) ck_assert_msg((r) == 0, "%s", cell_error(scene.call)->text)
+
+START_TEST(a_hundred_replies_reach_their_callers)
+{
+	enum { N = 100 };
+	static struct cell_ref ref = CELL_REF("trial");
+	struct cell_future futures[N];
+
+	srand(11);
+	for (uint32_t i = 0; i < N; i++)
+		futures[i] = cell_invoke_start(scene.call, &ref, method_named("Sleep"),
+					       &(struct trial_delay){ .ms = (uint64_t)(rand() % 100),
+								      .tag = i });
+	for (uint32_t i = 0; i < N; i++) {
+		struct trial_slept out;
+
+		must(cell_invoke_wait(&futures[i], &out));
+		ck_assert_uint_eq(out.tag, i);
+	}
+}
+END_TEST
+
+START_TEST(a_deadline_travels_on_and_ends_all_of_it)
+{
+	struct trial_slept out;
+	uint64_t began, took;
+
+	/* A nested call that fits: it had what was left. */
+	must(trial_nested(cell_within_ms(scene.call, 3000), &(struct trial_delay){ .ms = 1 }, &out));
+	ck_assert_uint_le(out.nested_left_ms, 3010);
+	ck_assert_uint_ge(out.nested_left_ms, 2000);
+	/* One that does not: both handlers see the end. */
+	began = scene_now_ns();
+	ck_assert_int_eq(trial_nested(cell_within_ms(scene.call, 50),
+				      &(struct trial_delay){ .ms = 5000 }, &out),
+			 CELL_DEADLINE_EXCEEDED);
+	took = scene_now_ns() - began;
+	printf("a deadline of 50 ms on 5 s, two cells deep: %.1f ms\n", (double)took / 1e6);
+	ck_assert_uint_ge(took, 50 * MS);
+	ck_assert_uint_le(took, 80 * MS);
+	scene_await_in_flight(&scene, "other", "Sleep", 0);
+	must(trial_last(cell_to(scene.call, "other", 0), &out));
+	ck_assert(out.cancelled);
+	ck_assert_uint_le(out.left_ms, 60); /* deadlines are kept in ticks of the kernel's */
+	must(trial_last(scene.call, &out));
+	ck_assert(out.cancelled);
+}
+END_TEST
+
+START_TEST(late_reply_is_dropped_and_counted)
+{
+	struct trial_slept out;
+	struct trial_blob blob;
+
+	/* The handler does not look, and answers all the same: by then nobody waits. */
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(trial_sleep(cell_within_ms(scene.call, 2),
+					     &(struct trial_delay){ .ms = 2 }, &out) == 0 ||
+				 cell_error(scene.call)->code == CELL_DEADLINE_EXCEEDED, 1);
+	must(trial_once(scene.call, &(struct trial_blob){ 0 }, &blob));
+	ck_assert_uint_eq(scene_stats(&scene, "trial")->broken_peers, 0);
+}
+END_TEST
+
+START_TEST(a_calls_b_calls_a)
+{
+	static const uint8_t depth[20];
+	struct trial_blob out;
+
+	for (size_t n = 0; n <= sizeof depth; n++)
+		must(trial_forth(scene.call, &(struct trial_blob){ .n_data = n, .data = depth }, &out));
+}
+END_TEST
+
+/* ---- large ones ---------------------------------------------------------------------------- */
+
+static uint64_t sum_of(const uint8_t *bytes, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 8 <= len; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, bytes + i, sizeof word);
+		sum = (sum << 1 | sum >> 63) ^ word;
+	}
+	return sum;
+}
+
+static void fill(uint8_t *bytes, size_t len)
+{
+	uint64_t word = 0x9e3779b97f4a7c15u;
+
+	for (size_t i = 0; i < len; i++) {
+		if (i % 8 == 0)
+			word = word * 6364136223846793005u + 1442695040888963407u;
+		bytes[i] = (uint8_t)(word >> (i % 8 * 8));
+	}
+}
+
+START_TEST(copied_bodies_arrive_intact)
+{
+	static const size_t sizes[] = { 0, 1, 64 * 1024, MIB, 16 * MIB - 16 };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct cell_arena_mark mark = cell_mark(scene.call);
+		uint8_t *bytes = cell_arena_alloc(cell_arena(scene.call), sizes[i] + 1);
+		struct trial_blob out;
+
+		fill(bytes, sizes[i]);
+		must(trial_once(scene.call, &(struct trial_blob){ .n_data = sizes[i], .data = bytes },
+				&out));
+		ck_assert_uint_eq(out.n_data, sizes[i]);
+		ck_assert(sizes[i] == 0 || memcmp(out.data, bytes, sizes[i]) == 0);
+		cell_rewind(scene.call, mark);
+	}
+}
+END_TEST
+
+static void send_payload(size_t size)
+{
+	static struct cell_ref ref = CELL_REF("trial");
+	struct cell_payload *payload = cell_payload_new(scene.call, size);
+	struct trial_count count;
+	uint64_t began, sum;
+
+	ck_assert_msg(payload != NULL, "%s", cell_error(scene.call)->text);
+	fill(cell_payload_data(payload), size);
+	sum = sum_of(cell_payload_data(payload), size);
+	began = scene_now_ns();
+	must(cell_invoke_payload(scene.call, &ref, method_named("Digest"), payload, &count));
+	printf("a payload of %zu bytes, summed there: %.1f ms\n", size,
+	       (double)(scene_now_ns() - began) / 1e6);
+	ck_assert_uint_eq(count.items, 1);
+	ck_assert_uint_eq(count.bytes, sum);
+	cell_payload_free(payload);
+}
+
+START_TEST(payloads_arrive_intact)
+{
+	static const size_t sizes[] = { 1, 8, 64 * 1024, MIB, 16 * MIB, 100 * MIB };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		send_payload(sizes[i]);
+}
+END_TEST
+
+START_TEST(payload_of_a_gib_arrives_intact)
+{
+	struct sysinfo info;
+
+	ck_assert_int_eq(sysinfo(&info), 0);
+	if ((uint64_t)(info.freeram + info.bufferram) * info.mem_unit < 1536 * MIB) {
+		fprintf(stderr, "SKIPPED: a payload of 1 GiB: less than 1.5 GiB of memory is free\n");
+		return;
+	}
+	send_payload(1024 * MIB);
+	ck_assert_ptr_null(cell_payload_new(scene.call, 1024 * MIB + 1));
+	ck_assert_int_eq(cell_error(scene.call)->code, CELL_RESOURCE_EXHAUSTED);
+}
+END_TEST
+
+START_TEST(body_over_the_limit_costs_only_itself)
+{
+	size_t len = 16 * MIB + 1;
+	uint8_t *bytes = cell_arena_calloc(cell_arena(scene.call), 1, len);
+	struct ops_stats_report *stats;
+	struct trial_blob out;
+
+	ck_assert_int_eq(trial_once(scene.call, &(struct trial_blob){ .n_data = len, .data = bytes },
+				    &out), CELL_RESOURCE_EXHAUSTED);
+	ck_assert_ptr_nonnull(strstr(cell_error(scene.call)->text, "cell_payload_new"));
+	/* A reply over the limit, too. */
+	ck_assert_int_eq(trial_fill(scene.call, &(struct trial_many_request){ .size = len }, &out),
+			 CELL_RESOURCE_EXHAUSTED);
+	must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+	stats = scene_stats(&scene, "trial");
+	ck_assert_uint_eq(stats->connections, 1);
+	ck_assert_uint_eq(stats->broken_peers, 0);
+}
+END_TEST
+
+START_TEST(small_calls_pass_large_ones)
+{
+	enum { LARGE = 16, SMALL = 200 };
+	static struct cell_ref ref = CELL_REF("trial");
+	struct cell_future large[LARGE];
+	size_t len = 15 * MIB;
+	uint8_t *bytes = cell_arena_calloc(cell_arena(scene.call), 1, len);
+	uint64_t began = scene_now_ns(), worst = 0, all;
+	struct trial_blob out;
+	unsigned left = 0;
+
+	for (int i = 0; i < LARGE; i++)
+		large[i] = cell_invoke_start(scene.call, &ref, method_named("Once"),
+					     &(struct trial_blob){ .n_data = len, .data = bytes });
+	for (int i = 0; i < SMALL; i++) {
+		uint64_t one = scene_now_ns();
+
+		must(trial_once(scene.call, &(struct trial_blob){ .n_data = 8, .data = bytes }, &out));
+		one = scene_now_ns() - one;
+		worst = one > worst ? one : worst;
+		if (i == 0)
+			for (int k = 0; k < LARGE; k++)
+				left += !cell_future_is_ready(&large[k]);
+	}
+	for (int i = 0; i < LARGE; i++)
+		must(cell_invoke_wait(&large[i], &out));
+	all = scene_now_ns() - began;
+	printf("240 MiB each way in %.0f ms; the worst of 200 small calls beside them: %.1f ms\n",
+	       (double)all / 1e6, (double)worst / 1e6);
+	ck_assert_uint_ge(left, LARGE / 2);
+	/* One after the other they would each wait for what is before them. */
+	ck_assert_uint_lt(worst, all / 4);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("call");
+	TCase *tc = tcase_create("node");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_hundred_replies_reach_their_callers);
+	tcase_add_test(tc, a_deadline_travels_on_and_ends_all_of_it);
+	tcase_add_test(tc, late_reply_is_dropped_and_counted);
+	tcase_add_test(tc, a_calls_b_calls_a);
+	tcase_add_test(tc, copied_bodies_arrive_intact);
+	tcase_add_test(tc, payloads_arrive_intact);
+	tcase_add_test(tc, payload_of_a_gib_arrives_intact);
+	tcase_add_test(tc, body_over_the_limit_costs_only_itself);
+	tcase_add_test(tc, small_calls_pass_large_ones);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
