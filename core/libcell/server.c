@@ -414,6 +414,7 @@ static bool is_refused(struct connection *conn, const struct frame *frame,
 static int begin_request(struct connection *conn, const struct frame *frame, const uint8_t *body,
 			 struct cell_error *err)
 {
+	struct cell_payload *payload;
 	struct method_entry *entry;
 	struct served *served;
 	int r;
@@ -456,12 +457,14 @@ static int begin_request(struct connection *conn, const struct frame *frame, con
 	}
 	if (frame->flags & FRAME_FLAG_MEMFD) {
 		connection_consume(conn, frame);
-		served->payload = connection_take_payload(conn, frame->call_id,
-							  conn->rt->payload_max, err);
-		if (conn->is_broken || !served->payload) {
+		payload = connection_take_payload(conn, frame->call_id, conn->rt->payload_max, err);
+		if (conn->is_broken)
+			return 0; /* the lifeline broke it, and this call ended with it */
+		if (!payload) {
 			served_free(served);
-			return conn->is_broken ? 0 : err->code;
+			return err->code;
 		}
+		served->payload = payload;
 		payload_list(&served->root, served->payload);
 		run_handler(served);
 		return 0;

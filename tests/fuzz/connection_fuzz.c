@@ -1,8 +1,9 @@
 /*
  * A peer that lies, on a ring or a stream: the input is a script of what it does to the
- * shared memory and the socket. The server must survive, and hold nothing afterwards.
+ * shared memory and the socket. We must survive, and hold nothing afterwards.
  *
- * Byte 0 chooses the link and the side we play; then come steps, each an opcode and its arguments.
+ * Byte 0 chooses the link (1), whether a hello comes first (2), and whether the liar is our
+ * client or our server (4); then come steps, each an opcode and its arguments.
  */
 #include "libcell/callstate.h"
 #include "libcell/clock.h"
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum step {
@@ -103,7 +105,7 @@ struct peer {
 static void put(struct peer *peer, const uint8_t *bytes, size_t len)
 {
 	if (!peer->is_ring) {
-		(void)!write(peer->stream, bytes, len);
+		(void)send(peer->stream, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return;
 	}
 	memcpy(peer->ring.tx + (peer->ring.tx_tail & (RING_SIZE - 1)), bytes, len);
@@ -205,7 +207,46 @@ static void run_steps(struct peer *peer, const uint8_t *at, const uint8_t *end)
 	}
 }
 
-static struct connection *connect_peer(struct peer *peer, bool is_ring)
+/* What we ask of a lying server: a call of every shape, on their way at the same time. */
+struct asked {
+	struct cell_future calls[3];
+	struct trial_many_cursor many;
+	struct trial_sum_stream sum;
+	struct trial_chat_stream chat;
+};
+
+static void ask(struct asked *asked, struct cell_call *call)
+{
+	static struct cell_ref ref = CELL_REF("trial");
+	const struct trial_blob blob = { .n_data = 5, .data = (const uint8_t *)"hello" };
+
+	for (unsigned i = 0; i < 3; i++)
+		asked->calls[i] = cell_invoke_start(call, &ref, &trial_service.methods[i ? 12 : 0], &blob);
+	asked->many = trial_many(call, &(struct trial_many_request){ .count = 3, .size = 10 });
+	asked->sum = trial_sum_open(call);
+	(void)trial_sum_send(&asked->sum, &blob);
+	asked->chat = trial_chat_open(call);
+	(void)trial_chat_send(&asked->chat, &blob);
+}
+
+/* The connection is broken by now: everything ends without waiting. */
+static void collect(struct asked *asked)
+{
+	struct trial_count count;
+	struct trial_blob blob;
+
+	for (unsigned i = 0; i < 3; i++)
+		(void)cell_invoke_wait(&asked->calls[i], i ? (void *)&count : (void *)&blob);
+	while (trial_many_next(&asked->many))
+		;
+	(void)trial_many_end(&asked->many);
+	(void)trial_sum_close(&asked->sum, &count);
+	while (trial_chat_recv(&asked->chat))
+		;
+	(void)trial_chat_close(&asked->chat);
+}
+
+static struct connection *connect_peer(struct peer *peer, bool is_ring, bool is_server)
 {
 	struct cell_peer who = { .cell = "fuzz", .node = "", .principal = "" };
 	struct connection *conn;
@@ -232,7 +273,8 @@ static struct connection *connect_peer(struct peer *peer, bool is_ring)
 		if (link_open_socket(&link, LINK_STREAM, ends[1], &err) < 0)
 			abort();
 	}
-	if (connection_new(&conn, server->root->rt, &link, CONNECTION_SERVER, &who, &err) < 0)
+	if (connection_new(&conn, server->root->rt, &link,
+			   is_server ? CONNECTION_CLIENT : CONNECTION_SERVER, &who, &err) < 0)
 		abort();
 	memset(conn->channels, 0xff, sizeof conn->channels);
 	conn->channels[1] = 0;
@@ -258,14 +300,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct cell_arena_mark mark;
 	struct connection *conn;
+	struct cell_call call;
+	struct asked asked;
 	struct peer peer;
 
 	if (size < 1 || size > 4096)
 		return 0;
 	if (!server)
 		start_server();
-	conn = connect_peer(&peer, data[0] & 1);
+	mark = cell_mark(server);
+	conn = connect_peer(&peer, data[0] & 1, data[0] & 4);
+	call = server->root->call;
+	call.via = conn;
+	if (data[0] & 4) {
+		ask(&asked, &call);
+		turn_server(1);
+	}
 	if (data[0] & 2) {
 		uint8_t hello[FRAME_HEADER_SIZE + FRAME_HELLO_SIZE];
 
@@ -282,11 +334,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn_server(2);
 	/* Its peer is gone: so must be the connection, its calls and what they held. */
 	connection_break(conn, CELL_CANCELLED, "end of the script");
+	if (data[0] & 4) {
+		collect(&asked);
+		connection_unref(conn); /* what a target holds, otherwise */
+	}
 	connection_unref(conn);
 	for (int i = 0; i < 100 && server->root->rt->n_serving; i++)
 		turn_server(1);
 	if (server->root->rt->n_serving || !list_is_empty(&server->root->rt->connections))
 		abort();
 	turn_server(1);
+	cell_rewind(server, mark);
 	return 0;
 }
