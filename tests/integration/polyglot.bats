@@ -258,6 +258,112 @@ wire() {
 	E
 }
 
+@test "the control protocol and the rings can be spoken from the manual alone" {
+	python3 - <<-'E'
+		import hashlib, mmap, os, select, socket, struct
+		HEADER = struct.Struct("<IBBHQIIQ")
+		TAIL, HEAD, SLEEPING, OWN, PEER = 0, 128, 256, 131072, 131072 + 384
+
+		def method(name):
+		    code = 0x811C9DC5
+		    for byte in name.encode():
+		        code = (code ^ byte) * 0x01000193 % 2**32
+		    return code or 1
+
+		def frame(kind, call, body, code=0, timeout=10**10):
+		    return HEADER.pack(len(body), 0, kind, 0, call, code, len(body), timeout if kind == 2 else 0) + body
+
+		def fields(data):  # {number: value}, of varints and bytes below 128
+		    out = {}
+		    while data:
+		        number, value, size = data[0] >> 3, data[1], 2
+		        if data[0] & 7:
+		            value, size = data[2:2 + data[1]], 2 + data[1]
+		        out.setdefault(number, value)
+		        data = data[size:]
+		    return out
+
+		control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		control.connect(os.environ["CELL_RUNDIR"] + "/core.sock")
+
+		def ask(call, name, body):
+		    control.send(frame(2, call, body, method("cell.core.v1.Core/" + name)))
+		    packet, fds, _, _ = socket.recv_fds(control, 8192, 4)
+		    head = HEADER.unpack(packet[:32])
+		    assert head[2] == 3 and head[4] == call, (head, packet[32:])
+		    return packet[32:], fds
+
+		nonce = fields(ask(1, "Hello", b"\x08\x01\x12\x06python")[0])[2]
+		key = open(os.environ["CELL_RUNDIR"] + "/key", "rb").read()
+		mac = hashlib.blake2b(nonce + b"cell core v1", key=key, digest_size=32).digest()
+		ask(2, "Authenticate", b"\x0a\x20" + mac)
+		memfd, bell, peer_bell, lifeline = ask(3, "Connect", b"\x0a\x07greeter")[1]
+		ring = mmap.mmap(memfd, 135168)
+
+		def word(at):
+		    return struct.unpack_from("<Q", ring, at)[0]
+
+		def send(data):
+		    tail, data = word(OWN + TAIL), data + bytes(-len(data) % 8)
+		    at = tail % 65536
+		    first = min(len(data), 65536 - at)
+		    ring[at:at + first], ring[:len(data) - first] = data[:first], data[first:]
+		    struct.pack_into("<Q", ring, OWN + TAIL, tail + len(data))
+		    if struct.unpack_from("<I", ring, PEER + SLEEPING)[0]:
+		        struct.pack_into("<I", ring, PEER + SLEEPING, 0)
+		        os.write(peer_bell, struct.pack("<Q", 1))
+
+		def recv():
+		    head = word(OWN + HEAD)
+		    while word(PEER + TAIL) == head:
+		        struct.pack_into("<I", ring, OWN + SLEEPING, 1)
+		        if word(PEER + TAIL) == head and bell in select.select([bell, lifeline], [], [], 20)[0]:
+		            os.read(bell, 8)
+		    area, at = ring[65536:131072] * 2, head % 65536
+		    header = HEADER.unpack(area[at:at + 32])
+		    struct.pack_into("<Q", ring, OWN + HEAD, head + (32 + header[0] + 7) // 8 * 8)
+		    return header, area[at + 32:at + 32 + header[0]]
+
+		send(frame(1, 0, struct.pack("<HIIIQQ", 1, 1 << 24, 1024, 1 << 18, 0, 0)))
+		assert recv()[0][2] == 1
+		for call in range(1, 3001):  # twice around the ring, and more
+		    send(frame(2, call, b"\x0a\x03Ada", method("cell.greeter.v1.Greeter/Greet")))
+		    header, body = recv()
+		    assert header[2] == 3 and header[4] == call and body.startswith(b"\x0a\x0bHello, Ada!"), header
+	E
+}
+
+@test "a wrong proof is refused, and the connection closed" {
+	python3 - <<-'E'
+		import os, socket, struct
+		HEADER = struct.Struct("<IBBHQIIQ")
+		def method(name):
+		    code = 0x811C9DC5
+		    for byte in name.encode():
+		        code = (code ^ byte) * 0x01000193 % 2**32
+		    return code or 1
+
+		def talk(*requests):  # the status of each; None: the connection was closed
+		    control, statuses = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET), []
+		    control.connect(os.environ["CELL_RUNDIR"] + "/core.sock")
+		    try:
+		        for call, (name, body) in enumerate(requests, 1):
+		            code = method("cell.core.v1.Core/" + name)
+		            control.send(HEADER.pack(len(body), 0, 2, 0, call, code, len(body), 10**10) + body)
+		            packet = control.recv(8192)
+		            statuses.append(HEADER.unpack(packet[:32])[5] if packet else None)
+		    except (BrokenPipeError, ConnectionResetError):
+		        statuses.append(None)
+		    return statuses
+
+		hello, connect = ("Hello", b"\x08\x01"), ("Connect", b"\x0a\x07greeter")
+		proof = ("Authenticate", b"\x0a\x20" + bytes(32))
+		assert talk(connect, hello) == [16, None], "nothing before hello"
+		assert talk(hello, connect, hello) == [0, 16, None], "nothing before the proof"
+		assert talk(hello, proof, connect) == [0, 16, None], "no second try"
+	E
+}
+
 @test "the C client builds against the library, and greets" {
 	cc -std=c11 -Wall -Wextra -Werror -o "$dir/greet" \
 		-I "$CELL_TOP/core/include" -I "$CELL_BUILD/gen" \
