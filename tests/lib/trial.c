@@ -90,15 +90,30 @@ static int notes(struct cell_call *call, void *self, struct trial_count *out)
 	return 0;
 }
 
+/* A peer may say any number; what it can make us allocate is bounded. */
+#define SIZE_MAX_BYTES (64u * 1024 * 1024)
+
+static uint8_t *zeroes(struct cell_call *call, uint64_t size)
+{
+	uint8_t *bytes = NULL;
+
+	if (size <= SIZE_MAX_BYTES)
+		bytes = cell_arena_calloc(cell_arena(call), 1, size + 1);
+	if (!bytes)
+		(void)cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory for %llu bytes",
+				  (unsigned long long)size);
+	return bytes;
+}
+
 static int many(struct cell_call *call, void *self, const struct trial_many_request *in,
 		struct trial_blob_sink *out)
 {
-	uint8_t *bytes = cell_arena_calloc(cell_arena(call), 1, in->size + 1);
+	uint8_t *bytes = zeroes(call, in->size);
 	int r = 0;
 
 	(void)self;
 	if (!bytes)
-		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory");
+		return CELL_RESOURCE_EXHAUSTED;
 	for (uint64_t i = 0; r == 0 && i < in->count; i++) {
 		if (in->size >= sizeof i)
 			memcpy(bytes, &i, sizeof i);
@@ -171,11 +186,11 @@ static int make(struct cell_call *call, void *self, const struct trial_many_requ
 static int fill(struct cell_call *call, void *self, const struct trial_many_request *in,
 		struct trial_blob *out)
 {
-	uint8_t *bytes = cell_arena_calloc(cell_arena(call), 1, in->size + 1);
+	uint8_t *bytes = zeroes(call, in->size);
 
 	(void)self;
 	if (!bytes)
-		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory");
+		return CELL_RESOURCE_EXHAUSTED;
 	*out = (struct trial_blob){ .n_data = in->size, .data = bytes };
 	return 0;
 }
