@@ -63,16 +63,18 @@ static void stream_refuse(int fd, const struct cell_error *err)
 	(void)send(fd, bytes, (size_t)(at - bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static struct stream *stream_new(struct daemon *daemon, const struct kernel_cell *cell, int fd,
-				 uint32_t uid)
+struct kernel_request *activate_request(struct daemon *daemon, const char *cell, int fd,
+					uint32_t uid)
 {
 	struct stream *stream = calloc(1, sizeof *stream);
 	struct kernel_request *request;
 
-	if (!stream)
+	if (!stream) {
+		(void)close(fd);
 		return NULL;
+	}
 	request = &stream->request;
-	request->stream = -1;
+	request->stream = fd;
 	broker_asker_init(&stream->asker);
 	stream->asker.uid = uid;
 	stream->asker.is_owner = uid == daemon->uid || uid == 0;
@@ -84,9 +86,8 @@ static struct stream *stream_new(struct daemon *daemon, const struct kernel_cell
 	}
 	request->order = KERNEL_CONNECT;
 	request->asker = &stream->asker;
-	request->stream = fd;
-	(void)snprintf(request->cell_name, sizeof request->cell_name, "%s", cell->name);
-	return stream;
+	(void)snprintf(request->cell_name, sizeof request->cell_name, "%s", cell);
+	return request;
 }
 
 static void activate_client(struct activation *activation, int fd)
@@ -94,20 +95,19 @@ static void activate_client(struct activation *activation, int fd)
 	struct daemon *daemon = activation->daemon;
 	struct sock_creds creds;
 	struct cell_error err = { 0 };
-	struct stream *stream;
+	struct kernel_request *request;
 
 	if (sock_peer(fd, &creds, &err) == 0 && creds.uid == daemon->uid_unmapped &&
 	    creds.uid != daemon->uid)
 		(void)cell_fail(&err, CELL_PERMISSION_DENIED, "a user this node cannot name");
-	stream = err.code ? NULL : stream_new(daemon, activation->cell, fd, creds.uid);
-	if (!stream && !err.code)
-		(void)cell_fail(&err, -ENOMEM, "no memory for a client");
-	if (!stream) {
+	if (err.code) {
 		stream_refuse(fd, &err);
 		(void)close(fd);
 		return;
 	}
-	broker_submit(&daemon->kernel, &stream->request, daemon_now());
+	request = activate_request(daemon, activation->cell->name, fd, creds.uid);
+	if (request)
+		broker_submit(&daemon->kernel, request, daemon_now());
 }
 
 void activate_outcome(struct daemon *daemon, struct kernel_request *request)
@@ -160,20 +160,21 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 static struct activation *activation_new(struct daemon *daemon, struct kernel_cell *cell,
-					 struct cell_error *err)
+					 int listener, struct cell_error *err)
 {
 	/* Whoever may open it is still asked for his uid; for most cells none but ours counts. */
 	bool serves_others = cell->manifest->serves_any_uid || cell->manifest->n_serves_uids > 0;
 	struct activation *activation = calloc(1, sizeof *activation);
-	int r;
+	int r = 0;
 
 	if (!activation) {
 		(void)cell_fail(err, -ENOMEM, "no memory");
 		return NULL;
 	}
+	activation->listener = listener;
 	if (!rundir_path(&daemon->rundir, activation->path, "cells/%s.sock", cell->name))
 		r = cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	else
+	else if (listener < 0)
 		r = sock_listen(&activation->listener, activation->path, SOCK_STREAM,
 				serves_others ? 0666 : 0600, LISTEN_BACKLOG, err);
 	if (r < 0) {
@@ -183,10 +184,10 @@ static struct activation *activation_new(struct daemon *daemon, struct kernel_ce
 	return activation;
 }
 
-struct activation *activate_open(struct daemon *daemon, struct kernel_cell *cell)
+struct activation *activate_open(struct daemon *daemon, struct kernel_cell *cell, int listener)
 {
 	struct cell_error err = { 0 };
-	struct activation *activation = activation_new(daemon, cell, &err);
+	struct activation *activation = activation_new(daemon, cell, listener, &err);
 
 	if (!activation) {
 		cell_log(CELL_LOG_WARN, "activate", "listen_failed", "cell_name=%s reason=\"%s\"",
@@ -200,6 +201,16 @@ struct activation *activate_open(struct daemon *daemon, struct kernel_cell *cell
 	ev_io_init(&activation->on_client, on_client, activation->listener, EV_READ);
 	ev_io_start(daemon->loop, &activation->on_client);
 	return activation;
+}
+
+int activate_listener(const struct daemon *daemon, const struct kernel_cell *cell)
+{
+	const struct activation *activation;
+
+	list_walk(activation, &daemon->activations, struct activation, in_daemon)
+		if (activation->cell == cell)
+			return activation->listener;
+	return -1;
 }
 
 void activate_close(struct activation *activation)

@@ -706,12 +706,25 @@ static void retire_submit(struct kernel *kernel, struct kernel_request *request,
 		request_wait(kernel, request, &cell->waiting, 0);
 }
 
-void broker_submit(struct kernel *kernel, struct kernel_request *request, uint64_t now_ns)
+static void request_begin(struct kernel_request *request)
 {
 	request->quota = request->asker->quota;
 	request->quota->refs++;
 	list_append(&request->asker->requests, &request->in_asker);
+}
 
+void broker_restore(struct kernel *kernel, struct kernel_request *request,
+		    struct kernel_cell *cell)
+{
+	request_begin(request);
+	if (cell && request->instance_id && request->order == KERNEL_RETIRE)
+		request->instance = kernel_instance_find(cell, request->instance_id);
+	request_wait(kernel, request, cell ? &cell->waiting : &kernel->resolving, 0);
+}
+
+void broker_submit(struct kernel *kernel, struct kernel_request *request, uint64_t now_ns)
+{
+	request_begin(request);
 	if (!cell_name_is_valid(request->cell_name)) {
 		refuse(kernel, request, CELL_INVALID_ARGUMENT,
 		       "'%s' is no name of a cell: a-z first, then a-z, 0-9 and '-', at most %d",

@@ -128,8 +128,8 @@ static void known_take(struct daemon *daemon, struct kernel_cell *cell, struct k
 	/* Somebody changed it: perhaps what made it fail is mended. */
 	if (!is_new && kernel_cell_in_state(cell, KERNEL_FAILED))
 		kernel_cell_reset(&daemon->kernel, cell);
-	if (!known->activation)
-		known->activation = activate_open(daemon, cell);
+	if (!known->activation && !daemon->is_resuming)
+		known->activation = activate_open(daemon, cell, -1);
 }
 
 /* Read the file at PATH, which becomes KNOWN's. */
@@ -313,6 +313,16 @@ int catalog_load(struct daemon *daemon, const char *path, struct kernel_cell **r
 	r = load_real(daemon, real, name, ret_cell, err);
 	free(real);
 	return r;
+}
+
+void catalog_adopt_listener(struct daemon *daemon, struct kernel_cell *cell, int listener)
+{
+	struct known *known = cell->userdata;
+
+	if (known && cell->manifest && !known->activation)
+		known->activation = activate_open(daemon, cell, listener);
+	else if (listener >= 0)
+		(void)close(listener);
 }
 
 void catalog_close(struct daemon *daemon)

@@ -24,6 +24,9 @@ void catalog_scan(struct daemon *daemon);
 int catalog_load(struct daemon *daemon, const char *path, struct kernel_cell **ret_cell,
 		 struct cell_error *err);
 
+/* For taking over a table: LISTENER becomes that of CELL's socket, if its manifest is there. */
+void catalog_adopt_listener(struct daemon *daemon, struct kernel_cell *cell, int listener);
+
 /* Give all manifests back. */
 void catalog_close(struct daemon *daemon);
 

@@ -723,6 +723,7 @@ int control_packet(struct process *process, const struct frame *frame, const uin
 
 void control_forget(struct process *process)
 {
+	resume_forget(process);
 	broker_asker_deinit(&process->daemon->kernel, &process->asker);
 }
 

@@ -334,6 +334,21 @@ static void daemon_begin(struct daemon *daemon)
 	raise_limits();
 }
 
+static int daemon_resume(struct daemon *daemon, int resume_fd, struct cell_error *err)
+{
+	sigset_t none;
+	int r = resume_take(daemon, resume_fd, err);
+
+	if (r < 0)
+		return cell_wrap(err, r, "taking over the table");
+	process_listen(daemon);
+	catalog_scan(daemon);
+	/* Those that came while we were executed. */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	return 0;
+}
+
 static int daemon_start(struct daemon *daemon, const char *rundir, const char *statedir,
 			int resume_fd, struct cell_error *err)
 {
@@ -352,13 +367,11 @@ static int daemon_start(struct daemon *daemon, const char *rundir, const char *s
 	if (kernel_init(&daemon->kernel, &daemon->conf, catalog_lookup, daemon) < 0)
 		return cell_fail(err, -ENOMEM, "the kernel's tables");
 	daemon->kernel.random = (uint32_t)daemon->started_ns ^ (uint32_t)getpid();
-	find_cgroups(daemon);
 	signals_start(daemon);
-	if (resume_fd >= 0) {
-		r = resume_take(daemon, resume_fd, err);
-		return r < 0 ? cell_wrap(err, r, "taking over the table") : 0;
-	}
+	if (resume_fd >= 0)
+		return daemon_resume(daemon, resume_fd, err);
 	rundir_clear(&daemon->rundir);
+	find_cgroups(daemon);
 	if (daemon->cgroups.version != CELL_CGROUP_NONE)
 		(void)cell_cgroup_clear(&daemon->cgroups, daemon->conf.node);
 	r = listener_open(daemon, err);

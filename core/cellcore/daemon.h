@@ -24,6 +24,7 @@ struct daemon {
 	struct conf conf;
 	const char *conf_path;      /* NULL: rundir/node.conf, if it is there */
 	const char *sandbox_program; /* cell-sandbox */
+	const char *self_program;    /* what runs now, by its path */
 	const char *default_cells;   /* where manifests are if node.conf does not say */
 	char **argv;                 /* ours, for executing again */
 	bool no_sandbox;            /* said on the command line; wins over node.conf */
@@ -53,6 +54,7 @@ struct daemon {
 	uint64_t pumped;            /* the change that all watchers were last told of, or … */
 #define DAEMON_PUMP_AGAIN UINT64_MAX /* … there is a new one */
 	bool is_settling;
+	bool is_resuming;           /* a table is being taken over: nothing new is opened */
 	bool log_is_new;            /* a log cell has just become ready: it has no sources yet */
 	bool log_is_behind;         /* it did not take all it is to have */
 	ev_timer watchdog;

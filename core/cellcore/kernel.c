@@ -233,26 +233,54 @@ struct kernel_instance *kernel_instance_find(const struct kernel_cell *cell, uin
 	return NULL;
 }
 
-struct kernel_instance *kernel_instance_start(struct kernel *kernel, struct kernel_cell *cell,
-					      const struct supervise *supervise, uint64_t now_ns)
+struct kernel_instance *kernel_instance_add(struct kernel *kernel, struct kernel_cell *cell,
+					    uint64_t id)
 {
 	struct kernel_instance *instance = calloc(1, sizeof *instance);
 
 	if (!instance)
 		return NULL;
-	instance->id = kernel->next_instance++;
+	instance->id = id;
 	instance->cell = cell;
+	list_init(&instance->served);
+	list_append(&cell->instances, &instance->in_cell);
+	list_append(&kernel->instances, &instance->in_all);
+	return instance;
+}
+
+struct kernel_instance *kernel_instance_start(struct kernel *kernel, struct kernel_cell *cell,
+					      const struct supervise *supervise, uint64_t now_ns)
+{
+	struct kernel_instance *instance =
+		kernel_instance_add(kernel, cell, kernel->next_instance);
+
+	if (!instance)
+		return NULL;
+	kernel->next_instance++;
 	instance->state = KERNEL_STARTING;
 	instance->has_process = true;
 	instance->started_ns = now_ns;
 	if (supervise)
 		instance->supervise = *supervise;
-	list_init(&instance->served);
-	list_append(&cell->instances, &instance->in_cell);
-	list_append(&kernel->instances, &instance->in_all);
 	kernel_instance_touch(kernel, instance);
 	instance_work(kernel, instance, KERNEL_WORK_SPAWN);
 	return instance;
+}
+
+void kernel_instance_restore(struct kernel *kernel, struct kernel_instance *instance)
+{
+	struct kernel_instance *before = NULL;
+
+	list_walk_back(before, &kernel->changed, struct kernel_instance, in_changed)
+		if (before->changed < instance->changed)
+			break;
+	if (before && before->changed < instance->changed)
+		list_append(before->in_changed.next, &instance->in_changed);
+	else
+		list_append(kernel->changed.next, &instance->in_changed);
+	if (instance->work)
+		list_move(&kernel->work, &instance->in_work);
+	kernel_due(kernel, instance->deadline_ns);
 }
 
 void kernel_instance_spawned(struct kernel *kernel, struct kernel_instance *instance,

@@ -287,6 +287,14 @@ void kernel_tick(struct kernel *kernel, uint64_t now_ns);
 struct kernel_instance *kernel_next_work(struct kernel *kernel, uint64_t now_ns,
 					 unsigned *ret_work);
 
+/* ---- for taking over a table ---------------------------------------------------------------- */
+
+/* A record with this id, higher than those before it; everything else is the caller's to set. */
+struct kernel_instance *kernel_instance_add(struct kernel *kernel, struct kernel_cell *cell,
+					    uint64_t id);
+/* All is set: it takes its place among what changed, has work, or is due. */
+void kernel_instance_restore(struct kernel *kernel, struct kernel_instance *instance);
+
 /* ---- for kernel.c and broker.c --------------------------------------------------------- */
 
 /* Something falls due at AT_NS. */

@@ -5,6 +5,7 @@
  * when it crashes. The daemon itself is in daemon.c.
  */
 #include "daemon.h"
+#include "resume.h"
 
 #include <cell/defaults.h>
 #include <cell/internal/opts.h>
@@ -26,6 +27,7 @@ struct options {
 	const char *sandbox_program;
 	bool no_sandbox;
 	bool watch;
+	bool check_table;
 	uint64_t resume;
 };
 
@@ -45,6 +47,8 @@ static const struct opts_option option_table[] = {
 	  .words = OPTS_FILE },
 	{ 0, "resume", OPTS_NUMBER, offsetof(struct options, resume), .value = "FD",
 	  .help = "take over a running node's table; for cellcore itself" },
+	{ 0, "check-table", OPTS_FLAG, offsetof(struct options, check_table),
+	  .help = "only say whether that table would be understood" },
 	{ .name = NULL },
 };
 
@@ -90,6 +94,13 @@ static const char *find_beside(const char *const *places, const char *otherwise)
 			return found;
 	}
 	return otherwise;
+}
+
+static const char *find_self(void)
+{
+	char *self = realpath("/proc/self/exe", NULL);
+
+	return self ? self : "";
 }
 
 static const char *find_sandbox(void)
@@ -227,9 +238,12 @@ int main(int argc, char **argv)
 	(void)snprintf(state, sizeof state, "%s/state", opts.common.rundir);
 	daemon.conf_path = options.config;
 	daemon.sandbox_program = options.sandbox_program ? options.sandbox_program : find_sandbox();
+	daemon.self_program = find_self();
 	daemon.default_cells = find_cells();
 	daemon.argv = argv;
 	daemon.no_sandbox = options.no_sandbox;
+	if (options.check_table)
+		return resume_check((int)options.resume, &err) < 0 ? 1 : RESUME_UNDERSTOOD;
 	if (options.watch && options.resume == NO_RESUME)
 		watch();
 	r = daemon_run(&daemon, opts.common.rundir, options.statedir ? options.statedir : state,

@@ -17,15 +17,6 @@
 /* Encoders want room for a bound that is higher than what they write. */
 #define BODY_ROOM (4 * CELL_CONTROL_BODY_MAX)
 
-/* A packet that waits for its peer to read. The descriptors are copies, closed after. */
-struct packet {
-	struct list in_outgoing;
-	int fds[SOCK_FDS_MAX];
-	size_t n_fds;
-	size_t len;
-	uint8_t bytes[];
-};
-
 static void packet_free(struct process *process, struct packet *packet)
 {
 	list_unlink(&packet->in_outgoing);
@@ -37,21 +28,45 @@ static void packet_free(struct process *process, struct packet *packet)
 
 /* ---- out ---------------------------------------------------------------------------------- */
 
+/* From whom does not read nothing is read. */
+static struct packet *packet_new(struct process *process, size_t len)
+{
+	struct packet *packet = calloc(1, sizeof *packet + len);
+
+	if (!packet)
+		return NULL;
+	packet->len = len;
+	list_append(&process->outgoing, &packet->in_outgoing);
+	process->n_outgoing++;
+	ev_io_start(process->daemon->loop, &process->on_writable);
+	ev_io_stop(process->daemon->loop, &process->on_readable);
+	return packet;
+}
+
+bool process_requeue(struct process *process, const void *bytes, size_t len, const int *fds,
+		     size_t n_fds)
+{
+	struct packet *packet = packet_new(process, len);
+
+	if (!packet)
+		return false;
+	memcpy(packet->bytes, bytes, len);
+	memcpy(packet->fds, fds, n_fds * sizeof *fds);
+	packet->n_fds = n_fds;
+	return true;
+}
+
 static int packet_queue(struct process *process, const struct iovec parts[2], const int *fds,
 			size_t n_fds, struct cell_error *err)
 {
-	size_t len = parts[0].iov_len + parts[1].iov_len;
 	struct packet *packet;
 
 	if (process->n_outgoing >= CELL_CONTROL_QUEUE_MAX)
 		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "%s does not read its control socket",
 				 process->name);
-	packet = calloc(1, sizeof *packet + len);
+	packet = packet_new(process, parts[0].iov_len + parts[1].iov_len);
 	if (!packet)
 		return cell_fail(err, -ENOMEM, "queueing for %s", process->name);
-	list_append(&process->outgoing, &packet->in_outgoing);
-	process->n_outgoing++;
-	packet->len = len;
 	memcpy(packet->bytes, parts[0].iov_base, parts[0].iov_len);
 	memcpy(packet->bytes + parts[0].iov_len, parts[1].iov_base, parts[1].iov_len);
 	for (; packet->n_fds < n_fds; packet->n_fds++) {
@@ -66,8 +81,6 @@ static int packet_queue(struct process *process, const struct iovec parts[2], co
 		}
 		packet->fds[packet->n_fds] = fd;
 	}
-	ev_io_start(process->daemon->loop, &process->on_writable);
-	ev_io_stop(process->daemon->loop, &process->on_readable);
 	return 0;
 }
 
@@ -380,6 +393,13 @@ void process_proven(struct process *process)
 	process_listen(process->daemon);
 }
 
+void process_unproven(struct process *process)
+{
+	process->is_counted = true;
+	process->daemon->n_unproven++;
+	ev_timer_start(process->daemon->loop, &process->on_unproven);
+}
+
 static int client_check(const struct daemon *daemon, int fd, struct sock_creds *ret_creds,
 			struct cell_error *err)
 {
@@ -413,9 +433,7 @@ static void client_accept(struct daemon *daemon, int fd)
 		cell_log(CELL_LOG_WARN, "process", "client_refused", "reason=\"%s\"", err.text);
 		return;
 	}
-	process->is_counted = true;
-	daemon->n_unproven++;
-	ev_timer_start(daemon->loop, &process->on_unproven);
+	process_unproven(process);
 }
 
 static bool has_place(const struct daemon *daemon)

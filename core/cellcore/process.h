@@ -43,6 +43,15 @@ struct process {
 	char name[KERNEL_INSTANCE_NAME_MAX]; /* for logs: "greeter/3", "outside uid 0" */
 };
 
+/* A packet that waits for its peer to read. The descriptors are copies, closed after. */
+struct packet {
+	struct list in_outgoing;
+	int fds[SOCK_FDS_MAX];
+	size_t n_fds;
+	size_t len;
+	uint8_t bytes[];
+};
+
 #define process_of(of_asker) list_entry(of_asker, struct process, asker)
 
 /*
@@ -79,6 +88,13 @@ void process_refuse(struct process *process, uint64_t call_id, const struct cell
 
 /* An outside process has authenticated, or is gone: it no longer counts as a stranger. */
 void process_proven(struct process *process);
+
+/* It has so long to authenticate from now on. */
+void process_unproven(struct process *process);
+
+/* For taking over a table: a packet that waited, with its descriptors. False without memory. */
+bool process_requeue(struct process *process, const void *bytes, size_t len, const int *fds,
+		     size_t n_fds);
 
 /* Begin to accept at core.sock, or go on after a place became free. */
 void process_listen(struct daemon *daemon);

@@ -16,11 +16,19 @@
 int resume_request(struct process *process, uint64_t call_id, const char *path,
 		   struct cell_error *err);
 
+/* Whoever ordered it is gone: it goes on. */
+void resume_forget(struct process *process);
+
 /* At the end of a turn: execute what was asked for. Returns only if nothing was, or failed. */
 void resume_execute(struct daemon *daemon);
 
+/* The exit status of --check-table that says yes: no other program's by chance. */
+#define RESUME_UNDERSTOOD 86
+
+/* Whether FD has a table that this program understands: -EPROTO if not. */
+int resume_check(int fd, struct cell_error *err);
+
 /*
- * Take the table in FD over into DAEMON, whose kernel is new and whose folders have been
- * scanned. -EPROTO if it makes no sense.
+ * Take the table in FD over into DAEMON, whose kernel is new. -EPROTO if it makes no sense.
  */
 int resume_take(struct daemon *daemon, int fd, struct cell_error *err);

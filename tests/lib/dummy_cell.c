@@ -170,7 +170,7 @@ static void do_spawn(const char *name, char *out, size_t size)
 
 static void obey(const struct link *link, char *text, char *out, size_t size)
 {
-	int *volatile nowhere = NULL;
+	volatile int *volatile nowhere = NULL;
 	char *words[4];
 	char copy[512];
 

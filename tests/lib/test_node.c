@@ -206,6 +206,24 @@ void test_node_await(struct test_node *node, const char *cell, int state, unsign
 	ck_abort_msg("%s: %u in state %d, not %u", cell, test_node_count(node, cell, state), state, n);
 }
 
+uint64_t test_node_await_next(struct test_node *node, const char *cell, uint64_t after)
+{
+	struct core_list_request in = { .cell = cell, .after = after, .after_name = "" };
+	struct core_instance_page page;
+	struct cell_error err = { 0 };
+
+	for (int i = 0; i < PATIENCE_MS / 10; i++) {
+		ck_assert_msg(control_call(&node->client, "ListInstances", &in, &page, NULL, &err) == 0,
+			      "%s", err.text);
+		for (size_t k = 0; k < page.n_instances; k++)
+			if (page.instances[k].state == CORE_INSTANCE_STATE_READY)
+				return page.instances[k].instance;
+		usleep(10000);
+	}
+	ck_abort_msg("%s: none after %llu", cell, (unsigned long long)after);
+	return 0;
+}
+
 unsigned test_count_fds(pid_t pid)
 {
 	char path[64];

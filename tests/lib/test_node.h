@@ -52,5 +52,8 @@ void test_node_await(struct test_node *node, const char *cell, int state, unsign
 /* PROGRAM in $PATH, as the runner of the tests sets it; fails the test if it is not there. */
 const char *test_find_program(const char *program, char out[static 512]);
 
+/* Wait until an instance of CELL with an id above AFTER is ready; its id. */
+uint64_t test_node_await_next(struct test_node *node, const char *cell, uint64_t after);
+
 /* Descriptors that process PID has open. */
 unsigned test_count_fds(pid_t pid);

@@ -61,6 +61,14 @@ static void expect_error(int r, int code, const char *text)
 	ck_assert_msg(strstr(err.text, text) != NULL, "'%s' is not in '%s'", text, err.text);
 }
 
+/* Answers come just before what they were made of is closed. */
+static void expect_fds(unsigned fds)
+{
+	for (int i = 0; i < 500 && test_count_fds(node.pid) > fds; i++)
+		usleep(1000);
+	ck_assert_uint_le(test_count_fds(node.pid), fds);
+}
+
 /* ---- connecting ------------------------------------------------------------------------------ */
 
 START_TEST(a_connection_reaches_a_cell_that_was_not_running)
@@ -95,10 +103,7 @@ START_TEST(connections_are_forgotten_when_they_close)
 		ck_assert_int_ge(life, 0);
 		close(life);
 	}
-	/* The answer comes just before its own copies are closed. */
-	for (int i = 0; i < 100 && test_count_fds(node.pid) > fds; i++)
-		usleep(1000);
-	ck_assert_uint_le(test_count_fds(node.pid), fds);
+	expect_fds(fds);
 }
 END_TEST
 
@@ -196,8 +201,7 @@ START_TEST(a_crash_is_restarted_and_its_reason_kept)
 	life = connect_to("greeter");
 	test_tell(life, "crash");
 	close(life);
-	test_node_await(&node, "greeter", KERNEL_READY, 0);
-	test_node_await(&node, "greeter", KERNEL_READY, 1);
+	ck_assert_uint_eq(test_node_await_next(&node, "greeter", 1), 2);
 	ck_assert_int_eq(control_call(&node.client, "ListInstances", &list, &page, NULL, &err), 0);
 	ck_assert_uint_eq(page.instances[0].instance, 2);
 	ck_assert_uint_eq(page.instances[0].restarts, 1);
@@ -680,6 +684,98 @@ START_TEST(cells_die_with_cellcore)
 }
 END_TEST
 
+static int upgrade(const char *path, struct core_node_status *status)
+{
+	struct core_upgrade_request in = { .path = path };
+
+	return control_call(&node.client, "Upgrade", &in, status, NULL, &err);
+}
+
+START_TEST(an_upgrade_in_place_is_noticed_by_nobody)
+{
+	struct core_watch_request watch = { .cell = "greeter" };
+	struct core_connect_request slow = { .cell = "slow" };
+	struct core_instance_info info;
+	struct core_node_status status;
+	struct core_connection connection;
+	struct common_empty empty;
+	struct sock_packet packet;
+	uint64_t waiting;
+	unsigned fds;
+	int life, parked, events = 0;
+	struct control_packet *event;
+
+	node.is_sandboxed = false;
+	test_node_conf(&node, "[quota owner]\nconnections = 4\n");
+	test_node_cell(&node, "greeter", "", "");
+	test_node_cell(&node, "slow", "slow-ready 1500", "max-instances = 1\n");
+	test_node_start(&node);
+	life = connect_to("greeter");
+	ck_assert_int_eq(control_call(&node.client, "Watch", &watch, &empty, NULL, &err), 0);
+	ck_assert_int_eq(control_send(&node.client, "Connect", &slow, &waiting, &err), 0);
+	parked = stream_to("slow");
+	test_node_await(&node, "slow", KERNEL_STARTING, 1);
+	fds = test_count_fds(node.pid);
+
+	for (uint32_t generation = 1; generation <= 3; generation++) {
+		ck_assert_msg(upgrade("", &status) == 0, "%s", err.text);
+		ck_assert_uint_eq(status.generation, generation);
+		ck_assert_uint_eq(status.pid, (uint32_t)node.pid);
+		ck_assert_uint_eq(status.instances, 2);
+	}
+	expect_fds(fds);
+	/* What was there goes on; what waited is answered. */
+	ck_assert_msg(strncmp(test_tell(life, "who"), "greeter/1 ", 10) == 0, "who?");
+	ck_assert_msg(control_answer(&node.client, waiting, "Connect", &connection, &packet, &err) == 0,
+		      "%s", err.text);
+	ck_assert_uint_eq(packet.n_fds, 4);
+	ck_assert_msg(strncmp(test_tell(parked, "who"), "slow/2 ", 7) == 0, "who?");
+	/* It is still supervised, watched, and counted. */
+	close(connect_to("greeter"));
+	test_tell(life, "crash");
+	close(life);
+	ck_assert_uint_eq(test_node_await_next(&node, "greeter", 1), 3);
+	while ((event = control_next(&node.client, 100))) {
+		events++;
+		free(event);
+	}
+	ck_assert_int_ge(events, 4);
+	close(parked);
+	sock_packet_close(&packet);
+	for (int i = 0; i < 20; i++) {
+		while (test_node_connect(&node, "greeter", &life, &err) == CELL_RESOURCE_EXHAUSTED)
+			usleep(1000);
+		close(life);
+	}
+	ck_assert_int_eq(spawn("greeter", &info), 0);
+	ck_assert_uint_eq(info.instance, 4);
+}
+END_TEST
+
+START_TEST(an_upgrade_to_something_else_changes_nothing)
+{
+	struct core_node_status status;
+	char path[256];
+	FILE *file;
+	int life;
+
+	test_node_cell(&node, "greeter", "", "");
+	test_node_start(&node);
+	life = connect_to("greeter");
+	snprintf(path, sizeof path, "%s/broken", node.folder);
+	file = fopen(path, "we");
+	fputs("this is no program\n", file);
+	fclose(file);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	expect_error(upgrade(path, &status), CELL_FAILED_PRECONDITION, "cannot take over");
+	expect_error(upgrade("/bin/true", &status), CELL_FAILED_PRECONDITION, "cannot take over");
+	expect_error(upgrade("/nonexistent", &status), CELL_NOT_FOUND, "no program");
+	expect_error(upgrade("cellcore", &status), CELL_INVALID_ARGUMENT, "no absolute path");
+	ck_assert_msg(strncmp(test_tell(life, "who"), "greeter/1 ", 10) == 0, "who?");
+	close(life);
+}
+END_TEST
+
 START_TEST(two_cellcores_do_not_share_a_run_directory)
 {
 	pid_t pid;
@@ -713,8 +809,7 @@ START_TEST(in_a_sandbox_it_is_the_same)
 	ck_assert_str_eq(who, "greeter/1 1");
 	test_tell(life, "crash");
 	close(life);
-	test_node_await(&node, "greeter", KERNEL_READY, 0);
-	test_node_await(&node, "greeter", KERNEL_READY, 1);
+	ck_assert_uint_eq(test_node_await_next(&node, "greeter", 1), 2);
 	ck_assert_int_eq(retire("greeter", 0, 0), 0);
 }
 END_TEST
@@ -752,6 +847,8 @@ int main(void)
 	tcase_add_test(tc, who_does_not_read_is_not_read_from);
 	tcase_add_test(tc, shutdown_leaves_nothing_behind);
 	tcase_add_test(tc, cells_die_with_cellcore);
+	tcase_add_test(tc, an_upgrade_in_place_is_noticed_by_nobody);
+	tcase_add_test(tc, an_upgrade_to_something_else_changes_nothing);
 	tcase_add_test(tc, two_cellcores_do_not_share_a_run_directory);
 	tcase_add_test(tc, in_a_sandbox_it_is_the_same);
 	suite_add_tcase(suite, tc);
