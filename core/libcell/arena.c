@@ -9,6 +9,9 @@
 
 /* Chunks double up to here; larger allocations get a chunk of their own size. */
 #define ARENA_CHUNK_MAX ((size_t)1 << 20)
+/* Sizes of a chunk that is worth keeping for the next large allocation. */
+#define ARENA_SPARE_MIN ((size_t)64 << 10)
+#define ARENA_SPARE_MAX ((size_t)4 << 20)
 
 /*
  * Chunks form a list, newest first. Only the newest is allocated from: what is left
@@ -17,7 +20,8 @@
  */
 struct cell_arena_chunk {
 	struct cell_arena_chunk *older;
-	size_t size; /* of data */
+	size_t size;  /* of data */
+	size_t grown; /* what the next chunk doubles: SIZE, unless one allocation made it large */
 	_Alignas(CELL_ARENA_ALIGN) uint8_t data[];
 };
 
@@ -31,6 +35,18 @@ static void arena_use(struct cell_arena *arena, struct cell_arena_chunk *chunk, 
 	arena->end = chunk ? chunk->data + chunk->size : arena_nothing;
 }
 
+/*
+ * Keep one large chunk for the next large allocation. Given back to the system each time,
+ * a megabyte costs more in page faults than in copying.
+ */
+static void arena_free_chunk(struct cell_arena *arena, struct cell_arena_chunk *chunk)
+{
+	if (!arena->spare && chunk->size >= ARENA_SPARE_MIN && chunk->size <= ARENA_SPARE_MAX)
+		arena->spare = chunk;
+	else
+		free(chunk);
+}
+
 /* Free the chunks newer than KEEP, or all if it is NULL. */
 static void arena_drop(struct cell_arena *arena, const struct cell_arena_chunk *keep)
 {
@@ -40,7 +56,7 @@ static void arena_drop(struct cell_arena *arena, const struct cell_arena_chunk *
 		struct cell_arena_chunk *older = chunk->older;
 
 		arena->held_bytes -= sizeof *chunk + chunk->size;
-		free(chunk);
+		arena_free_chunk(arena, chunk);
 		chunk = older;
 	}
 	arena->chunk = chunk;
@@ -56,6 +72,13 @@ void cell_arena_deinit(struct cell_arena *arena)
 {
 	arena_drop(arena, NULL);
 	arena_use(arena, NULL, NULL);
+	cell_arena_trim(arena);
+}
+
+void cell_arena_trim(struct cell_arena *arena)
+{
+	free(arena->spare);
+	arena->spare = NULL;
 }
 
 void cell_arena_reset(struct cell_arena *arena)
@@ -89,7 +112,7 @@ void cell_arena_rewind(struct cell_arena *arena, struct cell_arena_mark mark)
  * forbids it. The first chunk always has the stated size (or what the limit leaves
  * of it), as it is the one that stays over resets.
  */
-static size_t arena_chunk_size(const struct cell_arena *arena, size_t need)
+static size_t arena_chunk_size(const struct cell_arena *arena, size_t need, size_t *ret_grown)
 {
 	const size_t head = sizeof(struct cell_arena_chunk);
 	size_t size = CELL_ARENA_CHUNK - head;
@@ -103,11 +126,14 @@ static size_t arena_chunk_size(const struct cell_arena *arena, size_t need)
 		       ~(size_t)(CELL_ARENA_ALIGN - 1);
 	}
 	if (arena->chunk)
-		size = arena->chunk->size >= ARENA_CHUNK_MAX / 2
+		size = arena->chunk->grown >= ARENA_CHUNK_MAX / 2
 			       ? ARENA_CHUNK_MAX - head
-			       : 2 * (arena->chunk->size + head) - head;
-	if (size < need)
+			       : 2 * (arena->chunk->grown + head) - head;
+	*ret_grown = size;
+	if (size < need) {
+		*ret_grown = arena->chunk ? arena->chunk->grown : CELL_ARENA_CHUNK - head;
 		size = need;
+	}
 	if (size > left)
 		size = left;
 	return size < need ? 0 : size;
@@ -115,17 +141,24 @@ static size_t arena_chunk_size(const struct cell_arena *arena, size_t need)
 
 static struct cell_arena_chunk *arena_add(struct cell_arena *arena, size_t need)
 {
-	size_t size = arena_chunk_size(arena, need);
-	struct cell_arena_chunk *chunk;
+	size_t grown, size = arena_chunk_size(arena, need, &grown);
+	struct cell_arena_chunk *chunk = arena->spare;
 
 	if (!size || size > SIZE_MAX / 2)
 		return NULL;
-	chunk = malloc(sizeof *chunk + size);
-	if (!chunk)
-		return NULL;
+	if (chunk && size >= ARENA_SPARE_MIN && chunk->size >= size &&
+	    (!arena->limit_bytes ||
+	     chunk->size <= arena->limit_bytes - arena->held_bytes - sizeof *chunk)) {
+		arena->spare = NULL;
+	} else {
+		chunk = malloc(sizeof *chunk + size);
+		if (!chunk)
+			return NULL;
+		chunk->size = size;
+	}
 	chunk->older = arena->chunk;
-	chunk->size = size;
-	arena->held_bytes += sizeof *chunk + size;
+	chunk->grown = grown;
+	arena->held_bytes += sizeof *chunk + chunk->size;
 	arena_use(arena, chunk, chunk->data);
 	return chunk;
 }

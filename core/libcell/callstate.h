@@ -175,6 +175,8 @@ struct method_entry *server_find(struct runtime *rt, uint8_t channel, uint32_t h
 int server_register(struct runtime *rt, const struct cell_service *service, const void *handlers,
 		    void *self, bool is_control, struct cell_error *err);
 int server_register_builtin(struct runtime *rt, struct cell_error *err);
+/* Give back memory that ended calls keep for the next ones. */
+void server_trim(struct runtime *rt);
 void server_free(struct runtime *rt);
 void server_say_goaway(struct runtime *rt);
 /* All handlers are done and what they sent has left, or will never: stop. */

@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Sizes of a buffer that is worth keeping. */
+#define SPARE_MIN (64u * 1024)
+#define SPARE_MAX (4u * 1024 * 1024)
+
 /* Room that large bodies leave in a link for small frames. */
 #define HEADROOM (RING_SIZE - 2 * (FRAME_HEADER_SIZE + FRAME_BODY_MAX))
 
@@ -93,6 +97,14 @@ static void on_lifeline(struct ev_loop *ev, ev_io *io, int events)
 	runtime_make_hot(conn->rt, conn);
 }
 
+static void on_hello_due(struct wheel_timer *timer)
+{
+	struct connection *conn = list_entry(timer, struct connection, hello_timer);
+
+	conn->rt->stats.broken_peers++;
+	connection_break(conn, CELL_UNAVAILABLE, "the peer said no hello");
+}
+
 static int send_hello(struct connection *conn, struct cell_error *err)
 {
 	uint8_t body[FRAME_HELLO_SIZE];
@@ -165,6 +177,11 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 		connection_unref(conn);
 		return r;
 	}
+	if (role == CONNECTION_SERVER) {
+		conn->hello_timer.on_due = on_hello_due;
+		wheel_arm(&rt->wheel, &conn->hello_timer,
+			  clock_coarse_ns() + CELL_HELLO_TIMEOUT_MS * 1000000ull);
+	}
 	runtime_make_hot(rt, conn);
 	*ret_conn = conn;
 	return 0;
@@ -190,6 +207,18 @@ void connection_free(struct connection *conn)
 	free(conn);
 }
 
+/* One large buffer is kept: given back each time it costs more in page faults than to fill. */
+static void outgoing_release(struct runtime *rt, struct outgoing *out)
+{
+	if (rt->spare_outgoing || out->size < SPARE_MIN || out->size > SPARE_MAX) {
+		free(out);
+		return;
+	}
+	rt->spare_outgoing = out;
+	rt->spare_outgoing_size = out->size;
+	runtime_trim_later(rt);
+}
+
 static void outgoing_free(struct connection *conn, struct outgoing *out)
 {
 	list_unlink(&out->node);
@@ -201,7 +230,7 @@ static void outgoing_free(struct connection *conn, struct outgoing *out)
 		conn->n_waiting_small--;
 	}
 	conn->outgoing_bytes -= out->frame.total;
-	free(out);
+	outgoing_release(conn->rt, out);
 }
 
 void connection_break(struct connection *conn, int code, const char *text)
@@ -212,6 +241,7 @@ void connection_break(struct connection *conn, int code, const char *text)
 	if (conn->is_broken)
 		return;
 	conn->is_broken = true;
+	wheel_disarm(&rt->wheel, &conn->hello_timer);
 	cell_log(CELL_LOG_DEBUG, "connection", "closed", "connection=%" PRIu64 " peer=%s reason=\"%s\"",
 		 conn->id, conn->peer_cell, text);
 	head = conn->link.kind == LINK_RING ? ring_peer_head(&conn->link.ring) : UINT64_MAX;
@@ -246,12 +276,28 @@ void connection_break(struct connection *conn, int code, const char *text)
 
 /* --- sending ------------------------------------------------------------------------- */
 
+/*
+ * Publishing and waking once per turn is cheapest; but while the peer polls, it may as well
+ * begin with the first few frames of a batch, on its own CPU.
+ */
+#define FRAMES_HELD_BACK 8
+
+static void publish_early(struct connection *conn)
+{
+	if (conn->link.kind != LINK_RING || ++conn->n_held_back < FRAMES_HELD_BACK)
+		return;
+	conn->n_held_back = 0;
+	if (ring_peer_is_awake(&conn->link.ring))
+		(void)link_flush(&conn->link);
+}
+
 static void count_out(struct connection *conn, const struct frame *frame, const uint8_t *body)
 {
 	struct runtime *rt = conn->rt;
 
 	rt->stats.frames_out++;
 	rt->stats.bytes_out += frame->length;
+	publish_early(conn);
 	if (__builtin_expect(!list_is_empty(&rt->taps), 0))
 		tap_frame(rt, conn, frame, body, true);
 }
@@ -302,18 +348,25 @@ static void begin_call(struct connection *conn, struct frame *frame)
 static struct outgoing *outgoing_new(struct connection *conn, const struct frame *frame,
 				     size_t bound)
 {
+	struct runtime *rt = conn->rt;
 	struct outgoing *out;
 	size_t size;
 
 	if (!cell_add(sizeof *out, bound, &size))
 		return NULL;
-	out = malloc(size);
-	if (!out)
-		return NULL;
+	if (rt->spare_outgoing && size > SPARE_MIN && size <= rt->spare_outgoing_size) {
+		out = rt->spare_outgoing;
+		size = rt->spare_outgoing_size;
+		rt->spare_outgoing = NULL;
+	} else {
+		out = malloc(size);
+		if (!out)
+			return NULL;
+	}
 	out->frame = *frame;
+	out->size = size;
 	out->sent = 0;
 	out->is_started = false;
-	(void)conn;
 	return out;
 }
 
@@ -389,7 +442,7 @@ int connection_send(struct connection *conn, struct frame *frame,
 	end = type->encode(message, end);
 	r = check_size(conn, (size_t)(end - out->bytes), err);
 	if (r < 0) {
-		free(out);
+		outgoing_release(conn->rt, out);
 		return r;
 	}
 	outgoing_push(conn, out, frame, (size_t)(end - out->bytes));
@@ -697,6 +750,7 @@ static int hello(struct connection *conn, const struct frame *frame, const uint8
 	    conn->theirs.schema != conn->rt->schema)
 		conn->rt->stats.schema_differs++;
 	conn->has_hello = true;
+	wheel_disarm(&conn->rt->wheel, &conn->hello_timer);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct cell_payload;
 struct outgoing {
 	struct list node;
 	struct frame frame; /* of the first fragment; `total` bytes in all */
+	size_t size;        /* of this allocation */
 	size_t sent;
 	bool is_started;
 	uint8_t bytes[];
@@ -102,6 +103,7 @@ struct connection {
 
 	struct list all, hot, dirty;
 	ev_io bell_io, socket_io, write_io;
+	struct wheel_timer hello_timer; /* a client's hello is due */
 	struct wake wake;
 
 	/* calls we make */
@@ -128,6 +130,7 @@ struct connection {
 	bool is_choked;          /* too much waits: nothing is read */
 	bool tx_has_failed;      /* nothing will ever leave again */
 	bool wants_room;
+	unsigned n_held_back;   /* frames committed since the last look at the peer */
 	bool lifeline_is_ready;
 	uint64_t peer_head;     /* when it broke: how far the peer had read our ring */
 

@@ -145,6 +145,12 @@ static inline bool ring_publish(struct ring *ring)
 	return atomic_exchange_explicit(&ring->peer->sleeping, 0, memory_order_seq_cst) != 0;
 }
 
+/* Whether the peer polls now, so that publishing to it costs no system call. A hint. */
+static inline bool ring_peer_is_awake(const struct ring *ring)
+{
+	return !atomic_load_explicit(&ring->peer->sleeping, memory_order_relaxed);
+}
+
 /*
  * Copy the oldest frame's header to *ret_header; *ret_body points into shared memory and
  * stays valid until ring_release(). Returns 0, RING_EMPTY, or -EPROTO if the indices or

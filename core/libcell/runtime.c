@@ -23,6 +23,8 @@
 
 /* Polls of the rings between two looks at the clock while spinning. */
 #define POLLS_PER_LOOK 16
+/* Large buffers are kept so long for reuse. */
+#define TRIM_AFTER_NS 1000000000u
 
 static void loop_main(void *userdata);
 
@@ -178,6 +180,15 @@ static void arm_wheel(struct runtime *rt)
 	ev_timer_set(&rt->wheel_timer, next > now ? (double)(next - now) / 1e9 : 0., 0.);
 	ev_timer_start(rt->ev, &rt->wheel_timer);
 	rt->wheel_timer_at = next;
+}
+
+/* Nothing is due any more: do not wake for what was. */
+static void disarm_wheel(struct runtime *rt)
+{
+	if (rt->wheel_timer_at == UINT64_MAX || !wheel_is_empty(&rt->wheel))
+		return;
+	ev_timer_stop(rt->ev, &rt->wheel_timer);
+	rt->wheel_timer_at = UINT64_MAX;
 }
 
 static void run_ev(struct runtime *rt, int flags)
@@ -344,6 +355,7 @@ static void sleep_until_event(struct runtime *rt)
 		run_ev(rt, EVRUN_NOWAIT);
 		return;
 	}
+	disarm_wheel(rt);
 	rt->slept_at_ns = clock_now_ns();
 	rt->stats.wakeups++;
 	run_ev(rt, EVRUN_ONCE);
@@ -465,6 +477,7 @@ void runtime_free(struct runtime *rt)
 				 CELL_CANCELLED, "the program closed it");
 	targets_free(rt);
 	server_free(rt);
+	free(rt->spare_outgoing);
 	reap_dead(rt);
 	task_pool_free(rt->tasks);
 	ev_loop_destroy(rt->ev);
@@ -477,6 +490,23 @@ void runtime_stop(struct runtime *rt, int status)
 		rt->stop_status = status;
 	rt->must_stop = true;
 	runtime_wake(rt, rt->runner);
+}
+
+static void on_trim_due(struct wheel_timer *timer)
+{
+	struct runtime *rt = list_entry(timer, struct runtime, trim_timer);
+
+	server_trim(rt);
+	free(rt->spare_outgoing);
+	rt->spare_outgoing = NULL;
+	rt->spare_outgoing_size = 0;
+}
+
+void runtime_trim_later(struct runtime *rt)
+{
+	rt->trim_timer.on_due = on_trim_due;
+	if (!wheel_timer_is_armed(&rt->trim_timer))
+		wheel_arm(&rt->wheel, &rt->trim_timer, clock_coarse_ns() + TRIM_AFTER_NS);
 }
 
 void runtime_check_drained(struct runtime *rt)

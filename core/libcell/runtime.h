@@ -106,6 +106,9 @@ struct runtime {
 	enum wake_mode wake_mode;
 	ev_signal on_term, on_int;
 	struct wheel_timer drain_timer;
+	struct wheel_timer trim_timer;
+	void *spare_outgoing; /* a large buffer kept for the next one */
+	size_t spare_outgoing_size;
 	struct cell_peer self;
 };
 
@@ -135,6 +138,9 @@ void runtime_make_dirty(struct runtime *rt, struct connection *conn);
  * policy says sleep. Only if nothing else could have work; returns at once otherwise.
  */
 void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool *done);
+
+/* A large buffer was kept for reuse: give it back when it has not been wanted for a second. */
+void runtime_trim_later(struct runtime *rt);
 
 /* Begin to drain: goaway to all clients, stop when the last handler is done or at the time-out. */
 void runtime_drain(struct runtime *rt, uint64_t timeout_ns);

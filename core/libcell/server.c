@@ -192,6 +192,8 @@ static void served_free(struct served *served)
 		stream_free(served->stream);
 	if (rt->n_served_free < RUNTIME_SERVED_KEPT) {
 		call_root_reset(&served->root);
+		if (served->root.arena.spare)
+			runtime_trim_later(rt);
 		served->next = rt->served_free;
 		rt->served_free = served;
 		rt->n_served_free++;
@@ -200,6 +202,12 @@ static void served_free(struct served *served)
 		free(served);
 	}
 	connection_unref(conn);
+}
+
+void server_trim(struct runtime *rt)
+{
+	for (struct served *served = rt->served_free; served; served = served->next)
+		cell_arena_trim(&served->root.arena);
 }
 
 void server_free(struct runtime *rt)

@@ -26,7 +26,8 @@ struct cell_arena {
 	uint8_t *at;                    /* next free byte */
 	uint8_t *end;                   /* end of the current chunk */
 	struct cell_arena_chunk *chunk; /* newest first; NULL before the first allocation */
-	size_t held_bytes;              /* in all chunks */
+	struct cell_arena_chunk *spare; /* a large one, kept for reuse; NULL = none */
+	size_t held_bytes;              /* in all chunks but the spare one */
 	size_t limit_bytes;             /* refuse to hold more; 0 = no limit */
 };
 
@@ -43,6 +44,9 @@ void cell_arena_deinit(struct cell_arena *arena);
 
 /* Forget every allocation, keep the oldest chunk for reuse. */
 void cell_arena_reset(struct cell_arena *arena);
+
+/* Give back the large chunk that resets and rewinds may have kept for reuse (at most 4 MiB). */
+void cell_arena_trim(struct cell_arena *arena);
 
 /* Remember this point; cell_arena_rewind() frees all that was allocated since. */
 struct cell_arena_mark cell_arena_mark(const struct cell_arena *arena);
