@@ -22,6 +22,8 @@
 #define CELL_CALLS_MAX 1024
 /* Per instance: 3 descriptors each stay under the usual hard limit of 20,000. Manifest. */
 #define CELL_CONNECTIONS_MAX 4096
+/* From being introduced to the first frame: who says nothing holds a connection for nothing. */
+#define CELL_HELLO_TIMEOUT_MS 5000
 /* A waiting handler holds a stack of 256 KiB: 64 MiB at most. */
 #define CELL_WAITING_HANDLERS_MAX 256
 
