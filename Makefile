@@ -274,7 +274,7 @@ help:
 
 #: make               build everything into build/ (programs in build/bin)
 #: make test          all tests; T=word runs those whose path has the word
-#: make run-mesh      start a mesh of three nodes on this machine
+#: make run-mesh      start a node with its cells on this machine, and show it
 #: make bench         print the benchmark tables
 #: make install       PREFIX=/usr/local, DESTDIR=; uninstall takes the same away
 #: make clean         remove the build folder
