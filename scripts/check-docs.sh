@@ -27,15 +27,19 @@ fault() {
 	printf '%s\n' "$*" >>"$faults"
 }
 
+# The page that an alias, one line that sources another page, stands for.
+alias_target() {
+	sed -n '1s|^\.so \(man[1-9]/\)\{0,1\}||p' "$1"
+}
+
 # NAME.SECTION for each name that a page describes.
 awk '/^\.Sh/ { in_name = ($2 == "NAME") }
 	in_name && /^\.Nm/ { print $2 "." substr(FILENAME, length(FILENAME)) }' man/*.[1-9] >"$names"
 
 for page in man/*.[1-9]; do
 	[ -e "$page" ] || { fault "man/: no pages"; continue; }
-	# An alias is one line that sources another page.
-	if head -n 1 "$page" | grep -q '^\.so '; then
-		target=$(sed -n '1s|^\.so \(man[1-9]/\)\{0,1\}||p' "$page")
+	target=$(alias_target "$page")
+	if [ -n "$target" ]; then
 		[ -e "man/$target" ] || fault "$page: sources $target, which is not there"
 		continue
 	fi
@@ -63,6 +67,8 @@ for program in "$O"/bin/*; do
 	page=man/$name.1
 	[ -e "$page" ] || page=man/$name.8
 	[ -e "$page" ] || { fault "$name: no manual page"; continue; }
+	target=$(alias_target "$page")
+	page=man/${target:-${page#man/}}
 	# The daemons' --help is not asked for here: they are described by hand.
 	case $name in
 	cell | cell-sandbox | protoc-gen-cell | cellc | cellcore) continue ;;
@@ -73,7 +79,7 @@ for program in "$O"/bin/*; do
 		case $option in
 		--help | --version | --color | --rundir) continue ;;
 		esac
-		grep -qE -e "Fl -${option#--}( |$)" "$page" ||
+		grep -qE -e "Fl -${option#--}([ ,]|$)" "$page" ||
 			fault "$page: does not tell of $option, which \`$name --help\` lists"
 	done
 done

@@ -96,8 +96,9 @@ run_each clang 'clang warnings' "$@"
 run_each tidy clang-tidy "$@"
 
 note shellcheck
-# SC2016: single quotes around what another shell expands are meant.
-git ls-files '*.sh' '.ci/run' '*.bash' '*.bats' | xargs -r shellcheck -e SC2016 || failed=1
+git ls-files '*.sh' '.ci/run' '*.bash' | xargs -r shellcheck || failed=1
+# Stories test by `a && b || c`, and hand quoted text to other shells.
+git ls-files '*.bats' | xargs -r shellcheck -S warning || failed=1
 
 [ "$failed" -eq 0 ] || { echo 'lint: see above' >&2; exit 1; }
 echo 'lint: nothing to report'
