@@ -135,7 +135,7 @@ struct cell_call *cell_to(struct cell_call *call, const char *cell, uint64_t ins
 
 	copy->to_cell = cell_arena_strdup(&call->root->arena, cell);
 	copy->to_instance = instance;
-	copy->via = NULL;
+	copy->pool = NULL;
 	return copy;
 }
 

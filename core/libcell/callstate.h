@@ -14,7 +14,8 @@ struct cell_call {
 	uint64_t deadline_ns;  /* on the coarse clock; UINT64_MAX = none */
 	const char *to_cell;   /* cell_to(): overrides references; NULL = no */
 	uint64_t to_instance;
-	struct connection *via; /* a pool's choice; NULL = no */
+	struct cell_pool *pool;  /* of which the member PREFERRED gets it; NULL = no */
+	uint64_t preferred;
 };
 
 /* What a handler's or program's calls share. */
@@ -185,7 +186,11 @@ void targets_free(struct runtime *rt);
 extern const struct core_instance_handlers control_handlers;
 extern const struct ops_handlers ops_handlers;
 
-/* pool.c: an instance of CELL changed its state (enum core_instance_state). */
+/* pool.c */
+/* CALL's preferred member if that still takes calls, else another, preferred from now on. */
+int pool_connect(struct cell_pool *pool, struct cell_call *call, uint64_t deadline_ns,
+		 struct connection **ret_conn);
+/* An instance of CELL changed its state (enum core_instance_state). */
 void pools_event(struct runtime *rt, const char *cell, uint64_t instance, int state);
 
 /* ops.c */

@@ -477,13 +477,8 @@ int call_connect(struct cell_call *call, struct cell_ref *ref, uint64_t deadline
 	struct runtime *rt = call->root->rt;
 	struct target *target;
 
-	if (call->via) {
-		if (call->via->is_broken || call->via->is_going_away)
-			return cell_refuse(call, CELL_UNAVAILABLE, "%s: this instance is gone",
-					   call->via->peer_cell);
-		*ret_conn = call->via;
-		return 0;
-	}
+	if (call->pool)
+		return pool_connect(call->pool, call, deadline_ns, ret_conn);
 	if (call->to_cell)
 		return runtime_connect(rt, call, call->to_cell, call->to_instance, deadline_ns,
 				       ret_conn);

@@ -163,21 +163,24 @@ static size_t choose(struct cell_pool *pool)
 	}
 }
 
-/* MEMBER's connection, made if need be. The pool may change while this waits. */
+static bool takes_calls(const struct connection *conn)
+{
+	return conn && !conn->is_broken && !conn->is_going_away;
+}
+
+/* The I-th member's connection, made if need be. The pool may change while this waits. */
 static int member_connect(struct cell_pool *pool, struct cell_call *call, size_t i,
-			  struct connection **ret_conn)
+			  uint64_t deadline_ns, struct connection **ret_conn)
 {
 	uint64_t instance = pool->members[i].instance;
 	struct connection *conn = pool->members[i].conn;
 	int r;
 
-	if (conn && !conn->is_broken && !conn->is_going_away) {
+	if (takes_calls(conn)) {
 		*ret_conn = conn;
 		return 0;
 	}
-	r = runtime_connect(pool->rt, call, pool->cell, instance,
-			    deadline_min(call->deadline_ns, clock_coarse_ns() +
-					 CELL_CONNECT_TIMEOUT_MS * 1000000ull), ret_conn);
+	r = runtime_connect(pool->rt, call, pool->cell, instance, deadline_ns, ret_conn);
 	for (i = 0; i < pool->n_members; i++) {
 		if (pool->members[i].instance != instance)
 			continue;
@@ -194,27 +197,54 @@ static int member_connect(struct cell_pool *pool, struct cell_call *call, size_t
 	return r;
 }
 
-static struct cell_call *call_via(struct cell_call *call, struct connection *conn)
+/* The member whose turn it is; one that cannot be reached is none any more. */
+static int pool_choose(struct cell_pool *pool, struct cell_call *call, uint64_t deadline_ns,
+		       uint64_t *ret_instance, struct connection **ret_conn)
 {
-	struct cell_call *copy = cell_arena_alloc(&call->root->arena, sizeof *copy);
+	while (pool->n_members) {
+		size_t i = choose(pool);
 
-	if (!copy)
-		return NULL;
-	*copy = *call;
-	copy->via = conn;
-	return copy;
+		*ret_instance = pool->members[i].instance;
+		if (member_connect(pool, call, i, deadline_ns, ret_conn) == 0)
+			return 0;
+		if (call->root->is_cancelled || clock_now_ns() >= deadline_ns)
+			return call->root->error.code;
+	}
+	return cell_refuse(call, CELL_UNAVAILABLE, "%s: no instance is ready", pool->cell);
+}
+
+int pool_connect(struct cell_pool *pool, struct cell_call *call, uint64_t deadline_ns,
+		 struct connection **ret_conn)
+{
+	for (size_t i = 0; i < pool->n_members; i++) {
+		const struct member *member = &pool->members[i];
+
+		if (member->instance == call->preferred && takes_calls(member->conn)) {
+			*ret_conn = member->conn;
+			return 0;
+		}
+	}
+	return pool_choose(pool, call, deadline_ns, &call->preferred, ret_conn);
 }
 
 struct cell_call *cell_pool_next(struct cell_pool *pool, struct cell_call *call)
 {
-	while (pool->n_members) {
-		struct connection *conn;
+	uint64_t connect_by = clock_coarse_ns() + CELL_CONNECT_TIMEOUT_MS * 1000000ull;
+	struct connection *conn;
+	struct cell_call *copy;
+	uint64_t instance;
 
-		if (member_connect(pool, call, choose(pool), &conn) == 0)
-			return call_via(call, conn);
+	if (pool_choose(pool, call, deadline_min(call->deadline_ns, connect_by), &instance, &conn) < 0)
+		return NULL;
+	copy = cell_arena_alloc(&call->root->arena, sizeof *copy);
+	if (!copy) {
+		(void)cell_refuse(call, -ENOMEM, "a call of %s", pool->cell);
+		return NULL;
 	}
-	(void)cell_refuse(call, CELL_UNAVAILABLE, "%s: no instance is ready", pool->cell);
-	return NULL;
+	*copy = *call;
+	copy->pool = pool;
+	copy->preferred = instance;
+	return copy;
 }
 
 int cell_pool_broadcast(struct cell_pool *pool, struct cell_call *call,

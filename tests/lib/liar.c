@@ -296,7 +296,6 @@ void liar_run(const uint8_t *data, size_t size)
 {
 	struct cell_arena_mark mark;
 	struct connection *conn;
-	struct cell_call call;
 	struct asked asked;
 	struct peer peer;
 
@@ -306,10 +305,10 @@ void liar_run(const uint8_t *data, size_t size)
 		start_server();
 	mark = cell_mark(server);
 	conn = connect_peer(&peer, data[0] & LIAR_ON_RING, data[0] & LIAR_IS_SERVER);
-	call = server->root->call;
-	call.via = conn;
 	if (data[0] & LIAR_IS_SERVER) {
-		ask(&asked, &call);
+		if (runtime_set_target(server->root->rt, "trial", conn) < 0)
+			abort();
+		ask(&asked, server);
 		turn_server(1);
 	}
 	if (data[0] & LIAR_SAYS_HELLO) {
@@ -328,10 +327,8 @@ void liar_run(const uint8_t *data, size_t size)
 	turn_server(2);
 	/* Its peer is gone: so must be the connection, its calls and what they held. */
 	connection_break(conn, CELL_CANCELLED, "end of the script");
-	if (data[0] & LIAR_IS_SERVER) {
+	if (data[0] & LIAR_IS_SERVER)
 		collect(&asked);
-		connection_unref(conn); /* what a target holds, otherwise */
-	}
 	connection_unref(conn);
 	for (int i = 0; i < 100 && server->root->rt->n_serving; i++)
 		turn_server(1);
