@@ -176,6 +176,20 @@ uint64_t scene_memory(pid_t pid)
 	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+bool scene_is_alive(pid_t pid)
+{
+	char path[64], line[512] = "", *state;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	state = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+	fclose(file);
+	return state && state[1] && !strchr("ZX", state[2]);
+}
+
 uint64_t scene_cpu_ns(pid_t pid)
 {
 	unsigned long long ns = 0;

@@ -55,5 +55,7 @@ uint64_t scene_memory(pid_t pid);
 uint64_t scene_cpu_ns(pid_t pid);
 /* How often it went to sleep by itself. */
 uint64_t scene_sleeps(pid_t pid);
+/* Whether PID runs: one that nobody has reaped yet does not. */
+bool scene_is_alive(pid_t pid);
 /* Processes of the node: cellcore, and all under it. */
 unsigned scene_processes(const struct scene *scene);

@@ -79,14 +79,22 @@ void test_node_conf(struct test_node *node, const char *more)
 static void node_exec(const struct test_node *node)
 {
 	char program[512], log[128];
+	const char *args[8] = { NULL };
+	size_t n = 0;
 	int fd;
 
 	test_find_program("cellcore", program);
 	snprintf(log, sizeof log, "%s/cellcore.log", node->folder);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	dup2(fd, 2);
-	execl(program, program, "--rundir", node->rundir,
-	      node->is_sandboxed ? NULL : "--no-sandbox", NULL);
+	args[n++] = program;
+	args[n++] = "--rundir";
+	args[n++] = node->rundir;
+	if (!node->is_sandboxed)
+		args[n++] = "--no-sandbox";
+	if (node->is_watched)
+		args[n++] = "--watch";
+	execv(program, (char *const *)(uintptr_t)args);
 	_exit(126);
 }
 

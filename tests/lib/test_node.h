@@ -15,6 +15,7 @@ struct test_node {
 	char cells[96];    /* the folder of manifests */
 	pid_t pid;         /* of cellcore; 0: not running */
 	bool is_sandboxed;
+	bool is_watched;   /* cellcore --watch: PID is its small parent's */
 	struct control_client client;
 };
 
