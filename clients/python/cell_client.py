@@ -13,13 +13,13 @@ class CellError(Exception):
         self.status, self.text = STATUS[code], text
 class Client:
     def __init__(self, cell, rundir=None):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(f"{rundir or os.environ['CELL_RUNDIR']}/cells/{cell}.sock")
-        self.input, self.last_call, self.methods = self.socket.makefile("rb"), 0, {}
+        self.last_call, self.methods, self.socket = 0, {}, socket.socket(socket.AF_UNIX)
+        default = (os.getuid() and os.environ.get("XDG_RUNTIME_DIR") or "/run") + "/cell"
+        self.socket.connect(f"{rundir or os.environ.get('CELL_RUNDIR', default)}/cells/{cell}.sock")
+        self.input = self.socket.makefile("rb")
         self._send(HELLO, 0, struct.pack("<HIIIQQ", 1, 16 << 20, 1024, WINDOW, 0, 0))
-        # The cell says what it serves: field 1 of Schema's answer is a FileDescriptorSet.
         report = wrappers_pb2.BytesValue.FromString(next(self._answers("cell.ops.v1.Ops/Schema", b"", 30)))
-        pool = descriptor_pool.DescriptorPool()
+        pool = descriptor_pool.DescriptorPool()  # filled with what the cell says it serves
         of = getattr(message_factory, "GetMessageClass", None) or message_factory.MessageFactory(pool).GetPrototype
         for file in descriptor_pb2.FileDescriptorSet.FromString(report.value).file:
             pool.AddSerializedFile(file.SerializeToString())
