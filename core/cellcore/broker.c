@@ -682,6 +682,16 @@ static bool retire_is_done(const struct kernel_request *request, const struct ke
 	return true;
 }
 
+/* They waited for a restart that is off now. */
+static void connects_retry(struct kernel *kernel, struct kernel_cell *cell, uint64_t now_ns)
+{
+	struct kernel_request *request;
+
+	list_walk(request, &cell->waiting, struct kernel_request, in_wait)
+		if (request->order == KERNEL_CONNECT)
+			connect_try(kernel, request, cell, now_ns);
+}
+
 static void retire_submit(struct kernel *kernel, struct kernel_request *request, uint64_t now_ns)
 {
 	struct kernel_cell *cell = kernel_cell_find(kernel, request->cell_name);
@@ -704,6 +714,8 @@ static void retire_submit(struct kernel *kernel, struct kernel_request *request,
 		request_end(kernel, request, KERNEL_DONE);
 	else
 		request_wait(kernel, request, &cell->waiting, 0);
+	if (cell)
+		connects_retry(kernel, cell, now_ns);
 }
 
 static void request_begin(struct kernel_request *request)

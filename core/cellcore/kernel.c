@@ -433,10 +433,15 @@ static void instance_verdict(struct kernel *kernel, struct kernel_instance *inst
 	}
 }
 
-/* While stopping: those that CELL used have one user less. */
+static bool cell_is_log(const struct kernel *kernel, const struct kernel_cell *cell)
+{
+	return strcmp(cell->name, kernel->conf->log) == 0;
+}
+
+/* While stopping: those that CELL used have one user less. The log, last of all, counts for none. */
 static void cell_releases_providers(struct kernel *kernel, const struct kernel_cell *cell)
 {
-	if (!cell->manifest)
+	if (!cell->manifest || cell_is_log(kernel, cell))
 		return;
 	for (size_t i = 0; i < cell->manifest->n_uses; i++) {
 		struct kernel_cell *provider = kernel_cell_find(kernel, cell->manifest->uses[i].cell);
@@ -594,7 +599,7 @@ static void stop_cell(struct kernel *kernel, struct kernel_cell *cell, uint64_t 
 /* Everybody uses the log, though no manifest says so. */
 static bool stop_must_wait(const struct kernel *kernel, const struct kernel_cell *cell)
 {
-	return cell->n_users > 0 || strcmp(cell->name, kernel->conf->log) == 0;
+	return cell->n_users > 0 || cell_is_log(kernel, cell);
 }
 
 /*
@@ -614,11 +619,10 @@ static void stop_step(struct kernel *kernel, uint64_t now_ns)
 	list_walk(instance, &kernel->instances, struct kernel_instance, in_all) {
 		if (instance->has_process && instance->was_asked_to_end)
 			return;
-		others |= instance->has_process &&
-			  strcmp(instance->cell->name, kernel->conf->log) != 0;
+		others |= instance->has_process && !cell_is_log(kernel, instance->cell);
 	}
 	for (size_t i = 0; i < kernel->n_cells; i++)
-		if (!others || strcmp(kernel->cells[i]->name, kernel->conf->log) != 0)
+		if (!others || !cell_is_log(kernel, kernel->cells[i]))
 			stop_cell(kernel, kernel->cells[i], now_ns);
 }
 
@@ -629,7 +633,7 @@ static void stop_count_users(struct kernel *kernel)
 	for (size_t i = 0; i < kernel->n_cells; i++) {
 		const struct kernel_cell *cell = kernel->cells[i];
 
-		if (!cell->manifest || kernel_cell_running(cell) == 0)
+		if (!cell->manifest || cell_is_log(kernel, cell) || kernel_cell_running(cell) == 0)
 			continue;
 		for (size_t use = 0; use < cell->manifest->n_uses; use++) {
 			struct kernel_cell *provider =
@@ -673,7 +677,13 @@ static void instance_restart(struct kernel *kernel, struct kernel_instance *inst
 		kernel->lookup(kernel->userdata, cell->name);
 	if (instance->state != KERNEL_BACKOFF)
 		return;
-	if (cell->manifest && !kernel_instance_start(kernel, cell, &instance->supervise, now_ns)) {
+	/* Others may have been started meanwhile, or the manifest allows fewer than before. */
+	if (!cell->manifest || kernel_cell_running(cell) >= cell->manifest->max_instances) {
+		instance_set(kernel, instance, KERNEL_GONE);
+		broker_cell_ended(kernel, instance, now_ns);
+		return;
+	}
+	if (!kernel_instance_start(kernel, cell, &instance->supervise, now_ns)) {
 		instance_deadline(kernel, instance, now_ns + CELL_RESTART_MIN_MS * MS);
 		return;
 	}

@@ -83,7 +83,7 @@ static int launch_argv(struct daemon *daemon, const struct kernel_instance *inst
 {
 	struct cell_arena *arena = &daemon->arena;
 	const char *name = instance->cell->name;
-	const char **argv = cell_arena_calloc(arena, 16, sizeof *argv);
+	const char **argv = cell_arena_calloc(arena, 20, sizeof *argv);
 	size_t n = 0;
 
 	if (!argv)
@@ -91,6 +91,12 @@ static int launch_argv(struct daemon *daemon, const struct kernel_instance *inst
 	argv[n++] = daemon->sandbox_program;
 	argv[n++] = "--node";
 	argv[n++] = daemon->conf.node;
+	argv[n++] = "--cgroup";
+	argv[n++] = daemon->group;
+	if (daemon->cgroups.version != CELL_CGROUP_NONE) {
+		argv[n++] = "--cgroup-root";
+		argv[n++] = daemon->cgroups.path;
+	}
 	argv[n++] = "--instance";
 	argv[n++] = cell_arena_printf(arena, "%" PRIu64, instance->id);
 	argv[n++] = "--state";
@@ -206,7 +212,7 @@ static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *in
 	(void)snprintf(spawn->cell, sizeof spawn->cell, "%s", instance->cell->name);
 	(void)kernel_instance_name(instance, spawn->name);
 	if (daemon->cgroups.version != CELL_CGROUP_NONE)
-		(void)cell_cgroup_init(&spawn->cgroup, &daemon->cgroups, daemon->conf.node,
+		(void)cell_cgroup_init(&spawn->cgroup, &daemon->cgroups, daemon->group,
 				       instance->cell->name, (uint32_t)instance->id, NULL);
 	list_append(&daemon->spawns, &spawn->in_daemon);
 	instance->userdata = spawn;
