@@ -331,7 +331,7 @@ static void watchdog_start(struct daemon *daemon)
 	ev_timer_start(daemon->loop, &daemon->watchdog);
 }
 
-static void daemon_begin(struct daemon *daemon)
+void daemon_init(struct daemon *daemon)
 {
 	list_init(&daemon->processes);
 	list_init(&daemon->dropped);
@@ -434,7 +434,7 @@ int daemon_run(struct daemon *daemon, const char *rundir, const char *statedir, 
 	daemon->loop = ev_loop_new(EVFLAG_NOENV);
 	if (!daemon->loop)
 		return cell_fail(err, -EIO, "no event loop on this system");
-	daemon_begin(daemon);
+	daemon_init(daemon);
 	r = daemon_start(daemon, rundir, statedir, resume_fd, err);
 	if (r == 0) {
 		cell_log(CELL_LOG_INFO, "daemon", resume_fd < 0 ? "started" : "resumed",

@@ -75,6 +75,9 @@ void daemon_settle(struct daemon *daemon);
 int daemon_run(struct daemon *daemon, const char *rundir, const char *statedir, int resume_fd,
 	       struct cell_error *err);
 
+/* Make an empty daemon of one whose loop is set; part of daemon_run(), and for tests. */
+void daemon_init(struct daemon *daemon);
+
 /* Read node.conf (again). On failure everything stays as it was. */
 int daemon_configure(struct daemon *daemon, struct cell_error *err);
 

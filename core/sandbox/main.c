@@ -48,6 +48,7 @@ struct options {
 	const char *program;
 	const char *state;
 	const char *node;
+	const char *cgroup; /* the node's folder of cgroups; NULL: by its name */
 	const char *cgroup_root;
 	const char *user;
 	uint32_t instance;
@@ -72,7 +73,7 @@ static void help(FILE *out)
 {
 	fputs("usage: cell-sandbox [OPTION ...] MANIFEST [-- ARGUMENT ...]\n"
 	      "       cell-sandbox --check [--user NAME]\n"
-	      "       cell-sandbox --cleanup --node NAME\n"
+	      "       cell-sandbox --cleanup {--node | --cgroup} NAME\n"
 	      "\n"
 	      "Run the program of a cell's manifest in its sandbox.\n"
 	      "\n"
@@ -84,7 +85,8 @@ static void help(FILE *out)
 	      "  --state DIR        make DIR the cell's state directory\n"
 	      "  --program FILE     run FILE instead of the manifest's program\n"
 	      "  --instance N       number of the instance (0)\n"
-	      "  --node NAME        name of the node, for the cgroup (" DEFAULT_NODE ")\n"
+	      "  --node NAME        name of the node (" DEFAULT_NODE ")\n"
+	      "  --cgroup NAME      folder of the node's cgroups, below cell (the node's name)\n"
 	      "  --user NAME        run as NAME instead of the manifest's user (root only)\n"
 	      "  --cgroup-root DIR  make cgroups below DIR\n"
 	      "  --keep-fd FD       leave descriptor FD open; may be repeated\n"
@@ -93,7 +95,7 @@ static void help(FILE *out)
 	      "  --print            show the command instead of executing it\n"
 	      "  --check            say whether sandboxes work here\n"
 	      "  --cleanup          remove the cgroup of an instance that has ended; without a\n"
-	      "                     manifest, kill and remove all instances of --node\n"
+	      "                     manifest, kill and remove all instances of the node\n"
 	      "  -h, --help         show this\n"
 	      "  --version          show the version\n"
 	      "\n"
@@ -137,6 +139,7 @@ enum {
 	OPTION_INSTANCE,
 	OPTION_NODE,
 	OPTION_USER,
+	OPTION_CGROUP,
 	OPTION_CGROUP_ROOT,
 	OPTION_KEEP_FD,
 	OPTION_STATUS_FD,
@@ -153,6 +156,7 @@ static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, OPTION_INSTANCE },
 	{ "node", required_argument, NULL, OPTION_NODE },
 	{ "user", required_argument, NULL, OPTION_USER },
+	{ "cgroup", required_argument, NULL, OPTION_CGROUP },
 	{ "cgroup-root", required_argument, NULL, OPTION_CGROUP_ROOT },
 	{ "keep-fd", required_argument, NULL, OPTION_KEEP_FD },
 	{ "status-fd", required_argument, NULL, OPTION_STATUS_FD },
@@ -176,6 +180,7 @@ static int option_take(struct options *options, int option, const char *value,
 	case OPTION_PROGRAM: options->program = value; break;
 	case OPTION_NODE: options->node = value; break;
 	case OPTION_USER: options->user = value; break;
+	case OPTION_CGROUP: options->cgroup = value; break;
 	case OPTION_CGROUP_ROOT: options->cgroup_root = value; break;
 	case OPTION_NO_SANDBOX: options->no_sandbox = true; break;
 	case OPTION_PRINT: options->action = ACTION_PRINT; break;
@@ -215,9 +220,11 @@ static int options_parse(struct options *options, int argc, char **argv,
 		if (r < 0)
 			return r;
 	}
+	if (!options->cgroup)
+		options->cgroup = options->node;
 	if (options->action == ACTION_CHECK && optind == argc)
 		return 0;
-	if (options->action == ACTION_CLEANUP && optind == argc && options->node)
+	if (options->action == ACTION_CLEANUP && optind == argc && options->cgroup)
 		return 0;
 	if (optind == argc)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
@@ -225,6 +232,8 @@ static int options_parse(struct options *options, int argc, char **argv,
 	options->manifest = argv[optind++];
 	if (!options->node)
 		options->node = DEFAULT_NODE;
+	if (!options->cgroup)
+		options->cgroup = options->node;
 	if (optind < argc && strcmp(argv[optind], "--") != 0)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
 				 "'%s': arguments of the cell stand behind --", argv[optind]);
@@ -272,7 +281,7 @@ static int give_up_rights(struct sandbox *sandbox, struct cell_error *err)
 	size_t n;
 	int r;
 
-	r = limits_join(&controllers, sandbox->manifest, options->cgroup_root, options->node,
+	r = limits_join(&controllers, sandbox->manifest, options->cgroup_root, options->cgroup,
 			options->instance, err);
 	if (r == 0 && sandbox->files.state)
 		r = user_gets_folder(&sandbox->user, sandbox->files.state_fd, err);
@@ -520,13 +529,13 @@ static int run(struct sandbox *sandbox, struct cell_error *err)
 	if (options->action == ACTION_CHECK)
 		return check(sandbox, err);
 	if (options->action == ACTION_CLEANUP && !options->manifest)
-		return limits_clear(options->cgroup_root, options->node, err);
+		return limits_clear(options->cgroup_root, options->cgroup, err);
 	r = cell_manifest_read(&sandbox->manifest, options->manifest, err);
 	if (r < 0)
 		return r;
 	cell_log_init(sandbox->manifest->name);
 	if (options->action == ACTION_CLEANUP)
-		return limits_remove(sandbox->manifest, options->cgroup_root, options->node,
+		return limits_remove(sandbox->manifest, options->cgroup_root, options->cgroup,
 				     options->instance, err);
 	r = open_all(sandbox, err);
 	if (r < 0)

@@ -795,6 +795,26 @@ START_TEST(two_cellcores_do_not_share_a_run_directory)
 }
 END_TEST
 
+START_TEST(two_nodes_of_one_name_leave_each_other_alone)
+{
+	struct test_node other;
+	int life;
+
+	test_node_init(&other);
+	test_node_conf(&node, "name = twin\n");
+	test_node_conf(&other, "name = twin\n");
+	test_node_cell(&node, "greeter", "", "");
+	test_node_start(&node);
+	life = connect_to("greeter");
+	/* It clears what an earlier cellcore left, and that is none of the first one's. */
+	test_node_start(&other);
+	ck_assert_str_eq(test_tell(life, "hello"), "hello");
+	test_node_deinit(&other);
+	ck_assert_str_eq(test_tell(life, "hello"), "hello");
+	close(life);
+}
+END_TEST
+
 START_TEST(in_a_sandbox_it_is_the_same)
 {
 	char who[128];
@@ -850,6 +870,7 @@ int main(void)
 	tcase_add_test(tc, an_upgrade_in_place_is_noticed_by_nobody);
 	tcase_add_test(tc, an_upgrade_to_something_else_changes_nothing);
 	tcase_add_test(tc, two_cellcores_do_not_share_a_run_directory);
+	tcase_add_test(tc, two_nodes_of_one_name_leave_each_other_alone);
 	tcase_add_test(tc, in_a_sandbox_it_is_the_same);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
