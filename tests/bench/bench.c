@@ -1,7 +1,7 @@
 #include "bench.h"
 #include "hist.h"
+#include "tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -60,8 +60,10 @@ void bench_result(const char *peer, const char *metric, double value)
 
 /* ---- Processes ------------------------------------------------------------------- */
 
+static int cpus[2]; /* what this process may use when it begins, before it pins itself */
+
 /* The first two CPUs of our mask; the same one twice if there is only one. */
-static void cpus_allowed(int cpus[2])
+static void cpus_read(void)
 {
 	cpu_set_t allowed;
 	int n = 0;
@@ -79,20 +81,18 @@ static void cpus_allowed(int cpus[2])
 static void pin(enum bench_placement placement, pid_t pid, bool is_server)
 {
 	cpu_set_t set;
-	int cpus[2];
 
 	if (placement == BENCH_UNPINNED)
 		return;
-	cpus_allowed(cpus);
 	CPU_ZERO(&set);
 	CPU_SET(cpus[placement == BENCH_TWO_CPUS && is_server], &set);
 	if (sched_setaffinity(pid, sizeof set, &set) < 0)
 		bench_die("sched_setaffinity: %s", strerror(errno));
 }
 
-static void die_with_parent(pid_t parent)
+static void die_with_parent(pid_t parent, int number)
 {
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_PDEATHSIG, number);
 	if (getppid() != parent)
 		_exit(1);
 }
@@ -144,7 +144,7 @@ static void server_start(struct bench_pair *pair)
 	if (pair->server < 0)
 		bench_die("fork: %s", strerror(errno));
 	if (pair->server == 0) {
-		die_with_parent(parent);
+		die_with_parent(parent, SIGKILL);
 		(void)close(ready[0]);
 		(void)signal(SIGCHLD, SIG_DFL);
 		pair->ready_fd = ready[1];
@@ -177,19 +177,6 @@ static bool program_find(const char *name, char *ret_path, size_t size)
 	return false;
 }
 
-static void dir_remove(const char *path)
-{
-	DIR *dir = opendir(path);
-
-	if (!dir)
-		return;
-	for (struct dirent *entry; (entry = readdir(dir));)
-		if (entry->d_name[0] != '.')
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	(void)closedir(dir);
-	(void)rmdir(path);
-}
-
 static void helper_add(struct bench_pair *pair, pid_t pid, bool is_child)
 {
 	if (pair->n_helpers == BENCH_HELPERS_MAX)
@@ -207,14 +194,15 @@ void bench_broker(struct bench_pair *pair, const char *package, const char *cons
 	if (!program_find(argv[0], path, sizeof path)) {
 		printf("missing peer=%s package=%s\n", variant_name, package);
 		(void)fflush(stdout);
-		dir_remove(pair->dir);
+		tree_remove(pair->dir);
 		_exit(0);
 	}
 	pid = fork();
 	if (pid < 0)
 		bench_die("fork: %s", strerror(errno));
 	if (pid == 0) {
-		die_with_parent(parent);
+		/* It may have children and folders of its own, which it must take along. */
+		die_with_parent(parent, SIGTERM);
 		if (keep_fd >= 0)
 			(void)fcntl(keep_fd, F_SETFD, 0);
 		broker_output();
@@ -230,12 +218,12 @@ void bench_account(struct bench_pair *pair, pid_t pid)
 	pin(pair->placement, pid, true);
 }
 
-void bench_await_socket(const char *path)
+void bench_await_listener(const char *path, int type)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	uint64_t give_up = bench_now_ns() + START_LIMIT_NS;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || strlen(path) >= sizeof address.sun_path)
 		bench_die("socket for %s: %s", path, strerror(errno));
@@ -247,6 +235,41 @@ void bench_await_socket(const char *path)
 		(void)nanosleep(&pause, NULL);
 	}
 	(void)close(fd);
+}
+
+void bench_await_socket(const char *path)
+{
+	bench_await_listener(path, SOCK_STREAM);
+}
+
+const char *bench_build_dir(void)
+{
+	static char path[400];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	if (n < 0)
+		bench_die("/proc/self/exe: %s", strerror(errno));
+	path[n] = '\0';
+	for (int up = 0; up < 3; up++)
+		*strrchr(path, '/') = '\0';
+	return path;
+}
+
+void bench_write_file(const char *dir, const char *name, const char *format, ...)
+{
+	char path[512];
+	va_list args;
+	FILE *file;
+	int n = -1;
+
+	(void)snprintf(path, sizeof path, "%s/%s", dir, name);
+	file = fopen(path, "we");
+	va_start(args, format);
+	if (file)
+		n = vfprintf(file, format, args);
+	va_end(args);
+	if (n < 0 || fclose(file) != 0)
+		bench_die("%s: %s", path, strerror(errno));
 }
 
 static void pair_start(struct bench_pair *pair)
@@ -261,6 +284,7 @@ static void pair_start(struct bench_pair *pair)
 	(void)snprintf(broker_log, sizeof broker_log, "%s/broker.log", pair->dir);
 	(void)signal(SIGCHLD, on_child_exit);
 	(void)signal(SIGPIPE, SIG_IGN);
+	cpus_read();
 	if (pair->variant->prepare)
 		pair->variant->prepare(pair);
 	if (pair->variant->serve)
@@ -295,7 +319,7 @@ static void pair_stop(struct bench_pair *pair)
 	for (size_t i = 0; i < pair->n_helpers; i++)
 		if (pair->helpers[i].is_child)
 			child_stop(pair->helpers[i].pid);
-	dir_remove(pair->dir);
+	tree_remove(pair->dir);
 }
 
 /* ---- Measuring ------------------------------------------------------------------- */

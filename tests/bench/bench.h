@@ -95,6 +95,16 @@ void bench_account(struct bench_pair *pair, pid_t pid);
 /* Wait until PATH accepts connections as a Unix stream socket; dies after 5 s. */
 void bench_await_socket(const char *path);
 
+/* The same for a socket of TYPE: SOCK_STREAM, SOCK_SEQPACKET. */
+void bench_await_listener(const char *path, int type);
+
+/* The build folder this program is part of: it is in tests/bench of it. */
+const char *bench_build_dir(void);
+
+/* Write DIR/NAME. */
+__attribute__((format(printf, 3, 4))) void bench_write_file(const char *dir, const char *name,
+							    const char *format, ...);
+
 /* One more line of output: `result peer=… metric=… value=…`. */
 void bench_result(const char *peer, const char *metric, double value);
 

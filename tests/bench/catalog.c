@@ -77,6 +77,11 @@ static const char *const metric_names[METRIC_COUNT] = {
 	[METRIC_CELLS_STARTED] = "cells_started",
 	[METRIC_CELLS_REACHED] = "cells_reached",
 	[METRIC_CELLS_GIB] = "cells_gib",
+	[METRIC_CELL_KERNEL_MIB] = "cell_kernel_mib",
+	[METRIC_CORE_FULL_MIB] = "core_full_mib",
+	[METRIC_CELLS_START_S] = "cells_start_s",
+	[METRIC_CELLS_REACH_S] = "cells_reach_s",
+	[METRIC_CELLS_STOP_S] = "cells_stop_s",
 };
 
 static const char *const stage_names[STAGE_COUNT] = {

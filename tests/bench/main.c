@@ -7,10 +7,9 @@
 #include "report.h"
 #include "result.h"
 #include "round.h"
+#include "tree.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@ struct plan {
 	const char *mode;
 	unsigned n_rounds;
 	struct durations durations;
-	const char *cells; /* how many idle cells the node is measured with */
+	struct idle idle;
 };
 
 static const struct plan plan_quick = {
@@ -35,7 +34,7 @@ static const struct plan plan_quick = {
 		       .blob = 40,
 		       .placed = 40,
 		       .loaded = 100 },
-	.cells = "100",
+	.idle = { .cells = 100, .settle_ms = 2000, .watch_ms = 5000 },
 };
 
 static const struct plan plan_full = {
@@ -47,7 +46,7 @@ static const struct plan plan_full = {
 		       .blob = 500,
 		       .placed = 500,
 		       .loaded = 1000 },
-	.cells = "1000",
+	.idle = { .cells = 1000, .settle_ms = 3000, .watch_ms = 10000 },
 };
 
 /* Do the programs work? Its numbers mean nothing. */
@@ -60,14 +59,13 @@ static const struct plan plan_check = {
 		       .blob = 1,
 		       .placed = 2,
 		       .loaded = 2 },
-	.cells = "3",
+	.idle = { .cells = 3, .settle_ms = 10, .watch_ms = 100 },
 };
 
 struct driver {
 	struct plan plan;
 	const char *programs;
 	const char *only; /* names of peers, between commas; NULL: all */
-	const char *node; /* what to pass to the node's program */
 	bool is_json;
 	struct results *results;
 	char dir[64];
@@ -127,34 +125,13 @@ static void rounds_run(struct driver *driver)
 			stage_run(driver, stage, round);
 	if (is_wanted(driver, PEER_NODE) && !stopped) {
 		progress(driver, STAGE_NODE, driver->plan.n_rounds - 1, "a node");
-		round_node(driver->results, driver->programs, driver->node,
-			   driver->plan.cells);
+		round_node(driver->results, driver->programs, &driver->plan.idle);
 	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
 }
 
 /* ---- The folder of all sockets --------------------------------------------------- */
-
-static void tree_remove(const char *path)
-{
-	DIR *dir = opendir(path);
-
-	if (!dir)
-		return;
-	for (struct dirent *entry; (entry = readdir(dir));) {
-		char below[512];
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-			continue;
-		(void)snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-		tree_remove(below);
-	}
-	(void)closedir(dir);
-	(void)rmdir(path);
-}
 
 static int dir_make(struct driver *driver)
 {
@@ -168,7 +145,7 @@ static int dir_make(struct driver *driver)
 
 static const char help[] =
 	"usage: bench [--quick | --full | --check] [--json] [--rounds=N] [--only=PEER,...]\n"
-	"             [--peers=DIR] [--node=OPTIONS]\n"
+	"             [--peers=DIR]\n"
 	"\n"
 	"Measures calls through Cell and through what Debian packages, side by side, and\n"
 	"prints the tables. Ends by itself; opens only Unix and loopback sockets. Exits 1 if a\n"
@@ -181,7 +158,6 @@ static const char help[] =
 	"  --rounds=N    1 to 32\n"
 	"  --only=LIST   names of peers, as --list prints them\n"
 	"  --peers=DIR   where the programs peer_* are (default: beside this one)\n"
-	"  --node=TEXT   further options for peer_node, between blanks\n"
 	"  --list        name the peers and what each needs\n";
 
 static __attribute__((noreturn)) void list_peers(void)
@@ -230,7 +206,6 @@ static void options_read(struct driver *driver, int argc, char **argv)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "peers", required_argument, NULL, 'p' },
-		{ "node", required_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -246,7 +221,6 @@ static void options_read(struct driver *driver, int argc, char **argv)
 		case 'r': n_rounds = parse_rounds(optarg); break;
 		case 'o': driver->only = optarg; break;
 		case 'p': driver->programs = optarg; break;
-		case 'n': driver->node = optarg; break;
 		case 'h': fputs(help, stdout); exit(0);
 		default: usage();
 		}
@@ -293,7 +267,7 @@ int main(int argc, char **argv)
 {
 	char *slash = strrchr(argv[0], '/');
 	char beside[512] = ".";
-	struct driver driver = { .plan = plan_quick, .programs = beside, .node = "" };
+	struct driver driver = { .plan = plan_quick, .programs = beside };
 	struct sigaction action = { .sa_handler = on_signal };
 	struct run_info info = { 0 };
 	double start = seconds_now();

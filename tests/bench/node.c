@@ -1,36 +1,38 @@
 /*
- * What a running node costs: connecting, the first call to a cell that must be spawned,
- * and cells that do nothing. Prints result lines, as the peers do.
+ * What a running node costs: connecting, the first call to a cell that must be spawned in
+ * its sandbox, and cells that do nothing. Prints result lines, as the peers do.
  *
- * It knows the node only by commands, so that it measures from outside what a user would
- * see, and links nothing of what it measures. In a command `{}` is the number of a cell.
+ * It makes a node of its own, and looks at its processes from outside. The calls are those
+ * of node_calls, which runs as a process of its own and is gone while cells idle.
  */
+#include "node.h"
 #include "bench.h"
 #include "proc.h"
+#include "tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define CELLS_MAX     2000
-#define PROCESSES_MAX (4 * CELLS_MAX) /* a cell and its sandbox */
-#define READY_MS      10000
-#define STOP_MS       10000
-#define COMMAND_MAX   1024
-#define LIMIT_S       600 /* of the whole program */
+#define CELLS_MAX     1024            /* the most instances a manifest may ask for */
+#define PROCESSES_MAX (3 * CELLS_MAX) /* a cell and its sandbox */
+#define STOP_MS       30000
+#define GONE_MS       10000 /* from the end of cellcore to that of all it started */
+#define LIMIT_S       300 /* of the whole program */
 
 struct node {
-	const char *up;    /* stays in the foreground: cellcore */
-	const char *ready; /* succeeds as soon as the node takes orders */
-	const char *start; /* start cell {}, return when it is ready */
-	const char *reach; /* succeeds if cell {} answers a call */
-	const char *calls; /* measures connect_us and spawn_call_ms, prints results */
+	char dir[96];   /* all of it; removed at the end */
+	char name[32];  /* ours alone, as are its control groups */
 	unsigned cells;
 	unsigned settle_ms; /* before cells count as idle */
 	unsigned idle_ms;   /* how long they are watched */
@@ -56,110 +58,166 @@ static void wait_ms(unsigned ms)
 		;
 }
 
-/* ---- Commands -------------------------------------------------------------------- */
+/* ---- Making a node --------------------------------------------------------------- */
 
-static void command_fill(char ret_text[COMMAND_MAX], const char *command, unsigned number)
+static void manifest_write(const struct node *node, const char *cell)
 {
-	size_t used = 0;
+	char file[64];
 
-	for (const char *at = command; *at; at++) {
-		int n = 1;
-
-		if (at[0] == '{' && at[1] == '}') {
-			n = snprintf(ret_text + used, COMMAND_MAX - used, "%u", number);
-			at++;
-		} else {
-			ret_text[used] = *at;
-		}
-		used += (size_t)n;
-		if (used >= COMMAND_MAX - 16)
-			bench_die("command too long: %s", command);
-	}
-	ret_text[used] = '\0';
+	(void)snprintf(file, sizeof file, "%s.cell", cell);
+	bench_write_file(node->dir, file,
+			 "[cell]\nname = %s\nsummary = answers the benchmark\n"
+			 "exec = %s/tests/bench/bench_cell\nmax-instances = %d\n",
+			 cell, bench_build_dir(), CELLS_MAX);
 }
 
-/* Only what measures may write to our stdout: it is for results. */
-static pid_t command_start(const char *command, unsigned number, bool is_measuring)
+/* One client starts and reaches them all: more than an owner may by default. */
+static void conf_write(const struct node *node)
 {
-	char text[COMMAND_MAX];
+	bench_write_file(node->dir, "node.conf",
+			 "[node]\nname = %s\ncells = %s\n"
+			 "[quota owner]\nconnections = 4096\nring-bytes = 1G\n"
+			 "pending = 1024\nactivations = 100000\n",
+			 node->name, node->dir);
+}
+
+static void node_make(struct node *node)
+{
+	const char *tmp = getenv("TMPDIR");
+	char cell[32];
+
+	(void)snprintf(node->dir, sizeof node->dir, "%s/cell-bench-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(node->dir))
+		bench_die("no private folder '%s': %s", node->dir, strerror(errno));
+	(void)snprintf(node->name, sizeof node->name, "bench-%d", (int)getpid());
+	conf_write(node);
+	manifest_write(node, NODE_IDLE_CELL);
+	for (unsigned i = 0; i < NODE_CALL_CELLS; i++) {
+		(void)snprintf(cell, sizeof cell, "spawn-%u", i);
+		manifest_write(node, cell);
+	}
+	(void)setenv("CELL_RUNDIR", node->dir, 1);
+	(void)setenv("CELL_LOG", "err", 1);
+	(void)unsetenv("CELL_WAKE");
+}
+
+/* ---- Processes ------------------------------------------------------------------- */
+
+/*
+ * Start PROGRAM of the build. What cellcore says goes to our stderr: only what measures may
+ * write to stdout, which is for results.
+ */
+static pid_t program_start(const char *program, const char *const arguments[], bool is_core)
+{
+	char path[512];
+	pid_t parent = getpid();
 	pid_t pid;
 
-	command_fill(text, command, number);
+	(void)snprintf(path, sizeof path, "%s/%s", bench_build_dir(), program);
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid < 0)
 		bench_die("fork: %s", strerror(errno));
 	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!is_measuring)
+		/* cellcore takes its cells along when it is asked to end. */
+		(void)prctl(PR_SET_PDEATHSIG, is_core ? SIGTERM : SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		if (is_core)
 			(void)dup2(STDERR_FILENO, STDOUT_FILENO);
-		(void)execl("/bin/sh", "sh", "-c", text, (char *)NULL);
-		_exit(127);
+		(void)execv(path, (char *const *)(uintptr_t)arguments);
+		bench_die("starting %s: %s", path, strerror(errno));
 	}
 	return pid;
 }
 
-static bool pid_succeeds(pid_t pid)
+static bool calls_run(const char *what, const char *number)
 {
+	const char *arguments[] = { "node_calls", what, number, NULL };
+	pid_t pid = program_start("tests/bench/node_calls", arguments, false);
 	int status;
 
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-	       WEXITSTATUS(status) == 0;
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool command_succeeds(const char *command, unsigned number)
+static void core_start(struct node *node)
 {
-	return pid_succeeds(command_start(command, number, false));
+	const char *arguments[] = { "cellcore", "--rundir", node->dir, NULL };
+	char path[128];
+
+	node->core = program_start("bin/cellcore", arguments, true);
+	(void)snprintf(path, sizeof path, "%s/core.sock", node->dir);
+	bench_await_listener(path, SOCK_SEQPACKET);
 }
 
-/* ---- The node -------------------------------------------------------------------- */
-
-static bool core_is_gone(const struct node *node)
-{
-	return waitpid(node->core, NULL, WNOHANG) == node->core;
-}
-
-static void node_start(struct node *node)
-{
-	uint64_t give_up = bench_now_ns() + READY_MS * UINT64_C(1000000);
-	char exec[COMMAND_MAX];
-
-	/* `exec`, so that the process that we watch is the node and not a shell. */
-	(void)snprintf(exec, sizeof exec, "exec %s", node->up);
-	node->core = command_start(exec, 0, false);
-	while (node->ready && !command_succeeds(node->ready, 0)) {
-		if (core_is_gone(node))
-			bench_die("'%s' ended before it was ready", node->up);
-		if (bench_now_ns() > give_up)
-			bench_die("'%s' is not ready after %d ms", node->up, READY_MS);
-		wait_ms(10);
-	}
-}
-
-static void core_stop(struct node *node)
+static bool core_stops(const struct node *node)
 {
 	(void)kill(node->core, SIGTERM);
 	for (unsigned ms = 0; ms < STOP_MS; ms += 10) {
-		if (core_is_gone(node))
-			return;
+		if (waitpid(node->core, NULL, WNOHANG) == node->core)
+			return true;
 		wait_ms(10);
 	}
 	(void)kill(node->core, SIGKILL);
 	(void)waitpid(node->core, NULL, 0);
+	return false;
 }
 
-/* A node takes its cells with it. Where it does not, nothing of ours stays behind. */
-static void node_stop(struct node *node)
+/* Control groups of the node that are still there; they are removed. */
+static size_t groups_remove(const struct node *node)
+{
+	char pattern[128];
+	glob_t found;
+	size_t n = 0;
+
+	(void)snprintf(pattern, sizeof pattern, "/sys/fs/cgroup/{cell,*/cell}/%s", node->name);
+	if (glob(pattern, GLOB_BRACE, NULL, &found) == 0) {
+		n = found.gl_pathc;
+		for (size_t i = 0; i < n; i++)
+			tree_remove(found.gl_pathv[i]);
+		globfree(&found);
+	}
+	return n;
+}
+
+/* What was killed is there a little longer: those of the N that are still there then. */
+static size_t processes_await(size_t n)
+{
+	size_t left = n;
+
+	for (unsigned ms = 0; left > 0 && ms < GONE_MS; ms += 10) {
+		while (left > 0 && kill(processes[left - 1], 0) < 0)
+			left--;
+		if (left > 0)
+			wait_ms(10);
+	}
+	for (size_t i = 0; i < left; i++)
+		(void)kill(processes[i], SIGKILL);
+	return left;
+}
+
+/* A node takes its cells with it. Where it does not, nothing of ours stays, and we say so. */
+static bool node_stop(const struct node *node)
 {
 	size_t n = proc_tree(node->core, processes, PROCESSES_MAX);
-	unsigned left = 0;
+	uint64_t began = bench_now_ns();
+	bool has_stopped = core_stops(node);
+	size_t n_groups;
+	size_t left;
 
-	core_stop(node);
-	for (size_t i = 0; i < n; i++)
-		left += kill(processes[i], SIGKILL) == 0;
-	if (left > 0)
-		fprintf(stderr, "level=warn event=stop processes_left=%u of=%zu\n", left, n);
+	bench_result("node", "cells_stop_s", (double)(bench_now_ns() - began) / 1e9);
+	left = processes_await(n);
+	n_groups = groups_remove(node);
+	tree_remove(node->dir);
+	if (has_stopped && left == 0 && n_groups == 0)
+		return true;
+	fprintf(stderr,
+		"level=err event=stop ended=%d processes_left=%zu of=%zu groups_left=%zu\n",
+		(int)has_stopped, left, n, n_groups);
+	return false;
 }
+
+/* ---- Idle cells ------------------------------------------------------------------ */
 
 static struct footprint node_footprint(const struct node *node)
 {
@@ -176,8 +234,6 @@ static struct footprint node_footprint(const struct node *node)
 	return footprint;
 }
 
-/* ---- Idle cells ------------------------------------------------------------------ */
-
 static double mib(uint64_t bytes)
 {
 	return (double)bytes / (1 << 20);
@@ -192,62 +248,62 @@ static double mib_grown(const struct footprint *before, const struct footprint *
 	return grown > 0 ? grown : 0;
 }
 
-static void idle_measure(struct node *node)
+/* Per cell, and so that 1,000 of them are what 1,000 would take where fewer were started. */
+static void footprint_report(const struct node *node, const struct footprint *empty,
+			     const struct footprint *full)
+{
+	double cells_mib = mib_grown(empty, full);
+
+	bench_result("node", "cell_mib", cells_mib / node->cells);
+	bench_result("node", "cell_kernel_mib",
+		     (mib(full->kernel_bytes) - mib(empty->kernel_bytes)) / node->cells);
+	bench_result("node", "core_full_mib", mib(full->core_bytes));
+	bench_result("node", "cells_gib",
+		     (cells_mib / node->cells * 1000 + mib(full->core_bytes)) / 1024);
+}
+
+static bool idle_measure(const struct node *node)
 {
 	struct footprint empty = node_footprint(node);
 	struct footprint full;
 	struct footprint later;
-	unsigned started = 0;
-	unsigned reached = 0;
-	double cells_mib;
+	char number[16];
 
-	while (started < node->cells && command_succeeds(node->start, started))
-		started++;
-	bench_result("node", "cells_started", started);
-	if (started < node->cells)
-		fprintf(stderr, "level=warn event=start cell=%u of=%u\n", started,
-			node->cells);
-	if (started == 0)
-		return;
-
+	bench_result("node", "core_mib", mib(empty.core_bytes));
+	(void)snprintf(number, sizeof number, "%u", node->cells);
+	if (!calls_run("start", number))
+		return false;
 	wait_ms(node->settle_ms);
 	full = node_footprint(node);
 	wait_ms(node->idle_ms);
 	later = node_footprint(node);
-	if (later.n_processes != full.n_processes)
-		bench_die("%zu processes became %zu while idle", full.n_processes,
-			  later.n_processes);
-	cells_mib = mib_grown(&empty, &full);
+	if (full.n_processes < node->cells || later.n_processes != full.n_processes) {
+		fprintf(stderr, "level=err event=idle cells=%u processes=%zu later=%zu\n",
+			node->cells, full.n_processes, later.n_processes);
+		return false;
+	}
 	bench_result("node", "idle_wakeups",
-		     (double)(later.wakeups - full.wakeups) / started);
-	bench_result("node", "cell_mib", cells_mib / started);
-	bench_result("node", "cells_gib",
-		     (cells_mib / started * 1000 + mib(full.core_bytes)) / 1024);
-
-	for (unsigned i = 0; node->reach && i < started; i++)
-		reached += command_succeeds(node->reach, i);
-	if (node->reach)
-		bench_result("node", "cells_reached", reached);
+		     (double)(later.wakeups - full.wakeups) / node->cells);
+	footprint_report(node, &empty, &full);
+	return calls_run("reach", NULL);
 }
 
 /* ---- Options --------------------------------------------------------------------- */
 
 static __attribute__((noreturn)) void usage(void)
 {
-	fputs("usage: node --up=COMMAND [--ready=COMMAND] [--calls=COMMAND]\n"
-	      "            [--start=COMMAND] [--reach=COMMAND] [--cells=N]\n"
-	      "            [--settle-ms=N] [--idle-ms=N]\n"
-	      "Without --up nothing is measured.\n",
-	      stderr);
+	fprintf(stderr,
+		"usage: node [--cells=N] [--settle-ms=N] [--idle-ms=N]\n"
+		"At most %d cells.\n", CELLS_MAX);
 	exit(2);
 }
 
-static unsigned parse_number(const char *text, unsigned max)
+static unsigned parse_number(const char *text, unsigned min, unsigned max)
 {
 	char *end;
 	unsigned long number = strtoul(text, &end, 10);
 
-	if (end == text || *end || number > max)
+	if (*text < '0' || *text > '9' || *end || number < min || number > max)
 		usage();
 	return (unsigned)number;
 }
@@ -255,28 +311,18 @@ static unsigned parse_number(const char *text, unsigned max)
 static struct node options_read(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "up", required_argument, NULL, 'u' },
-		{ "ready", required_argument, NULL, 'r' },
-		{ "start", required_argument, NULL, 's' },
-		{ "reach", required_argument, NULL, 'e' },
-		{ "calls", required_argument, NULL, 'c' },
 		{ "cells", required_argument, NULL, 'n' },
 		{ "settle-ms", required_argument, NULL, 't' },
 		{ "idle-ms", required_argument, NULL, 'i' },
 		{ 0 },
 	};
-	struct node node = { .cells = 100, .settle_ms = 2000, .idle_ms = 3000 };
+	struct node node = { .cells = 100, .settle_ms = 2000, .idle_ms = 5000 };
 
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (option) {
-		case 'u': node.up = optarg; break;
-		case 'r': node.ready = optarg; break;
-		case 's': node.start = optarg; break;
-		case 'e': node.reach = optarg; break;
-		case 'c': node.calls = optarg; break;
-		case 'n': node.cells = parse_number(optarg, CELLS_MAX); break;
-		case 't': node.settle_ms = parse_number(optarg, 60000); break;
-		case 'i': node.idle_ms = parse_number(optarg, 60000); break;
+		case 'n': node.cells = parse_number(optarg, 1, CELLS_MAX); break;
+		case 't': node.settle_ms = parse_number(optarg, 0, 60000); break;
+		case 'i': node.idle_ms = parse_number(optarg, 0, 60000); break;
 		default: usage();
 		}
 	}
@@ -288,16 +334,13 @@ static struct node options_read(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct node node = options_read(argc, argv);
+	bool is_good;
 
-	if (!node.up)
-		return 0;
 	(void)alarm(LIMIT_S);
-	node_start(&node);
-	bench_result("node", "core_mib", mib(proc_memory_bytes(node.core)));
-	if (node.calls && !pid_succeeds(command_start(node.calls, 0, true)))
-		fprintf(stderr, "level=warn event=calls command=\"%s\" failed\n", node.calls);
-	if (node.start)
-		idle_measure(&node);
-	node_stop(&node);
-	return 0;
+	node_make(&node);
+	core_start(&node);
+	is_good = calls_run("calls", NULL);
+	is_good = idle_measure(&node) && is_good;
+	is_good = node_stop(&node) && is_good;
+	return !is_good;
 }

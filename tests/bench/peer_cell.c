@@ -8,7 +8,6 @@
 #include <bench.cell.h>
 #include <cell/cell.h>
 #include <core.cell.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,48 +23,26 @@ static void must(int err, const char *what)
 		bench_die("%s: %s", what, cell_error(call)->text);
 }
 
-static void write_file(const char *dir, const char *name, const char *text)
-{
-	char path[512];
-	FILE *file;
-
-	(void)snprintf(path, sizeof path, "%s/%s", dir, name);
-	file = fopen(path, "we");
-	if (!file || fputs(text, file) < 0 || fclose(file) != 0)
-		bench_die("%s: %s", path, strerror(errno));
-}
-
-/* Where the tree's programs are: this one is in tests/bench of the same build. */
-static void find_build(char *out, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", out, size - 1);
-
-	if (n < 0)
-		bench_die("/proc/self/exe: %s", strerror(errno));
-	out[n] = '\0';
-	for (int up = 0; up < 3; up++)
-		*strrchr(out, '/') = '\0';
-}
-
 static void cell_prepare(struct bench_pair *pair)
 {
 	static const char *const modes[] = { "adaptive", "sleep", "spin" };
-	char build[400], text[512], program[512];
+	const char *build = bench_build_dir();
 	const char *argv[] = { "cellcore", "--rundir", pair->dir, NULL };
+	char path[4096];
 
-	find_build(build, sizeof build);
-	(void)snprintf(text, sizeof text, "%s/bin:%s", build, getenv("PATH"));
-	(void)setenv("PATH", text, 1);
+	(void)snprintf(path, sizeof path, "%s/bin:%s", build, getenv("PATH"));
+	(void)setenv("PATH", path, 1);
 	(void)setenv("CELL_WAKE", modes[pair->variant->mode], 1);
 	(void)setenv("CELL_RUNDIR", pair->dir, 1);
 	(void)setenv("CELL_LOG", "err", 1);
 	(void)chmod(pair->dir, 0700);
-	(void)snprintf(text, sizeof text, "[node]\nname = bench\ncells = %s\n", pair->dir);
-	write_file(pair->dir, "node.conf", text);
-	(void)snprintf(program, sizeof program,
-		       "[cell]\nname = bench\nsummary = answers the benchmark\n"
-		       "exec = %s/tests/bench/bench_cell\n[limits]\npayload = 1G\n", build);
-	write_file(pair->dir, "bench.cell", program);
+	/* Pairs that run at once share no control groups. */
+	bench_write_file(pair->dir, "node.conf", "[node]\nname = bench-%d\ncells = %s\n",
+			 (int)getpid(), pair->dir);
+	bench_write_file(pair->dir, "bench.cell",
+			 "[cell]\nname = bench\nsummary = answers the benchmark\n"
+			 "exec = %s/tests/bench/bench_cell\n[limits]\npayload = 1G\n",
+			 build);
 	bench_broker(pair, "cell", argv, -1);
 }
 

@@ -17,8 +17,7 @@
 #define LOAD_MAX       64
 #define LOAD_LIMIT_S   120 /* a busy loop ends by itself after this */
 #define ARGUMENT_MAX   32
-#define NODE_WORDS_MAX 32
-#define NODE_LIMIT_S   660 /* its own alarm() is earlier */
+#define NODE_LIMIT_S   330 /* its own alarm() is earlier */
 
 struct run {
 	pid_t pid;
@@ -196,53 +195,23 @@ void round_run(struct results *results, const char *programs, enum peer_id peer,
 		forget(results, peer, stage, round);
 }
 
-/* Split OPTIONS in place at blanks outside single quotes; how many words. */
-static size_t words_split(char *options, const char *words[], size_t max)
+void round_node(struct results *results, const char *programs, const struct idle *idle)
 {
-	bool is_quoted = false;
-	bool is_inside = false;
-	char *to = options;
-	size_t n = 0;
-
-	for (const char *at = options; *at; at++) {
-		if (*at == ' ' && !is_quoted) {
-			if (is_inside)
-				*to++ = '\0';
-			is_inside = false;
-			continue;
-		}
-		if (!is_inside && n == max)
-			break;
-		if (!is_inside)
-			words[n++] = to;
-		is_inside = true;
-		if (*at == '\'')
-			is_quoted = !is_quoted;
-		else
-			*to++ = *at;
-	}
-	*to = '\0';
-	return n;
-}
-
-void round_node(struct results *results, const char *programs, const char *options,
-		const char *cells)
-{
-	const char *argv[NODE_WORDS_MAX + 3];
-	char cells_option[ARGUMENT_MAX];
-	char words[4096];
+	char text[3][ARGUMENT_MAX];
+	const char *argv[] = { NULL, text[0], text[1], text[2], NULL };
 	char program[512];
 	struct timespec end;
 	struct run run;
-	size_t n;
 
 	(void)snprintf(program, sizeof program, "%s/node", programs);
-	(void)snprintf(cells_option, sizeof cells_option, "--cells=%s", cells);
-	(void)snprintf(words, sizeof words, "%s", options);
 	argv[0] = program;
-	argv[1] = cells_option;
-	n = words_split(words, argv + 2, NODE_WORDS_MAX);
-	argv[2 + n] = NULL;
+	if (access(program, X_OK) < 0) {
+		peer_is_missing(results, PEER_NODE);
+		return;
+	}
+	(void)snprintf(text[0], ARGUMENT_MAX, "--cells=%u", idle->cells);
+	(void)snprintf(text[1], ARGUMENT_MAX, "--settle-ms=%u", idle->settle_ms);
+	(void)snprintf(text[2], ARGUMENT_MAX, "--idle-ms=%u", idle->watch_ms);
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += NODE_LIMIT_S;
 	if (!run_start(&run, program, argv) ||

@@ -23,12 +23,15 @@ struct durations {
 void round_run(struct results *results, const char *programs, enum peer_id peer,
 	       enum stage stage, unsigned round, const struct durations *durations);
 
-/*
- * Run the program `node` from the folder PROGRAMS with CELLS idle cells and the further
- * OPTIONS, one a word or in single quotes; its results are those of the last round.
- */
-void round_node(struct results *results, const char *programs, const char *options,
-		const char *cells);
+/* How many cells of a node do nothing, how long before they count as idle, and are watched. */
+struct idle {
+	unsigned cells;
+	unsigned settle_ms;
+	unsigned watch_ms;
+};
+
+/* Run the program `node` from the folder PROGRAMS; its results are those of the last round. */
+void round_node(struct results *results, const char *programs, const struct idle *idle);
 
 /* A busy loop for every CPU we may use, until round_load_stop(). */
 void round_load_start(void);

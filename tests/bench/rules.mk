@@ -32,9 +32,12 @@ BENCH_LIBS_nng := -lnng -pthread
 BENCH_LIBS_capnp := $(call pkg_libs,capnp-rpc)
 BENCH_LIBS_grpc := $(call pkg_libs,grpc++ protobuf)
 
-BENCH_DRIVER := main catalog result machine report target round
+BENCH_DRIVER := main catalog result machine report target round tree
 BENCH_PEERS := $(patsubst %,$(BENCH_OUT)/peer_%,$(BENCH_C) $(BENCH_CC))
-BENCH_PROGRAMS := $(BENCH_PEERS) $(BENCH_OUT)/bench_cell $(BENCH_OUT)/bench $(BENCH_OUT)/node
+BENCH_CELLS := $(BENCH_OUT)/bench_cell $(BENCH_OUT)/node_calls
+# The node that is measured is the one of this build.
+BENCH_NODE := $(O)/bin/cellcore $(O)/bin/cell-sandbox
+BENCH_PROGRAMS := $(BENCH_PEERS) $(BENCH_CELLS) $(BENCH_OUT)/bench $(BENCH_OUT)/node $(BENCH_NODE)
 
 # ---- Generated ------------------------------------------------------------------------
 
@@ -84,7 +87,8 @@ $(BENCH_OBJ)/gen/%.o: $(BENCH_GEN)/%.c++
 	$(call say,CXX,$<) $(CXX) $(BENCH_CPPFLAGS) $(BENCH_CXXFLAGS) -c -o $@ $<
 
 BENCH_CELL := $(BENCH_OBJ)/gen/bench.cell.o $(LIBCELL)
-$(BENCH_OBJ)/peer_cell.o $(BENCH_OBJ)/bench_cell.o: | $(BENCH_GEN)/bench.cell.h
+$(patsubst %,$(BENCH_OBJ)/%.o,peer_cell bench_cell node_calls): | $(BENCH_GEN)/bench.cell.h \
+	$(GENERATED_HEADERS)
 BENCH_CODEC := $(BENCH_OBJ)/codec.o $(BENCH_OBJ)/gen/bench.pb-c.o
 $(BENCH_OBJ)/codec.o: | $(BENCH_GEN)/bench.pb-c.h
 $(BENCH_OBJ)/peer_capnp.o: | $(BENCH_GEN)/bench.capnp.h
@@ -97,7 +101,7 @@ $(BENCH_OBJ)/gen/bench_stream.pb.o $(BENCH_OBJ)/gen/bench_stream.grpc.pb.o: | $(
 
 # ---- Programs -------------------------------------------------------------------------
 
-BENCH_HARNESS := $(BENCH_OBJ)/bench.o $(BENCH_OBJ)/hist.o
+BENCH_HARNESS := $(patsubst %,$(BENCH_OBJ)/%.o,bench hist tree)
 BENCH_OBJECTS_cell := $(BENCH_CELL)
 BENCH_LIBS_cell := $(BASE_LIBS)
 BENCH_OBJECTS_floor := $(BENCH_OBJ)/link.o
@@ -130,7 +134,7 @@ $(BENCH_OUT)/node: $(BENCH_OBJ)/node.o $(BENCH_OBJ)/proc.o $(BENCH_HARNESS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(CELL_CFLAGS) $(CFLAGS) $(CELL_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BENCH_OUT)/bench_cell: $(BENCH_OBJ)/bench_cell.o $(BENCH_HARNESS) $(BENCH_CELL)
+$(BENCH_CELLS): $(BENCH_OUT)/%: $(BENCH_OBJ)/%.o $(BENCH_HARNESS) $(BENCH_CELL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(CELL_CFLAGS) $(CFLAGS) $(CELL_LDFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LIBS) $(LDLIBS)
 
