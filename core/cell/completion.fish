@@ -1,12 +1,19 @@
-# Completion of `cell` for fish. `cell --complete WORD...` knows the verbs, their options and
-# the names of running cells; where it offers nothing, file names are completed.
+# Completion of `cell` for fish. What there is comes from the commands' own tables, and
+# from the node: `cell --complete WORD...` prints a candidate a line, with a tab and what
+# it is behind it, or :files, or :folders.
 
-function __cell_offers
-    set -l words (commandline -opc)
-    set -l now (commandline -ct)
-    set -l pattern '^'(string escape --style=regex -- $now)
-    $words[1] --complete $words[2..-1] "$now" 2>/dev/null | string match -r -- "$pattern.*"
-    or __fish_complete_path "$now"
+function __cell_complete
+    set -l current (commandline -ct)
+    for line in (cell --complete (commandline -opc)[2..-1] "$current" 2>/dev/null </dev/null)
+        switch $line
+            case ':files'
+                __fish_complete_path "$current"
+            case ':folders'
+                __fish_complete_directories "$current"
+            case '*'
+                echo $line
+        end
+    end
 end
 
-complete -c cell -f -a '(__cell_offers)'
+complete -c cell -f -a '(__cell_complete)'

@@ -83,10 +83,17 @@ int dispatch_complete(char **words, size_t n)
 	size_t i = 0;
 	char *path;
 
-	while (i + 1 < n && words[i][0] == '-')
-		i += strcmp(words[i], "--rundir") == 0 || strcmp(words[i], "--color") == 0
-			     ? 2
-			     : 1;
+	/* Options before the verb, two of which have a value. */
+	while (i + 1 < n && words[i][0] == '-') {
+		bool is_rundir = strcmp(words[i], "--rundir") == 0;
+		bool has_value = is_rundir || strcmp(words[i], "--color") == 0;
+
+		if (has_value && i + 2 == n) {
+			fputs(is_rundir ? ":folders\n" : "auto\nalways\nnever\n", stdout);
+			return 0;
+		}
+		i += has_value ? 2 : 1;
+	}
 	if (i + 1 >= n || strcmp(words[i], "help") == 0) {
 		if (n && words[n - 1][0] == '-')
 			fputs("--json\n--rundir\n--color\n--quiet\n--verbose\n--help\n--version\n",

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define PREFIX "cell-"
+/* Of a line about a verb. */
+#define SUMMARY_MAX 160
 
 /* Programs of that name that are no verbs. */
 static const char *const others[] = { "sandbox", NULL };
@@ -140,25 +142,49 @@ char *verb_page(const char *name)
 	return path;
 }
 
-/* What stands on the page's .Nd line; "" if there is no such line. */
-static char *page_summary(const char *name)
+/* What stands on the page's .Nd line in SUMMARY, or in TARGET the page that it sources. */
+static void page_read(const char *path, char summary[static SUMMARY_MAX],
+		      char target[static NAME_MAX + 1])
 {
-	char *path = verb_page(name), *line = NULL, *summary = NULL;
-	FILE *file = path ? fopen(path, "re") : NULL;
-	size_t size = 0;
-	ssize_t n;
+	FILE *file = fopen(path, "re");
+	char line[SUMMARY_MAX + 16];
 
-	while (file && !summary && (n = getline(&line, &size, file)) > 0) {
-		if (strncmp(line, ".Nd ", 4) != 0)
-			continue;
-		line[n - 1] = '\0';
-		summary = strdup(line + 4);
+	while (file && !*summary && !*target && fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, ".Nd ", 4) == 0)
+			(void)snprintf(summary, SUMMARY_MAX, "%.*s", SUMMARY_MAX - 1,
+				       line + 4);
+		else if (strncmp(line, ".so ", 4) == 0 && strrchr(line, '.') > line + 4)
+			(void)snprintf(target, NAME_MAX + 1, "%s",
+				       strrchr(line, '/') ? strrchr(line, '/') + 1
+							  : line + 4);
 	}
 	if (file)
 		(void)fclose(file);
-	free(line);
+}
+
+static char *page_summary(const char *name)
+{
+	char *path = verb_page(name), summary[SUMMARY_MAX] = "", target[NAME_MAX + 1] = "";
+
+	if (path)
+		page_read(path, summary, target);
 	free(path);
-	return summary ? summary : strdup("");
+	/* "cell-greeter.8": the section is part of where it is, not of its name. */
+	if (*target) {
+		char *dot = strrchr(target, '.'), other[NAME_MAX + 1] = "";
+		char way[32];
+
+		*dot = '\0';
+		(void)snprintf(way, sizeof way, "../share/man/man%d", atoi(dot + 1));
+		path = page_at(way, target, atoi(dot + 1));
+		if (!path)
+			path = page_at("../../man", target, atoi(dot + 1));
+		if (path)
+			page_read(path, summary, other);
+		free(path);
+	}
+	return strdup(summary);
 }
 
 /* ---- all verbs ----------------------------------------------------------------------------
