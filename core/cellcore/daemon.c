@@ -273,6 +273,7 @@ static int listener_open(struct daemon *daemon, struct cell_error *err)
 	char path[RUNDIR_PATH_MAX];
 
 	daemon->listener = listener_inherited();
+	daemon->listener_is_systemd = daemon->listener >= 0;
 	if (daemon->listener >= 0)
 		return 0;
 	if (!rundir_path(&daemon->rundir, path, "core.sock"))
@@ -422,7 +423,7 @@ static void daemon_end(struct daemon *daemon)
 	}
 	auth_key_wipe(daemon->key);
 	cell_arena_deinit(&daemon->arena);
-	rundir_close(&daemon->rundir);
+	rundir_close(&daemon->rundir, daemon->listener_is_systemd);
 }
 
 int daemon_run(struct daemon *daemon, const char *rundir, const char *statedir, int resume_fd,

@@ -37,6 +37,7 @@ struct daemon {
 	uint32_t uid_unmapped;      /* what the kernel says of users it cannot name to us */
 
 	int listener;               /* core.sock */
+	bool listener_is_systemd;   /* it made it, and keeps it */
 	ev_io on_client;
 	struct list processes;      /* of struct process */
 	struct list dropped;        /* of struct process: freed when the turn is over */

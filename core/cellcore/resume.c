@@ -155,6 +155,7 @@ static void table_head(struct table *table)
 	FIELD(table, daemon->generation);
 	daemon->generation += !table->is_writing;
 	field_fd(table, &daemon->listener);
+	FIELD(table, daemon->listener_is_systemd);
 	field_fd(table, &daemon->rundir.lock);
 	FIELD(table, daemon->cgroups.version);
 	FIELD(table, daemon->cgroups.controllers);

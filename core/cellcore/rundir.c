@@ -184,17 +184,17 @@ void rundir_clear(const struct rundir *rundir)
 			(void)unlinkat(dirfd(dir), entry->d_name, 0);
 	}
 	(void)closedir(dir);
-	if (rundir_path(rundir, path, "core.sock"))
-		(void)unlink(path);
 }
 
-void rundir_close(struct rundir *rundir)
+void rundir_close(struct rundir *rundir, bool keep_socket)
 {
 	char path[RUNDIR_PATH_MAX];
 
 	if (rundir->lock < 0)
 		return;
 	rundir_clear(rundir);
+	if (!keep_socket && rundir_path(rundir, path, "core.sock"))
+		(void)unlink(path);
 	/* Gone before the lock is: whoever makes a new one has a file of its own. */
 	if (rundir_path(rundir, path, "cellcore.pid"))
 		(void)unlink(path);

@@ -26,11 +26,11 @@ int rundir_open(struct rundir *rundir, const char *path, const char *state, bool
 /* Put our pid into the pid file. 0 or -errno. */
 int rundir_write_pid(const struct rundir *rundir);
 
-/* Remove the sockets that an earlier cellcore left. */
+/* Remove the sockets of cells that an earlier cellcore left. */
 void rundir_clear(const struct rundir *rundir);
 
-/* Remove sockets and the pid file, and give up the lock. */
-void rundir_close(struct rundir *rundir);
+/* Remove sockets (core.sock too, unless KEEP_SOCKET) and the pid file, and give up the lock. */
+void rundir_close(struct rundir *rundir, bool keep_socket);
 
 /* "RUNDIR/name" in OUT. False if it does not fit. */
 bool rundir_path(const struct rundir *rundir, char out[static RUNDIR_PATH_MAX],
