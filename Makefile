@@ -242,6 +242,7 @@ INSTALLED := \
 	$(foreach f,$(LIBRARIES),644:$(f):lib/$(notdir $(f))) \
 	$(foreach f,$(LIBRARIES:%.so=%.so.$(ABI)),$(if $(filter %.$(ABI),$(f)),755:$(f):lib/$(notdir $(f)))) \
 	$(foreach f,$(INCLUDES),644:$(f):$(f:core/%=%)) \
+	$(foreach p,$(LIBCELL_PROTOS),644:$(O)/gen/$(p).cell.h:include/cell/proto/$(p).cell.h) \
 	$(foreach f,$(wildcard proto/*.proto clients/*/*.c clients/*/*.py),644:$(f):share/cell/$(f)) \
 	$(foreach f,$(MAN_PAGES) $(MAN_LINKS),644:$(f):share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f))) \
 	644:core/cell/completion.bash:share/bash-completion/completions/cell \
@@ -263,10 +264,19 @@ install: all $(CONFIGURED:%=$(O)/%) $(MAN_LINKS)
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
 	@echo "installed below $(DESTDIR)$(PREFIX)"
 
+# Folders go when they are empty; those that /usr/local has anyway only from elsewhere.
+uninstall: KEPT := $(if $(DESTDIR)$(filter-out /usr /usr/local,$(PREFIX)),,bin include lib share share/man)
 uninstall:
 	@for f in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$${f##*:}"; done
-	@cd "$(DESTDIR)$(PREFIX)" 2>/dev/null && find lib/cell share/cell include/cell -depth -type d \
-		-empty -delete 2>/dev/null || true
+	@cd "$(DESTDIR)$(PREFIX)" 2>/dev/null || exit 0; \
+	for d in $(sort $(foreach f,$(INSTALLED),$(dir $(lastword $(subst :, ,$(f)))))); do \
+		d=$${d%/}; \
+		while [ "$$d" != . ]; do \
+			case " $(KEPT) " in *" $$d "*) break ;; esac; \
+			rmdir "$$d" 2>/dev/null || break; \
+			d=$$(dirname "$$d"); \
+		done; \
+	done
 	@echo "removed from $(DESTDIR)$(PREFIX)"
 
 help:

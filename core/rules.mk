@@ -9,14 +9,16 @@ LIBCELL_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/lib
 LIBCELL := $(if $(strip $(LIBCELL_OBJECTS)),$(O)/lib/libcell.a)
 $(eval $(call archive,$(O)/lib/libcell.a,$(LIBCELL_OBJECTS)))
 
-# $(1) library, $(2) objects, $(3) libraries of ours it needs, $(4) others, $(5) its headers.
-# It exports what its public headers name, and nothing of its inside.
+# $(1) library, $(2) objects, $(3) libraries of ours it needs, $(4) others, $(5) its headers,
+# $(6) generated objects in it. It exports what its public headers name and all that was
+# generated, as the headers of whoever imports common.proto name it; nothing of its inside.
 ABI := 0
 define shared
-$(O)/lib/$(1).map: $(5) core/rules.mk
+$(O)/lib/$(1).map: $(5) $(6) core/rules.mk
 	@mkdir -p $$(@D)
 	@{ echo '$(shell echo $(1) | tr a-z A-Z)_$(ABI) { global:' && \
-		grep -ohE 'cell_[a-z0-9_]+' $(5) | sort -u | sed 's/$$$$/;/' && \
+		{ grep -ohE 'cell_[a-z0-9_]+' $(5); $(if $(6),nm -gPj --defined-only $(6);) } | \
+		sort -u | sed 's/$$$$/;/' && \
 		echo 'local: *; };'; } >$$@
 $(O)/lib/$(1).so.$(ABI): $(2) $(O)/lib/$(1).map $(3)
 	@mkdir -p $$(@D)
@@ -28,7 +30,7 @@ LIBRARIES += $(O)/lib/$(1).a $(O)/lib/$(1).so
 endef
 ifneq ($(LIBCELL),)
 $(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS),\
-	$(filter-out %/store.h,$(wildcard core/include/cell/*.h))))
+	$(filter-out %/store.h,$(wildcard core/include/cell/*.h)),$(LIBCELL_GEN_OBJECTS)))
 endif
 
 # ---- libcellstore: the only library that knows LMDB ----
