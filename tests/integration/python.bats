@@ -6,9 +6,6 @@ setup() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/cell-python.XXXXXX")
 	export CELL_RUNDIR=$dir/run CELL_STATEDIR=$dir/state
 	export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$CELL_TOP/clients/python
-	mkdir -m 700 "$CELL_RUNDIR"
-	# Two nodes of one name on a machine are in each other's way.
-	printf '[node]\nname = test%d-%d\n' "$$" "$BATS_TEST_NUMBER" >"$CELL_RUNDIR/node.conf"
 	cellcore --rundir "$CELL_RUNDIR" --statedir "$CELL_STATEDIR" >"$dir/log" 2>&1 3>&- &
 	core=$!
 	until cell ps >/dev/null 2>&1; do

@@ -9,8 +9,6 @@ setup() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/cell-tutorial.XXXXXX")
 	export HOME=$dir/home CELL_RUNDIR=$dir/run CELL_STATEDIR=$dir/state PYTHONDONTWRITEBYTECODE=1
 	mkdir -p "$HOME" "$dir/prefix/share/cell"
-	# Two nodes of one name on a machine are in each other's way.
-	cell -q init --name "test$$" "$CELL_RUNDIR"
 	ln -s "$CELL_TOP" "$HOME/cell"
 	# As if it were installed, without touching the tree's own notes about that.
 	ln -s "$CELL_TOP/proto" "$dir/prefix/share/cell/proto"
