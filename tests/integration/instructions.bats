@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# How many instructions a call takes, in user space, on each side. Unlike its time they are
+# nearly the same on every machine, busy or not: so this one notices when a call gets dearer.
+#
+# Two runs that differ only in the number of calls are subtracted, so that starting and ending
+# do not count. CELL_WAKE=sleep: polling would count how long the peer was waited for.
+#
+#                        client  server    measured (gcc 12, x86-64)
+#   one after the other     3060    2610
+#   128 outstanding         1260    1840
+#
+# Bounds are 15 % above. Who makes a call cheaper lowers them, and the table.
+
+CALLS_FEW=256
+CALLS_MANY=2304
+
+setup() {
+	command -v valgrind >/dev/null || skip "NOTHING IS COUNTED: valgrind is not installed"
+	[ "$(uname -m)" = x86_64 ] || skip "NOTHING IS COUNTED: the bounds are those of x86-64"
+	# The first word is the compiler; the rest are the flags of this build.
+	! grep -qE '^clang|-fsanitize=|--coverage|-O0' "$CELL_BUILD/flags" ||
+		skip "NOTHING IS COUNTED: this build is not the one that is installed"
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/cell-instructions.XXXXXX")
+	export CELL_WAKE=sleep
+}
+
+teardown() {
+	[ -z "${dir:-}" ] || rm -rf "$dir"
+}
+
+# total PID: the instructions of that process
+total() { sed -n 's/^totals: //p' "$dir/$1"; }
+
+# run_calls CALLS WINDOW: sets $client and $server to what they executed
+run_calls() {
+	valgrind --tool=callgrind --callgrind-out-file="$dir/%p" call_loop "$1" "$2" \
+		>"$dir/pids" 2>"$dir/log" || { cat "$dir/log"; return 1; }
+	read -r client server <"$dir/pids"
+	client=$(total "$client") server=$(total "$server")
+	[ "$client" -gt 0 ] && [ "$server" -gt 0 ]
+}
+
+# a_call_takes WINDOW CLIENT SERVER: at most so many instructions, one side and the other
+a_call_takes() {
+	run_calls $CALLS_FEW "$1"
+	client_few=$client server_few=$server
+	run_calls $CALLS_MANY "$1"
+	client=$(((client - client_few) / (CALLS_MANY - CALLS_FEW)))
+	server=$(((server - server_few) / (CALLS_MANY - CALLS_FEW)))
+	echo "instructions of a call: client $client (at most $2), server $server (at most $3)"
+	# A count that small would mean that the loop did not run.
+	[ "$client" -gt 300 ] && [ "$server" -gt 300 ]
+	[ "$client" -le "$2" ] && [ "$server" -le "$3" ]
+}
+
+@test "a call, one after the other, takes no more instructions than it did" {
+	a_call_takes 1 3500 3000
+}
+
+@test "a call among 128 takes no more instructions than it did" {
+	a_call_takes 128 1450 2120
+}
