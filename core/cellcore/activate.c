@@ -159,11 +159,15 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_io_start(loop, &activation->on_client);
 }
 
+/* Whoever may open it is still asked for his uid; for most cells none but ours counts. */
+static mode_t activation_mode(const struct kernel_cell *cell)
+{
+	return cell->manifest->serves_any_uid || cell->manifest->n_serves_uids > 0 ? 0666 : 0600;
+}
+
 static struct activation *activation_new(struct daemon *daemon, struct kernel_cell *cell,
 					 int listener, struct cell_error *err)
 {
-	/* Whoever may open it is still asked for his uid; for most cells none but ours counts. */
-	bool serves_others = cell->manifest->serves_any_uid || cell->manifest->n_serves_uids > 0;
 	struct activation *activation = calloc(1, sizeof *activation);
 	int r = 0;
 
@@ -176,7 +180,7 @@ static struct activation *activation_new(struct daemon *daemon, struct kernel_ce
 		r = cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
 	else if (listener < 0)
 		r = sock_listen(&activation->listener, activation->path, SOCK_STREAM,
-				serves_others ? 0666 : 0600, LISTEN_BACKLOG, err);
+				activation_mode(cell), LISTEN_BACKLOG, err);
 	if (r < 0) {
 		free(activation);
 		return NULL;
@@ -201,6 +205,11 @@ struct activation *activate_open(struct daemon *daemon, struct kernel_cell *cell
 	ev_io_init(&activation->on_client, on_client, activation->listener, EV_READ);
 	ev_io_start(daemon->loop, &activation->on_client);
 	return activation;
+}
+
+void activate_update(struct activation *activation)
+{
+	(void)chmod(activation->path, activation_mode(activation->cell));
 }
 
 int activate_listener(const struct daemon *daemon, const struct kernel_cell *cell)

@@ -15,6 +15,8 @@ struct activation;
  * work: the cell works without.
  */
 struct activation *activate_open(struct daemon *daemon, struct kernel_cell *cell, int listener);
+/* The manifest has changed: so may have those whom it serves. */
+void activate_update(struct activation *activation);
 /* Stop, and remove the socket. Those who wait are served yet. */
 void activate_close(struct activation *activation);
 

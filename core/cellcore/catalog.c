@@ -128,7 +128,9 @@ static void known_take(struct daemon *daemon, struct kernel_cell *cell, struct k
 	/* Somebody changed it: perhaps what made it fail is mended. */
 	if (!is_new && kernel_cell_in_state(cell, KERNEL_FAILED))
 		kernel_cell_reset(&daemon->kernel, cell);
-	if (!known->activation && !daemon->is_resuming)
+	if (known->activation)
+		activate_update(known->activation);
+	else if (!daemon->is_resuming)
 		known->activation = activate_open(daemon, cell, -1);
 }
 

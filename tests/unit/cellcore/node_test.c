@@ -315,6 +315,57 @@ START_TEST(a_stream_socket_starts_its_cell)
 }
 END_TEST
 
+START_TEST(other_users_reach_only_what_serves_them)
+{
+	struct core_list_request list = { .cell = "greeter", .after_name = "" };
+	struct core_cell_page page;
+	char path[256], answer[256];
+	int status, ends[2];
+	struct stat st;
+	pid_t pid;
+
+	if (getuid() != 0)
+		return;
+	test_node_cell(&node, "greeter", "", "[serves]\nuid = 12345\n");
+	test_node_start(&node);
+	ck_assert_int_eq(chmod(node.rundir, 0711), 0);
+	snprintf(path, sizeof path, "%s/cells/greeter.sock", node.rundir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0666);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	for (uid_t uid = 12345; uid <= 12346; uid++) {
+		pid = fork();
+		if (pid == 0) {
+			ssize_t n = 0;
+			int fd;
+
+			if (setresuid(uid, uid, uid) < 0)
+				_exit(1);
+			fd = stream_to("greeter");
+			fcntl(fd, F_SETFL, 0);
+			if (write(fd, "peer", 4) == 4)
+				n = read(fd, answer, sizeof answer);
+			_exit(write(ends[1], answer, (size_t)n) != n);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		memset(answer, 0, sizeof answer);
+		ck_assert_int_gt(read(ends[0], answer, sizeof answer), 0);
+		if (uid == 12345)
+			ck_assert_str_eq(strstr(answer, " uid="), " uid=12345 outside");
+		else
+			ck_assert_ptr_nonnull(memmem(answer, sizeof answer, "does not serve uid 12346", 24));
+	}
+	close(ends[0]);
+	close(ends[1]);
+	/* Nobody is served any more: the door closes as soon as that is noticed. */
+	test_node_cell(&node, "greeter", "", "");
+	ck_assert_int_eq(control_call(&node.client, "ListCells", &list, &page, NULL, &err), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+}
+END_TEST
+
 START_TEST(a_refused_stream_says_why)
 {
 	char bytes[512] = "";
@@ -855,6 +906,7 @@ int main(void)
 	tcase_add_test(tc, watchers_see_births_and_deaths);
 	tcase_add_test(tc, a_watch_begins_with_what_exists);
 	tcase_add_test(tc, a_stream_socket_starts_its_cell);
+	tcase_add_test(tc, other_users_reach_only_what_serves_them);
 	tcase_add_test(tc, a_refused_stream_says_why);
 	tcase_add_test(tc, the_resolver_is_asked_and_the_gateway_introduced);
 	tcase_add_test(tc, spawn_rights_come_from_the_configuration);
