@@ -90,6 +90,26 @@ unsigned scene_processes(const struct scene *scene)
 	return n;
 }
 
+/* cellcore ends, and all cells in their own way: that is when leaks are found. */
+static void stop(struct scene *scene)
+{
+	if (!scene->node.pid)
+		return;
+	control_client_close(&scene->node.client);
+	scene->node.client.fd = -1;
+	ck_assert_int_eq(kill(scene->node.pid, SIGTERM), 0);
+	ck_assert_int_eq(test_node_wait(&scene->node), 0);
+}
+
+static void must_not_complain(const struct scene *scene)
+{
+	char command[512];
+
+	snprintf(command, sizeof command, "! grep -rE 'Sanitizer|runtime error' %s/*.log %s >&2",
+		 scene->node.folder, scene->node.rundir);
+	ck_assert_int_eq(system(command), 0);
+}
+
 void scene_deinit(struct scene *scene)
 {
 	struct scene copy = *scene;
@@ -97,6 +117,8 @@ void scene_deinit(struct scene *scene)
 	if (scene->call)
 		cell_close(scene->call);
 	scene->call = NULL;
+	stop(scene);
+	must_not_complain(scene);
 	test_node_deinit(&scene->node);
 	ck_assert_uint_eq(scene_processes(&copy), 0);
 }
