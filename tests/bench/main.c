@@ -34,7 +34,7 @@ static const struct plan plan_quick = {
 		       .blob = 40,
 		       .placed = 40,
 		       .loaded = 100 },
-	.idle = { .cells = 100, .settle_ms = 2000, .watch_ms = 5000 },
+	.idle = { .cells = 100, .settle_ms = 3000, .watch_ms = 5000 },
 };
 
 static const struct plan plan_full = {
@@ -46,7 +46,7 @@ static const struct plan plan_full = {
 		       .blob = 500,
 		       .placed = 500,
 		       .loaded = 1000 },
-	.idle = { .cells = 1000, .settle_ms = 3000, .watch_ms = 10000 },
+	.idle = { .cells = 1000, .settle_ms = 8000, .watch_ms = 10000 },
 };
 
 /* Do the programs work? Its numbers mean nothing. */

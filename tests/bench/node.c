@@ -28,11 +28,11 @@
 #define PROCESSES_MAX (3 * CELLS_MAX) /* a cell and its sandbox */
 #define STOP_MS       30000
 #define GONE_MS       10000 /* from the end of cellcore to that of all it started */
-#define LIMIT_S       300 /* of the whole program */
+#define LIMIT_S       300   /* of the whole program */
 
 struct node {
-	char dir[96];   /* all of it; removed at the end */
-	char name[32];  /* ours alone, as are its control groups */
+	char dir[96];  /* all of it; removed at the end */
+	char name[32]; /* ours alone, as are its control groups */
 	unsigned cells;
 	unsigned settle_ms; /* before cells count as idle */
 	unsigned idle_ms;   /* how long they are watched */
@@ -86,7 +86,8 @@ static void node_make(struct node *node)
 	const char *tmp = getenv("TMPDIR");
 	char cell[32];
 
-	(void)snprintf(node->dir, sizeof node->dir, "%s/cell-bench-XXXXXX", tmp ? tmp : "/tmp");
+	(void)snprintf(node->dir, sizeof node->dir, "%s/cell-bench-XXXXXX",
+		       tmp ? tmp : "/tmp");
 	if (!mkdtemp(node->dir))
 		bench_die("no private folder '%s': %s", node->dir, strerror(errno));
 	(void)snprintf(node->name, sizeof node->name, "bench-%d", (int)getpid());
@@ -137,7 +138,8 @@ static bool calls_run(const char *what, const char *number)
 	pid_t pid = program_start("tests/bench/node_calls", arguments, false);
 	int status;
 
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
 }
 
 static void core_start(struct node *node)
@@ -170,7 +172,8 @@ static size_t groups_remove(const struct node *node)
 	glob_t found;
 	size_t n = 0;
 
-	(void)snprintf(pattern, sizeof pattern, "/sys/fs/cgroup/{cell,*/cell}/%s", node->name);
+	(void)snprintf(pattern, sizeof pattern, "/sys/fs/cgroup/{cell,*/cell}/%s",
+		       node->name);
 	if (glob(pattern, GLOB_BRACE, NULL, &found) == 0) {
 		n = found.gl_pathc;
 		for (size_t i = 0; i < n; i++)
@@ -294,7 +297,8 @@ static __attribute__((noreturn)) void usage(void)
 {
 	fprintf(stderr,
 		"usage: node [--cells=N] [--settle-ms=N] [--idle-ms=N]\n"
-		"At most %d cells.\n", CELLS_MAX);
+		"At most %d cells.\n",
+		CELLS_MAX);
 	exit(2);
 }
 

@@ -46,6 +46,27 @@ static const struct column loaded_columns[] = {
 	{ "4 pairs/s", STAGE_PAIRS, METRIC_CALLS_PER_S },
 };
 
+struct line {
+	const char *text;
+	enum metric metric;
+};
+
+static const struct line node_lines[] = {
+	{ "connecting to a running cell, with the first call, us", METRIC_CONNECT_US },
+	{ "first call to a cell that it starts in its sandbox, ms", METRIC_SPAWN_CALL_MS },
+	{ "cells started, to do nothing", METRIC_CELLS_STARTED },
+	{ "... within, s", METRIC_CELLS_START_S },
+	{ "wake-ups of one while they were watched", METRIC_IDLE_WAKEUPS },
+	{ "memory of one, its sandbox and the kernel's part included, MiB", METRIC_CELL_MIB },
+	{ "... the kernel's part, MiB", METRIC_CELL_KERNEL_MIB },
+	{ "cellcore without them, MiB", METRIC_CORE_MIB },
+	{ "cellcore with them, MiB", METRIC_CORE_FULL_MIB },
+	{ "all, if they were 1,000, GiB", METRIC_CELLS_GIB },
+	{ "cells that still answer", METRIC_CELLS_REACHED },
+	{ "... each connected to and called within, s", METRIC_CELLS_REACH_S },
+	{ "the node with all of them ended within, s", METRIC_CELLS_STOP_S },
+};
+
 static const char *const waiting_titles[WAITING_COUNT] = {
 	[WAITING_FLOOR] = "what the machine charges",
 	[WAITING_SPINNING] = "spinning: takes both cores, always",
@@ -170,6 +191,23 @@ static void table_print(FILE *out, const struct results *results, const char *ti
 	}
 }
 
+static void node_print(FILE *out, const struct results *results)
+{
+	if (results->status[PEER_NODE] != STATUS_MEASURED)
+		return;
+	fprintf(out, "\nA node, once: cells in their sandboxes. Memory as proportional shares.\n");
+	rule_print(out, 4);
+	for (size_t i = 0; i < sizeof node_lines / sizeof *node_lines; i++) {
+		struct summary summary =
+			results_summary(results, PEER_NODE, STAGE_NODE, node_lines[i].metric);
+		char text[CELL_MAX] = "";
+
+		if (summary.n > 0)
+			number_format(text, summary.median);
+		fprintf(out, "%-66s%*s\n", node_lines[i].text, COLUMN_WIDTH, text);
+	}
+}
+
 static void targets_print(FILE *out, const struct results *results)
 {
 	fprintf(out,
@@ -211,7 +249,7 @@ static void absences_print(FILE *out, const struct results *results)
 		    results->status[peer] == STATUS_FAILED) {
 			fprintf(out, "absent    ");
 			absence_print(out, results, peer);
-		} else if (results->status[peer] == STATUS_UNTRIED && peer != PEER_NODE) {
+		} else if (results->status[peer] == STATUS_UNTRIED) {
 			fprintf(out, "absent    %-*s   not asked for\n", LABEL_WIDTH,
 				catalog_peer(peer)->label);
 		}
@@ -261,6 +299,7 @@ void report_text(FILE *out, const struct run_info *info, const struct results *r
 		"A machine with no CPU to spare: beside a busy loop per CPU; and four pairs "
 		"at once (calls/s of all).",
 		loaded_columns, sizeof loaded_columns / sizeof *loaded_columns);
+	node_print(out, results);
 	targets_print(out, results);
 }
 
