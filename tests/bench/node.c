@@ -172,7 +172,7 @@ static size_t groups_remove(const struct node *node)
 	glob_t found;
 	size_t n = 0;
 
-	(void)snprintf(pattern, sizeof pattern, "/sys/fs/cgroup/{cell,*/cell}/%s",
+	(void)snprintf(pattern, sizeof pattern, "/sys/fs/cgroup/{cell,*/cell}/%s{,-*}",
 		       node->name);
 	if (glob(pattern, GLOB_BRACE, NULL, &found) == 0) {
 		n = found.gl_pathc;

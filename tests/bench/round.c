@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define GRACE_MS       30000 /* beyond its phases; a peer's own alarm() is earlier */
+#define STOP_MS        10000 /* for a program that is asked to end */
 #define LOAD_MAX       64
 #define LOAD_LIMIT_S   120 /* a busy loop ends by itself after this */
 #define ARGUMENT_MAX   32
@@ -22,6 +23,7 @@
 struct run {
 	pid_t pid;
 	int fd;
+	bool has_ended; /* and was waited for */
 	char line[256];
 	size_t length;
 };
@@ -118,6 +120,27 @@ static void run_take_bytes(struct run *run, const char *bytes, size_t n,
 	}
 }
 
+/*
+ * End the program and what it started, which is in its group. Asked first: a node takes its
+ * cells and its control groups along.
+ */
+static void run_stop(struct run *run)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	(void)kill(-run->pid, SIGTERM);
+	for (unsigned ms = 0; ms < STOP_MS && kill(-run->pid, 0) == 0; ms += 10) {
+		siginfo_t info;
+
+		/* Until it is waited for there is a group. */
+		if (waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG) == 0 &&
+		    info.si_pid == run->pid)
+			run->has_ended = true;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)kill(-run->pid, SIGKILL);
+}
+
 /* Read until the program has closed its output or the time is over; then it is gone. */
 static bool run_finish(struct run *run, const struct timespec *end, struct results *results,
 		       enum stage stage, unsigned round)
@@ -135,10 +158,10 @@ static bool run_finish(struct run *run, const struct timespec *end, struct resul
 		else if (n == 0 || errno != EINTR)
 			is_done = true;
 	}
-	if (!is_done)
-		(void)kill(-run->pid, SIGKILL);
 	(void)close(run->fd);
-	return waitpid(run->pid, &status, 0) == run->pid && is_done && WIFEXITED(status) &&
+	if (!is_done)
+		run_stop(run);
+	return !run->has_ended && waitpid(run->pid, &status, 0) == run->pid && is_done && WIFEXITED(status) &&
 	       WEXITSTATUS(status) == 0;
 }
 
