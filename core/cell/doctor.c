@@ -391,17 +391,18 @@ static void check_node(struct doctor *doctor)
 
 	if (!doctor->setup.has_node)
 		return;
-	if (core_status(cell_within_ms(call, 2000), &status) < 0)
+	if (core_status(cell_within_ms(call, 2000), &status) < 0) {
 		finding(doctor, WARN, "node", "cell up", "%s", cell_error(call)->text);
-	else if (strcmp(status.sandbox, "none") == 0)
+		return;
+	}
+	if (strcmp(status.sandbox, "none") == 0)
 		finding(doctor, WARN, "node", "cell down && cell up",
 			"%s runs (pid %u), its cells without a sandbox", status.node,
 			status.pid);
 	else
 		finding(doctor, GOOD, "node", NULL, "%s runs (pid %u), %u instances",
 			status.node, status.pid, status.instances);
-	if (strcmp(status.version ? status.version : "", cell_version()) != 0 &&
-	    status.version && *status.version)
+	if (*status.version && strcmp(status.version, cell_version()) != 0)
 		finding(doctor, WARN, "versions", "cell down && cell up",
 			"cellcore is %s, these commands are %s", status.version,
 			cell_version());

@@ -58,16 +58,25 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Wait for all of them, MS at most; how many are left. */
-static size_t wait_all(struct command *command, struct processes *processes, uint64_t ms)
+/*
+ * Wait for all of them, MS at most; how many are left. What CORE still starts meanwhile is
+ * waited for as well; *SEEN is how many there were in all.
+ */
+static size_t wait_all(struct command *command, struct processes *processes, pid_t core,
+		       uint64_t ms, size_t *seen)
 {
 	struct out_progress progress = { .out = &command->err };
 	uint64_t until = now_ms() + ms;
 
-	while (processes_wait(processes, TURN_MS) && now_ms() < until)
+	do {
+		size_t before = processes->n;
+
+		processes_add_below(processes, core);
+		*seen += processes->n - before;
 		if (!command->opts.common.quiet)
 			out_progress(&progress, "waiting for %zu process%s", processes->n,
 				     processes->n == 1 ? "" : "es");
+	} while (processes_wait(processes, TURN_MS) && now_ms() < until);
 	out_progress_end(&progress);
 	return processes->n;
 }
@@ -100,11 +109,8 @@ static void node_add(struct processes *processes, pid_t pid)
 		processes_add(processes, watcher);
 }
 
-static int force(struct command *command, const char *rundir, struct processes *processes,
-		 int err)
+static int force(struct command *command, pid_t pid, struct processes *processes, int err)
 {
-	pid_t pid = locked_pid(rundir);
-
 	if (pid <= 0)
 		return err;
 	node_add(processes, pid);
@@ -146,27 +152,31 @@ static int down(struct command *command, const struct options *o, struct process
 	struct core_node_status status;
 	struct setup setup;
 	size_t n;
+	pid_t core;
 	int err = setup_find(&setup, NULL, &command->error);
 
 	if (err)
 		return err;
 	if (setenv("CELL_RUNDIR", setup.rundir, 1) < 0)
 		return command_fail(command, -errno, "%s", strerror(errno));
-	if (locked_pid(setup.rundir) == 0)
+	core = locked_pid(setup.rundir);
+	if (core == 0)
 		return report(command, setup.rundir, 0);
 	err = core_status(cell_within_ms(command_call(command), ANSWER_MS), &status);
 	if (err == 0) {
-		node_add(processes, (pid_t)status.pid);
+		node_add(processes, core);
 		err = core_shutdown(command_call(command), &in);
 	}
 	if (err && o->force)
-		err = force(command, setup.rundir, processes, err);
+		err = force(command, core, processes, err);
 	n = processes->n;
 	if (err)
 		return err;
-	if (wait_all(command, processes, o->drain_ns / 1000000 + MARGIN_MS) && o->force)
-		(void)force(command, setup.rundir, processes, 0);
-	if (processes->n && wait_all(command, processes, o->force ? CELL_KILL_AFTER_MS : 0))
+	if (wait_all(command, processes, core, o->drain_ns / 1000000 + MARGIN_MS, &n) &&
+	    o->force)
+		(void)force(command, core, processes, 0);
+	if (processes->n &&
+	    wait_all(command, processes, core, o->force ? CELL_KILL_AFTER_MS : 0, &n))
 		return left_fail(command, processes);
 	return report(command, setup.rundir, n);
 }

@@ -77,6 +77,9 @@ struct start {
 	pid_t pid;
 };
 
+/* What starting may say besides 0 and an error: another one is up. */
+enum { NODE_WAS_THERE = 1 };
+
 static int status_get(struct command *command, struct core_node_status *ret)
 {
 	return core_status(cell_within_ms(command_call(command), 2000), ret);
@@ -238,8 +241,10 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* 0, NODE_WAS_THERE, or the error. */
 static int wait_ready(struct start *start)
 {
+	struct core_node_status node;
 	struct out_progress progress = { .out = &start->command->err };
 	uint64_t until = now_ms() + start->options->timeout_ns / 1000000;
 	struct pollfd polled = { .fd = start->notify_fd, .events = POLLIN };
@@ -250,6 +255,9 @@ static int wait_ready(struct start *start)
 			break;
 		if (waitpid(start->pid, &status, WNOHANG) > 0) {
 			out_progress_end(&progress);
+			/* Somebody else, or the parent of one that crashed, was quicker. */
+			if (status_get(start->command, &node) == 0)
+				return NODE_WAS_THERE;
 			log_show(start);
 			return command_fail(start->command, CELL_FAILED_PRECONDITION,
 					    "cellcore did not start (its lines: %s)",
@@ -313,7 +321,7 @@ static int up(struct start *start)
 				    strerror(errno));
 	}
 	err = start_node(start);
-	return err ? err : report(start, true);
+	return err < 0 ? err : report(start, err != NODE_WAS_THERE);
 }
 
 int main(int argc, char **argv)
