@@ -254,6 +254,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tc, 60); /* some count through millions of waits */
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, sleeps_at_once_when_both_share_a_cpu);
 	tcase_add_test(tc, spins_for_twice_the_average_within_limits);
