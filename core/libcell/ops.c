@@ -14,7 +14,8 @@
 
 #define TAP_BODY_DEFAULT 4096u
 #define TAP_BODY_MAX (64u * 1024)
-/* Bytes a tap may have queued before it misses frames. */
+/* Bytes a tap may have queued, what each frame costs beside its body included, before it
+ * misses frames. */
 #define TAP_QUEUE_MAX (1024u * 1024)
 
 static int ping(struct cell_call *call, void *self, const struct ops_ping_message *in,
@@ -222,6 +223,7 @@ static void tap_one(struct tap *tap, struct connection *conn, const struct frame
 		    uint64_t began_ns)
 {
 	size_t n = frame->length < tap->body_max ? frame->length : tap->body_max;
+	size_t size = sizeof(struct tapped) + n;
 	struct tapped *tapped;
 	struct timespec wall;
 
@@ -229,7 +231,7 @@ static void tap_one(struct tap *tap, struct connection *conn, const struct frame
 		return;
 	if (tap->one_in > 1 && frame->call_id % tap->one_in != 0)
 		return;
-	if (tap->queued_bytes + n > TAP_QUEUE_MAX || !(tapped = malloc(sizeof *tapped + n))) {
+	if (tap->queued_bytes + size > TAP_QUEUE_MAX || !(tapped = malloc(size))) {
 		tap->missed++;
 		return;
 	}
@@ -249,7 +251,7 @@ static void tap_one(struct tap *tap, struct connection *conn, const struct frame
 				   ? clock_fast_ns() - began_ns : 0,
 	};
 	tap->missed = 0;
-	tap->queued_bytes += n;
+	tap->queued_bytes += size;
 	list_append(&tap->queue, &tapped->node);
 	runtime_wake(conn->rt, tap->waiter);
 }
@@ -277,7 +279,7 @@ void taps_wake(struct runtime *rt)
 static void tap_drop(struct tap *tap, struct tapped *tapped)
 {
 	list_unlink(&tapped->node);
-	tap->queued_bytes -= tapped->frame.n_body;
+	tap->queued_bytes -= sizeof *tapped + tapped->frame.n_body;
 	free(tapped);
 }
 

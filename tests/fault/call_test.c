@@ -6,10 +6,13 @@
 
 #include <cell/payload.h>
 #include <check.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #define MS 1000000ull
 #define MIB (1024ull * 1024)
@@ -257,6 +260,57 @@ START_TEST(small_calls_pass_large_ones)
 }
 END_TEST
 
+/* A tap that stops before it has read all, and goes on when it is told to. */
+static void tap_and_stop(struct cell_call *call, int out, void *userdata)
+{
+	struct ops_tap_cursor frames =
+		ops_tap(cell_to(call, "trial", 0), &(struct ops_tap_request){ 0 });
+	uint64_t missed = !ops_tap_next(&frames);
+
+	(void)userdata;
+	(void)!write(out, &missed, sizeof missed);
+	(void)raise(SIGSTOP);
+	for (const struct ops_tap_frame *frame; !missed && (frame = ops_tap_next(&frames));)
+		missed = frame->missed;
+	(void)!write(out, &missed, sizeof missed);
+}
+
+START_TEST(tap_that_is_not_read_misses_frames_and_costs_little)
+{
+	enum { N = 40000 };
+	struct trial_blob out;
+	struct scene_client tap;
+	uint64_t memory, missed;
+	pid_t pid;
+
+	must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+	pid = (pid_t)scene_instance(&scene, "trial").pid;
+	scene_client(&tap, tap_and_stop, NULL);
+	do
+		must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+	while (poll(&(struct pollfd){ .fd = tap.fd, .events = POLLIN }, 1, 1) == 0);
+	scene_hear(&tap, &missed, sizeof missed);
+	ck_assert_uint_eq(missed, 0);
+	memory = scene_memory(pid);
+	for (int i = 0; i < N; i++) {
+		struct cell_arena_mark mark = cell_mark(scene.call);
+
+		must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+		cell_rewind(scene.call, mark);
+	}
+	if (!SCENE_KEEPS_FREED)
+		ck_assert_uint_lt(scene_memory(pid), memory + 4 * MIB);
+	ck_assert_int_eq(kill(tap.pid, SIGCONT), 0);
+	must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+	/* Frames that were not copied are told by the next that is: there must be one. */
+	while (poll(&(struct pollfd){ .fd = tap.fd, .events = POLLIN }, 1, 1) == 0)
+		must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+	scene_hear(&tap, &missed, sizeof missed);
+	ck_assert_uint_gt(missed, N);
+	scene_client_end(&tap);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("call");
@@ -275,6 +329,7 @@ int main(void)
 	tcase_add_test(tc, payload_of_a_gib_arrives_intact);
 	tcase_add_test(tc, body_over_the_limit_costs_only_itself);
 	tcase_add_test(tc, small_calls_pass_large_ones);
+	tcase_add_test(tc, tap_that_is_not_read_misses_frames_and_costs_little);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
