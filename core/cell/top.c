@@ -221,6 +221,10 @@ static int once(struct top *top)
 		err = look(top);
 	if (err)
 		return err;
+	if (top->only && top->sample.n == 0)
+		return command_fail(top->command, CELL_NOT_FOUND,
+				    "no instance of '%s' runs (run: cell run %s)", top->only,
+				    top->only);
 	if (!top->command->is_json) {
 		table_print(top);
 		return 0;
