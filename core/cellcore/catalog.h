@@ -15,6 +15,8 @@ void catalog_lookup(void *userdata, const char *name);
 
 /* Look through all folders for names, and again at all that are known. */
 void catalog_scan(struct daemon *daemon);
+/* The same, unless the last time was just now. */
+void catalog_scan_again(struct daemon *daemon);
 
 /*
  * Make known the manifest at PATH (absolute). On success *RET_CELL is its cell.

@@ -382,7 +382,7 @@ static int order_list_cells(struct process *process, const struct frame *frame, 
 	if (list->cell[0])
 		catalog_lookup(process->daemon, list->cell);
 	else if (!list->after_name[0])
-		catalog_scan(process->daemon);
+		catalog_scan_again(process->daemon);
 	for (size_t i = 0; i < kernel->n_cells; i++) {
 		const struct kernel_cell *cell = kernel->cells[i];
 

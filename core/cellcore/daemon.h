@@ -53,6 +53,8 @@ struct daemon {
 
 	uint64_t started_ns;
 	uint32_t generation;        /* how often it was executed in place */
+	uint64_t scanned_ns;        /* when all manifests were last looked for, … */
+	uint64_t scan_took_ns;      /* … and how long that took */
 	uint64_t pumped;            /* the change that all watchers were last told of, or … */
 #define DAEMON_PUMP_AGAIN UINT64_MAX /* … there is a new one */
 	bool is_settling;

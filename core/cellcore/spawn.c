@@ -27,6 +27,8 @@
 /* A cgroup is busy for some milliseconds after its last process. */
 #define CLEANUP_EVERY_S 0.1
 #define CLEANUPS_MAX 50
+/* Files of a cgroup take long to read: not for everybody who asks. */
+#define USAGE_AGE_NS (100 * UINT64_C(1000000))
 /* Ended instances whose last words wait for a log cell. */
 #define LOGS_KEPT_MAX 64
 
@@ -559,11 +561,18 @@ bool spawn_is_clean(const struct daemon *daemon)
 
 void spawn_usage(const struct kernel_instance *instance, struct cell_cgroup_usage *ret)
 {
-	const struct spawn *spawn = instance->userdata;
+	struct spawn *spawn = instance->userdata;
+	uint64_t now_ns = daemon_now();
 
 	*ret = (struct cell_cgroup_usage){ 0 };
-	if (spawn && spawn->cgroup.path[0])
-		(void)cell_cgroup_usage(&spawn->cgroup, ret);
+	if (!spawn || !spawn->cgroup.path[0])
+		return;
+	if (now_ns - spawn->usage_ns >= USAGE_AGE_NS) {
+		spawn->usage_ns = now_ns;
+		if (cell_cgroup_usage(&spawn->cgroup, &spawn->usage) < 0)
+			spawn->usage = (struct cell_cgroup_usage){ 0 };
+	}
+	*ret = spawn->usage;
 }
 
 const char *spawn_sandbox(const struct daemon *daemon, unsigned controllers, bool was_asked)

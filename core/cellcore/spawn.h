@@ -25,6 +25,8 @@ struct spawn {
 	ev_timer on_cleanup; /* the cgroup may be busy a little longer */
 	unsigned cleanups;
 	struct cell_cgroup cgroup;
+	struct cell_cgroup_usage usage; /* as last read, … */
+	uint64_t usage_ns;              /* … and when */
 	char name[KERNEL_INSTANCE_NAME_MAX];
 	char cell[CELL_NAME_MAX + 1];
 	uint64_t id;
@@ -40,7 +42,7 @@ void spawn_work(struct daemon *daemon, struct kernel_instance *instance, unsigne
 int spawn_ready(struct daemon *daemon, struct kernel_instance *instance,
 		const struct sock_creds *creds, struct cell_error *err);
 
-/* What its cgroup counts; all zero where there is none. */
+/* What its cgroup counts, or did a moment ago; all zero where there is none. */
 void spawn_usage(const struct kernel_instance *instance, struct cell_cgroup_usage *ret);
 
 /* "bwrap", "bwrap, rlimits only", "none": CONTROLLERS as usage found them, if it was asked. */

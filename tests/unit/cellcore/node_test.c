@@ -343,8 +343,9 @@ START_TEST(other_users_reach_only_what_serves_them)
 				_exit(1);
 			fd = stream_to("greeter");
 			fcntl(fd, F_SETFL, 0);
-			if (write(fd, "peer", 4) == 4)
-				n = read(fd, answer, sizeof answer);
+			/* Who is refused may not even get rid of this. */
+			(void)send(fd, "peer", 4, MSG_NOSIGNAL);
+			n = read(fd, answer, sizeof answer);
 			_exit(write(ends[1], answer, (size_t)n) != n);
 		}
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -774,7 +775,7 @@ START_TEST(an_upgrade_in_place_is_noticed_by_nobody)
 		ck_assert_uint_eq(status.pid, (uint32_t)node.pid);
 		ck_assert_uint_eq(status.instances, 2);
 	}
-	expect_fds(fds);
+	expect_fds(fds + 1); /* the parked one may not have been accepted before */
 	/* What was there goes on; what waited is answered. */
 	ck_assert_msg(strncmp(test_tell(life, "who"), "greeter/1 ", 10) == 0, "who?");
 	ck_assert_msg(control_answer(&node.client, waiting, "Connect", &connection, &packet, &err) == 0,
