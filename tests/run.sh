@@ -35,6 +35,8 @@ PATH=$out/bin:$out/tests/bin:$PATH
 CELL_TOP=$top
 CELL_BUILD=$out
 export PATH CELL_TOP CELL_BUILD
+# A test that calls make starts one of its own, not a part of the one that runs us.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
