@@ -58,8 +58,6 @@
 
 /* Body bytes of a control packet: names and numbers only, never a payload. */
 #define CELL_CONTROL_BODY_MAX 4096
-/* A ring, two doorbells, a lifeline. */
-#define CELL_CONTROL_FDS_MAX 4
 /* Packets taken from one process before the others get their turn. */
 #define CELL_CONTROL_PACKETS_PER_TURN 256
 /* Answers and events waiting for a process that does not read: then it is not read from. */
@@ -80,9 +78,7 @@
 /* Of shared memory; a used pair of rings holds about 103 KiB. */
 #define CELL_QUOTA_RING_BYTES (32u * 1024 * 1024)
 #define CELL_RING_CHARGE_BYTES (103u * 1024)
-/* Connects and resolver questions that wait for an answer. */
+/* Connects, accepted streams and resolver questions that wait for an answer. */
 #define CELL_QUOTA_PENDING 64
 /* Starts on demand per second: a loop of connects to cells that die must not fork-bomb. */
 #define CELL_QUOTA_ACTIVATIONS_PER_S 16
-/* Accepted streams that wait for their instance, per socket. */
-#define CELL_QUOTA_PARKED_STREAMS 64
