@@ -186,7 +186,14 @@ $(sort $(filter-out $(BOOT_OBJECTS),$(ALL_OBJECTS))): | $(GENERATED_HEADERS)
 
 .PHONY: all clean help bench run-mesh fuzz lint check-docs check-layers coverage size soak \
 	install uninstall FORCE
-all: $(LIBRARIES) $(PROGRAMS)
+all: $(LIBRARIES) $(PROGRAMS) $(O)/include/cell $(O)/share/cell/proto
+
+# A cell elsewhere is built against this folder as against what `make install` makes.
+$(O)/include/cell: | core/include/cell
+$(O)/share/cell/proto: | proto
+$(O)/include/cell $(O)/share/cell/proto:
+	@mkdir -p $(@D)
+	@ln -sfn $(CURDIR)/$(firstword $|) $@
 
 run-mesh: all
 	@O=$(O) sh scripts/run-mesh.sh

@@ -97,6 +97,15 @@ client_write() {
 	cell -q down
 }
 
+@test "a new cell builds and runs with what is installed" {
+	PATH=$prefix/bin:/usr/bin:/bin
+	unset PKG_CONFIG_PATH
+	cd "$dir"
+	cell -q new hello
+	run -0 make -C hello test 3>&-
+	[[ "$output" = *"ok: an empty text is refused"* ]]
+}
+
 @test "uninstall leaves nothing, and what is not ours alone" {
 	tree uninstall PREFIX="$prefix"
 	[ ! -e "$prefix" ] || [ -z "$(find "$prefix" -mindepth 1)" ]
