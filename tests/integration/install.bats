@@ -18,9 +18,10 @@ teardown() {
 	rm -rf "$dir"
 }
 
-# tree GOAL VARIABLE=...: make in this tree, as it was called for these tests
+# tree GOAL VARIABLE=...: make in this tree, without building it again: what it was built with
+# is not known here
 tree() {
-	make -s -C "$CELL_TOP" O="${O:-build}" "$@" >"$dir/make.log" 2>&1 || {
+	make -s -o all -C "$CELL_TOP" O="${O:-build}" "$@" >"$dir/make.log" 2>&1 || {
 		cat "$dir/make.log"
 		return 1
 	}

@@ -40,17 +40,21 @@ run_calls() {
 	[ "$client" -gt 0 ] && [ "$server" -gt 0 ]
 }
 
-# a_call_takes WINDOW CLIENT SERVER: at most so many instructions, one side and the other
+# a_call_takes WINDOW CLIENT SERVER: at most so many instructions, one side and the other. The
+# best of three: on a busy machine a side now and then waits once more for the other.
 a_call_takes() {
-	run_calls $CALLS_FEW "$1"
-	client_few=$client server_few=$server
-	run_calls $CALLS_MANY "$1"
-	client=$(((client - client_few) / (CALLS_MANY - CALLS_FEW)))
-	server=$(((server - server_few) / (CALLS_MANY - CALLS_FEW)))
-	echo "instructions of a call: client $client (at most $2), server $server (at most $3)"
-	# A count that small would mean that the loop did not run.
-	[ "$client" -gt 300 ] && [ "$server" -gt 300 ]
-	[ "$client" -le "$2" ] && [ "$server" -le "$3" ]
+	for try in 1 2 3; do
+		run_calls $CALLS_FEW "$1"
+		client_few=$client server_few=$server
+		run_calls $CALLS_MANY "$1"
+		client=$(((client - client_few) / (CALLS_MANY - CALLS_FEW)))
+		server=$(((server - server_few) / (CALLS_MANY - CALLS_FEW)))
+		echo "instructions of a call: client $client (at most $2), server $server (at most $3)"
+		# A count that small would mean that the loop did not run.
+		[ "$client" -gt 300 ] && [ "$server" -gt 300 ]
+		[ "$client" -gt "$2" ] || [ "$server" -gt "$3" ] || return 0
+	done
+	return 1
 }
 
 @test "a call, one after the other, takes no more instructions than it did" {
