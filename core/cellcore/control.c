@@ -153,8 +153,8 @@ static struct kernel_request *request_new(struct process *process, const struct 
 	if (frame->timeout_ns)
 		request->deadline_ns = daemon_now() + frame->timeout_ns;
 	/* One byte too many stays too many: the name is refused later, not cut to another one. */
-	if (strlen(cell) < sizeof request->cell_name)
-		(void)snprintf(request->cell_name, sizeof request->cell_name, "%s", cell);
+	(void)snprintf(request->cell_name, sizeof request->cell_name,
+		       strlen(cell) < sizeof request->cell_name ? "%s" : "%.40s...", cell);
 	return request;
 }
 

@@ -392,9 +392,8 @@ static void end_reason(const struct spawn *spawn, const siginfo_t *info, char *o
 	else if (is_signal)
 		(void)snprintf(out, size, "killed by SIG%s",
 			       sigabbrev_np(status) ? sigabbrev_np(status) : "?");
-	else if (status == 127)
-		(void)snprintf(out, size, "%s could not be executed",
-			       spawn->daemon->sandbox_program);
+	else if (status == 127) /* ours of cell-sandbox, its of bwrap or the cell, or the linker's */
+		(void)snprintf(out, size, "exited with status 127: a program or library is missing");
 	else
 		(void)snprintf(out, size, "exited with status %d", status);
 }
