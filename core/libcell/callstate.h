@@ -192,6 +192,8 @@ int pool_connect(struct cell_pool *pool, struct cell_call *call, uint64_t deadli
 		 struct connection **ret_conn);
 /* An instance of CELL changed its state (enum core_instance_state). */
 void pools_event(struct runtime *rt, const char *cell, uint64_t instance, int state);
+/* The instances of CELL that pools know may not be right any more: they are told anew. */
+void pools_forget(struct runtime *rt, const char *cell);
 
 /* ops.c */
 /* The process drains: taps end. */

@@ -353,7 +353,6 @@ int runtime_adopt(struct runtime *rt, const int *fds, size_t n_fds, bool is_stre
 	conn->id = id;
 	for (size_t i = 0; i < n_channels && i < 4; i++)
 		conn->channels[i] = channels[i];
-	conn->is_owner = peer->is_outside && conn->channels[0] == UINT64_MAX;
 	*ret_conn = conn;
 	return 0;
 }
@@ -522,6 +521,7 @@ static int introduce(struct cell_call *call, void *self, const struct core_intro
 		return r;
 	}
 	conn->speaks_for = in->peer && in->peer->speaks_for;
+	conn->is_owner = in->peer && in->peer->owner;
 	if (rt->is_draining)
 		server_say_goaway(rt);
 	return 0;
@@ -542,6 +542,8 @@ static int event(struct cell_call *call, void *self, const struct core_instance_
 	if (in->instance)
 		pools_event(self, in->instance->cell, in->instance->instance,
 			    (int)in->instance->state);
+	else
+		pools_forget(self, in->cell); /* events were lost; what exists follows */
 	return 0;
 }
 

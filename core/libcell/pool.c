@@ -59,6 +59,16 @@ void pools_event(struct runtime *rt, const char *cell, uint64_t instance, int st
 	}
 }
 
+void pools_forget(struct runtime *rt, const char *cell)
+{
+	for (struct list *at = rt->pools.next; at != &rt->pools; at = at->next) {
+		struct cell_pool *pool = list_entry(at, struct cell_pool, node);
+
+		while (pool->n_members && strcmp(pool->cell, cell) == 0)
+			member_remove(pool, 0);
+	}
+}
+
 /* Instances that run now; cellcore tells of changes from before this on. */
 static int list_members(struct cell_pool *pool, struct cell_call *call)
 {
