@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* `--complete WORD...`, asked by the completion scripts, is in no table. */
 #define COMPLETE "--complete"
@@ -159,7 +160,12 @@ int command_end(struct command *command, int err)
 		fprintf(command->err.file, "%s\n",
 			text ? out_plain(plain, sizeof plain, text) : "");
 	}
-	if (command->call && !command->keeps_call)
+	/* Its task holds what it works on, and nobody can take that away from it. */
+	if (command->keeps_call) {
+		(void)fflush(command->err.file);
+		_exit(exit_code);
+	}
+	if (command->call)
 		cell_close(command->call);
 	command->call = NULL;
 	return exit_code;

@@ -329,8 +329,13 @@ int main(int argc, char **argv)
 	struct options o = { .timeout_ns = UINT64_C(10000000000) };
 	struct command command;
 	struct start start = { .command = &command, .options = &o, .notify_fd = -1 };
+	int err;
 
 	if (!command_begin(&command, &table, argc, argv, &o))
 		return command.exit_code;
-	return command_end(&command, up(&start));
+	err = up(&start);
+	free(start.program);
+	if (start.notify_fd >= 0)
+		(void)close(start.notify_fd);
+	return command_end(&command, err);
 }

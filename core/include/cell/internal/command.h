@@ -63,7 +63,8 @@ void command_note(const struct command *command, const char *format, ...)
 
 /*
  * Print ERR (0: nothing) with its text: the command's own, else the call's. Closes the
- * call. Returns the exit code, which is 1 also if stdout could not be written.
+ * call. Returns the exit code, which is 1 also if stdout could not be written; with
+ * `keeps_call` it ends the process itself.
  */
 int command_end(struct command *command, int err);
 
