@@ -62,12 +62,12 @@ void clock_fake(uint64_t now_ns)
 /* An anchor is believed for so many cycles: about a second. */
 #define ANCHOR_CYCLES (1ull << 31)
 /* Two anchors so far apart tell the rate to some parts in a million. */
-#define RATE_NS 10000000u
+#define RATE_NS       10000000u
 /* Reading the clock and the counter together took longer: something came in between. */
-#define PAIR_CYCLES 1000u
-#define PAIR_TRIES 8
+#define PAIR_CYCLES   1000u
+#define PAIR_TRIES    8
 /* Off by this and a thousandth of the time, the counter is no clock. */
-#define DRIFT_NS 20000u
+#define DRIFT_NS      20000u
 
 /*
  * A pair of readings of the counter and the clock, and the rate since the one before. A

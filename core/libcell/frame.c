@@ -32,7 +32,8 @@ static int check_flags(const struct frame *header, struct cell_error *err)
 		return cell_fail(err, -EPROTO, "%s frame with unknown flags 0x%x",
 				 frame_kind_name(header->kind), (unsigned)flags);
 	if (flags && !kind_is_message(header->kind))
-		return cell_fail(err, -EPROTO, "%s frame with flags 0x%x, which only messages have",
+		return cell_fail(err, -EPROTO,
+				 "%s frame with flags 0x%x, which only messages have",
 				 frame_kind_name(header->kind), (unsigned)flags);
 	if ((flags & FRAME_FLAG_MORE) && (flags & FRAME_FLAG_MEMFD))
 		return cell_fail(err, -EPROTO, "%s frame both in fragments and in a memfd",
@@ -55,14 +56,15 @@ static int check_sizes(const struct frame *header, struct cell_error *err)
 				 (unsigned)header->length);
 	if (header->flags & FRAME_FLAG_MEMFD) {
 		if (header->total > FRAME_PAYLOAD_MAX)
-			return cell_fail(err, -EPROTO, "%s frame of a payload of %u bytes, limit %u",
-					 name, (unsigned)header->total, FRAME_PAYLOAD_MAX);
+			return cell_fail(err, -EPROTO,
+					 "%s frame of a payload of %u bytes, limit %u", name,
+					 (unsigned)header->total, FRAME_PAYLOAD_MAX);
 		return 0;
 	}
 	if (!header->total)
 		return 0;
-	if (header->flags & FRAME_FLAG_MORE ? header->total <= header->length :
-					      header->total != header->length)
+	if (header->flags & FRAME_FLAG_MORE ? header->total <= header->length
+					    : header->total != header->length)
 		return cell_fail(err, -EPROTO, "%s frame of %u bytes, total %u", name,
 				 (unsigned)header->length, (unsigned)header->total);
 	return 0;
@@ -73,7 +75,8 @@ int frame_check_all(const struct frame *header, struct cell_error *err)
 	int r;
 
 	if (header->kind >= KINDS || !kind_names[header->kind])
-		return cell_fail(err, -EPROTO, "frame of unknown kind %u", (unsigned)header->kind);
+		return cell_fail(err, -EPROTO, "frame of unknown kind %u",
+				 (unsigned)header->kind);
 
 	r = check_flags(header, err);
 	if (r < 0)
@@ -119,7 +122,8 @@ int frame_hello_decode(struct frame_hello *ret_hello, const uint8_t *bytes, size
 	hello.payload_max = cell_read_u64(&reader);
 	hello.schema = cell_read_u64(&reader);
 	if (reader.failed)
-		return cell_fail(err, -EPROTO, "hello of %zu bytes, needs %u", len, FRAME_HELLO_SIZE);
+		return cell_fail(err, -EPROTO, "hello of %zu bytes, needs %u", len,
+				 FRAME_HELLO_SIZE);
 	*ret_hello = hello;
 	return 0;
 }
@@ -140,8 +144,8 @@ static int metadata_take(struct frame_metadata *metadata, uint8_t tag, const uin
 		for (size_t i = 0; i < len; i++)
 			if (value[i] < ' ' || value[i] == 0x7f)
 				return cell_fail(err, -EPROTO,
-						 "metadata: control byte 0x%02x in the principal",
-						 (unsigned)value[i]);
+						 "metadata: a control byte in "
+						 "the principal");
 		metadata->principal = (const char *)value;
 		metadata->principal_len = len;
 		return 0;
@@ -151,8 +155,7 @@ static int metadata_take(struct frame_metadata *metadata, uint8_t tag, const uin
 		metadata->idempotency_key = value;
 		metadata->idempotency_key_len = len;
 		return 0;
-	default:
-		return 0;
+	default: return 0;
 	}
 	return cell_fail(err, -EPROTO, "metadata: tag %u is there twice, or of %zu bytes",
 			 (unsigned)tag, len);
@@ -167,7 +170,8 @@ int frame_metadata_decode(struct frame_metadata *ret_metadata, size_t *ret_used,
 	const uint8_t *block = cell_read_bytes(&reader, size);
 
 	if (!block)
-		return cell_fail(err, -EPROTO, "metadata: %zu bytes in a body of %zu", size, len);
+		return cell_fail(err, -EPROTO, "metadata: %zu bytes in a body of %zu", size,
+				 len);
 	if (size > FRAME_METADATA_MAX)
 		return cell_fail(err, -EPROTO, "metadata: %zu bytes, limit %d", size,
 				 FRAME_METADATA_MAX);
@@ -180,7 +184,8 @@ int frame_metadata_decode(struct frame_metadata *ret_metadata, size_t *ret_used,
 		int r;
 
 		if (!value)
-			return cell_fail(err, -EPROTO, "metadata: record of tag %u is cut off",
+			return cell_fail(err, -EPROTO,
+					 "metadata: record of tag %u is cut off",
 					 (unsigned)tag);
 		r = metadata_take(&metadata, tag, value, value_len, err);
 		if (r < 0)
@@ -210,7 +215,8 @@ size_t frame_metadata_size(const struct frame_metadata *metadata)
 	return size ? sizeof(uint16_t) + size : 0;
 }
 
-static void record_write(struct cell_writer *writer, uint8_t tag, const void *value, size_t len)
+static void record_write(struct cell_writer *writer, uint8_t tag, const void *value,
+			 size_t len)
 {
 	uint8_t *room;
 
@@ -234,7 +240,8 @@ uint8_t *frame_metadata_encode(const struct frame_metadata *metadata, uint8_t *o
 
 	cell_write_u16(&writer, (uint16_t)(size - sizeof(uint16_t)));
 	record_write(&writer, FRAME_TAG_TRACE, metadata->trace, FRAME_TRACE_SIZE);
-	record_write(&writer, FRAME_TAG_PRINCIPAL, metadata->principal, metadata->principal_len);
+	record_write(&writer, FRAME_TAG_PRINCIPAL, metadata->principal,
+		     metadata->principal_len);
 	record_write(&writer, FRAME_TAG_IDEMPOTENCY_KEY, metadata->idempotency_key,
 		     metadata->idempotency_key_len);
 	assert(!writer.failed && writer.at == writer.end);

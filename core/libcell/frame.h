@@ -23,7 +23,7 @@
  * 64 KiB ring, so that a large message never holds up a small one.
  */
 #define FRAME_BODY_MAX (30 * 1024)
-/* Largest body of one message in fragments, unless a hello says less (DESIGN.md, defaults). */
+/* Largest body of one message in fragments, unless a hello says less (DESIGN.md). */
 #define FRAME_MESSAGE_MAX (16u * 1024 * 1024)
 /* Largest body in a payload memfd. */
 #define FRAME_PAYLOAD_MAX (1024u * 1024 * 1024)
@@ -35,7 +35,7 @@ enum frame_kind {
 	FRAME_ERROR = 4,   /* server; ends a call; code = wire status; body = text */
 	FRAME_ONE_WAY = 5, /* client; code = method hash; answered by nothing */
 	FRAME_ITEM = 6,    /* either; one message of a stream */
-	FRAME_END = 7,     /* client: no more items. server: ends a stream, code = wire status, body = text */
+	FRAME_END = 7,     /* client: no more items; server: as error, ends a stream */
 	FRAME_CANCEL = 8,  /* client; still answered by one terminal frame */
 	FRAME_CREDIT = 9,  /* either; code = bytes of items granted */
 	FRAME_GOAWAY = 10  /* server; call id = last one accepted */
@@ -50,23 +50,23 @@ enum frame_flag {
 #define FRAME_FLAGS_KNOWN 15u
 
 struct frame {
-	uint32_t length;     /* body bytes in this frame */
+	uint32_t length; /* body bytes in this frame */
 	uint8_t channel;
-	uint8_t kind;        /* enum frame_kind */
-	uint16_t flags;      /* enum frame_flag */
-	uint64_t call_id;    /* rises, never reused on a connection; 0 for hello and goaway of none */
+	uint8_t kind;     /* enum frame_kind */
+	uint16_t flags;   /* enum frame_flag */
+	uint64_t call_id; /* rises, never reused; 0 for hello and goaway of none */
 	uint32_t code;
-	uint32_t total;      /* bytes of the whole body, in its first fragment; 0 in later ones */
+	uint32_t total; /* bytes of the whole body, in its first fragment; 0 in later ones */
 	uint64_t timeout_ns; /* left, relative; 0 = none */
 };
 
 struct frame_hello {
 	uint16_t version;
-	uint32_t message_max;    /* largest body the sender accepts */
-	uint32_t calls_max;      /* calls in flight it accepts */
-	uint32_t window;         /* bytes of items a stream may have outstanding to it */
-	uint64_t payload_max;    /* largest payload memfd it accepts, 0 = none */
-	uint64_t schema;         /* fingerprint of the schema it speaks, 0 = unknown */
+	uint32_t message_max; /* largest body the sender accepts */
+	uint32_t calls_max;   /* calls in flight it accepts */
+	uint32_t window;      /* bytes of items a stream may have outstanding to it */
+	uint64_t payload_max; /* largest payload memfd it accepts, 0 = none */
+	uint64_t schema;      /* fingerprint of the schema it speaks, 0 = unknown */
 };
 #define FRAME_HELLO_SIZE 30
 
@@ -76,8 +76,10 @@ struct frame_hello {
  */
 static_assert(sizeof(struct frame) == FRAME_HEADER_SIZE, "a frame is its header");
 static_assert(offsetof(struct frame, channel) == 4 && offsetof(struct frame, kind) == 5 &&
-		      offsetof(struct frame, flags) == 6 && offsetof(struct frame, call_id) == 8 &&
-		      offsetof(struct frame, code) == 16 && offsetof(struct frame, total) == 20 &&
+		      offsetof(struct frame, flags) == 6 &&
+		      offsetof(struct frame, call_id) == 8 &&
+		      offsetof(struct frame, code) == 16 &&
+		      offsetof(struct frame, total) == 20 &&
 		      offsetof(struct frame, timeout_ns) == 24,
 	      "a frame is its header");
 
@@ -108,7 +110,8 @@ static inline void frame_from_words(struct frame *ret_header, const uint64_t wor
 }
 
 /* Write HEADER's 32 bytes at OUT. */
-static inline void frame_encode(const struct frame *header, uint8_t out[static FRAME_HEADER_SIZE])
+static inline void frame_encode(const struct frame *header,
+				uint8_t out[static FRAME_HEADER_SIZE])
 {
 	uint64_t words[4] = {
 		frame_word(header->length | (uint64_t)header->channel << 32 |
@@ -147,14 +150,14 @@ int frame_check_all(const struct frame *header, struct cell_error *err);
 
 static inline int frame_check(const struct frame *header, struct cell_error *err)
 {
-	const uint32_t messages = 1u << FRAME_REQUEST | 1u << FRAME_REPLY | 1u << FRAME_ONE_WAY |
-				  1u << FRAME_ITEM;
+	const uint32_t messages = 1u << FRAME_REQUEST | 1u << FRAME_REPLY |
+				  1u << FRAME_ONE_WAY | 1u << FRAME_ITEM;
 	const uint32_t plain = FRAME_FLAG_IDEMPOTENT | FRAME_FLAG_METADATA;
 
 	/* Nearly every frame is a whole message; it needs no call. */
-	if (header->kind < 32 && (messages >> header->kind & 1) && !(header->flags & ~plain) &&
-	    header->length <= FRAME_BODY_MAX && header->call_id &&
-	    (header->total == header->length || header->total == 0))
+	if (header->kind < 32 && (messages >> header->kind & 1) &&
+	    !(header->flags & ~plain) && header->length <= FRAME_BODY_MAX &&
+	    header->call_id && (header->total == header->length || header->total == 0))
 		return 0;
 	return frame_check_all(header, err);
 }
@@ -165,7 +168,8 @@ static inline size_t frame_ring_size(size_t length)
 	return (FRAME_HEADER_SIZE + length + FRAME_ALIGN - 1) & ~(size_t)(FRAME_ALIGN - 1);
 }
 
-void frame_hello_encode(const struct frame_hello *hello, uint8_t out[static FRAME_HELLO_SIZE]);
+void frame_hello_encode(const struct frame_hello *hello,
+			uint8_t out[static FRAME_HELLO_SIZE]);
 
 /* Longer hellos of later versions are accepted, shorter ones are not: -EPROTO. */
 int frame_hello_decode(struct frame_hello *ret_hello, const uint8_t *bytes, size_t len,
@@ -175,20 +179,20 @@ int frame_hello_decode(struct frame_hello *ret_hello, const uint8_t *bytes, size
  * Metadata: a u16 size (of what follows it), then records of u8 tag, u16 length, value,
  * in front of the body. Unknown tags are skipped; a known one stands at most once.
  */
-#define FRAME_TRACE_SIZE 25
+#define FRAME_TRACE_SIZE          25
 #define FRAME_IDEMPOTENCY_KEY_MAX 64
 /* Bytes of a block after its size. */
 #define FRAME_METADATA_MAX 512
 
 enum frame_tag {
-	FRAME_TAG_TRACE = 1,          /* 25 bytes: trace id (16), span id (8), flags (1) (W3C Trace Context) */
-	FRAME_TAG_PRINCIPAL = 2,      /* text, no control bytes; only from a peer that may speak for others */
+	FRAME_TAG_TRACE = 1,     /* trace id (16), span id (8), flags (1), as W3C has it */
+	FRAME_TAG_PRINCIPAL = 2, /* text; only from who may speak for others */
 	FRAME_TAG_IDEMPOTENCY_KEY = 3 /* bytes, 1 to 64 */
 };
 
 struct frame_metadata {
-	const uint8_t *trace;     /* 25 bytes, or NULL */
-	const char *principal;    /* not terminated, or NULL */
+	const uint8_t *trace;  /* 25 bytes, or NULL */
+	const char *principal; /* not terminated, or NULL */
 	size_t principal_len;
 	const uint8_t *idempotency_key; /* or NULL */
 	size_t idempotency_key_len;

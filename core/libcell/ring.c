@@ -13,8 +13,8 @@
  * Address space of one mapping: the area we write twice, the area we read twice, the page.
  * In the memfd the indices are last, so that every offset suits pages of up to 64 KiB.
  */
-#define MAPPED_TX 0u
-#define MAPPED_RX (2 * RING_SIZE)
+#define MAPPED_TX   0u
+#define MAPPED_RX   (2 * RING_SIZE)
 #define MAPPED_PAGE (4 * RING_SIZE)
 #define MAPPED_SIZE (4 * RING_SIZE + RING_PAGE_SIZE)
 
@@ -25,7 +25,8 @@ int ring_create(int *ret_memfd, struct cell_error *err)
 
 	if (memfd < 0)
 		return cell_fail(err, -errno, "creating a ring: %s", strerror(errno));
-	if (ftruncate(memfd, RING_MEMFD_SIZE) < 0 || fcntl(memfd, F_ADD_SEALS, RING_SEALS) < 0) {
+	if (ftruncate(memfd, RING_MEMFD_SIZE) < 0 ||
+	    fcntl(memfd, F_ADD_SEALS, RING_SEALS) < 0) {
 		r = cell_fail(err, -errno, "sizing and sealing a ring: %s", strerror(errno));
 		(void)close(memfd);
 		return r;
@@ -44,15 +45,17 @@ static int memfd_check(int memfd, struct cell_error *err)
 	struct stat st;
 
 	if (seals < 0)
-		return cell_fail(err, -EPROTO, "a ring that is no memfd: %s", strerror(errno));
+		return cell_fail(err, -EPROTO, "a ring that is no memfd: %s",
+				 strerror(errno));
 	if ((seals & RING_SEALS) != RING_SEALS)
-		return cell_fail(err, -EPROTO, "a ring whose memfd lacks seals: has 0x%x, needs 0x%x",
+		return cell_fail(err, -EPROTO,
+				 "a ring whose memfd lacks seals: has 0x%x, needs 0x%x",
 				 (unsigned)seals, (unsigned)RING_SEALS);
 	if (fstat(memfd, &st) < 0)
 		return cell_fail(err, -errno, "looking at a ring: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size != RING_MEMFD_SIZE)
-		return cell_fail(err, -EPROTO, "a ring of %lld bytes, not %u", (long long)st.st_size,
-				 RING_MEMFD_SIZE);
+		return cell_fail(err, -EPROTO, "a ring of %lld bytes, not %u",
+				 (long long)st.st_size, RING_MEMFD_SIZE);
 	return 0;
 }
 
@@ -75,16 +78,19 @@ int ring_map(struct ring *ring, int memfd, unsigned side, struct cell_error *err
 		return r;
 
 	/* One reservation, filled piece by piece: nothing else can get in between. */
-	base = mmap(NULL, MAPPED_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	base = mmap(NULL, MAPPED_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
 	if (base == MAP_FAILED)
 		return cell_fail(err, -errno, "mapping a ring: %s", strerror(errno));
 	for (unsigned i = 0; i < 2; i++) {
-		if (!map_at(base + MAPPED_TX + i * RING_SIZE, RING_SIZE, PROT_READ | PROT_WRITE,
-			    memfd, tx_offset) ||
-		    !map_at(base + MAPPED_RX + i * RING_SIZE, RING_SIZE, PROT_READ, memfd, rx_offset))
+		if (!map_at(base + MAPPED_TX + i * RING_SIZE, RING_SIZE,
+			    PROT_READ | PROT_WRITE, memfd, tx_offset) ||
+		    !map_at(base + MAPPED_RX + i * RING_SIZE, RING_SIZE, PROT_READ, memfd,
+			    rx_offset))
 			goto fail;
 	}
-	if (!map_at(base + MAPPED_PAGE, RING_PAGE_SIZE, PROT_READ | PROT_WRITE, memfd, 2 * RING_SIZE))
+	if (!map_at(base + MAPPED_PAGE, RING_PAGE_SIZE, PROT_READ | PROT_WRITE, memfd,
+		    2 * RING_SIZE))
 		goto fail;
 
 	sides = (struct ring_side_shared *)(void *)(base + MAPPED_PAGE);
@@ -149,13 +155,15 @@ bool ring_sleep(struct ring *ring, bool wants_room)
 
 	/* Again, in an order that ring_release() may have left open. */
 	if (ring->rx_looked != ring->rx_released)
-		atomic_store_explicit(&ring->own->head, ring->rx_released, memory_order_seq_cst);
+		atomic_store_explicit(&ring->own->head, ring->rx_released,
+				      memory_order_seq_cst);
 	if (wants_room)
 		atomic_store_explicit(&ring->own->wants_room, 1, memory_order_seq_cst);
 	atomic_store_explicit(&ring->own->sleeping, 1, memory_order_seq_cst);
 
 	is_quiet = ring->rx_paused ||
-		   atomic_load_explicit(&ring->peer->tail, memory_order_seq_cst) == ring->rx_head;
+		   atomic_load_explicit(&ring->peer->tail, memory_order_seq_cst) ==
+			   ring->rx_head;
 	if (wants_room && atomic_load_explicit(&ring->peer->head, memory_order_seq_cst) !=
 				  ring->tx_head_seen)
 		is_quiet = false;

@@ -57,19 +57,19 @@ struct ring {
 	struct ring_side_shared *own;  /* we write it */
 	struct ring_side_shared *peer; /* we read it, and do not believe it */
 
-	uint8_t *tx;           /* the area we produce into, mapped twice */
-	uint64_t tx_tail;      /* next byte to reserve; published up to tx_published */
+	uint8_t *tx;      /* the area we produce into, mapped twice */
+	uint64_t tx_tail; /* next byte to reserve; published up to tx_published */
 	uint64_t tx_published;
-	uint64_t tx_head_seen; /* the peer's head when last looked at: what is free is a lower bound */
+	uint64_t tx_head_seen; /* the peer's head when last looked at; it may be further */
 
-	const uint8_t *rx;     /* the area we consume from, mapped twice, for reading only */
-	uint64_t rx_head;      /* next byte to read */
-	uint64_t rx_released;  /* the head the peer knows of */
-	uint64_t rx_looked;    /* the head for which we know whether the peer waits for room */
+	const uint8_t *rx;    /* the area we consume from, mapped twice, for reading only */
+	uint64_t rx_head;     /* next byte to read */
+	uint64_t rx_released; /* the head the peer knows of */
+	uint64_t rx_looked;   /* the head for which we know whether the peer waits for room */
 	uint64_t rx_tail_seen; /* checked copy of the peer's tail */
 	bool rx_paused;        /* what is unread is left there on purpose: ring_pause() */
 
-	void *page;            /* the whole mapping, for unmapping */
+	void *page; /* the whole mapping, for unmapping */
 };
 
 /*
@@ -136,11 +136,14 @@ size_t ring_room(struct ring *ring, bool *ret_broken);
  */
 static inline bool ring_publish(struct ring *ring)
 {
+	uint32_t sleeps;
+
 	if (ring->tx_tail == ring->tx_published)
 		return false;
 	ring->tx_published = ring->tx_tail;
 	atomic_store_explicit(&ring->own->tail, ring->tx_tail, memory_order_seq_cst);
-	if (__builtin_expect(!atomic_load_explicit(&ring->peer->sleeping, memory_order_seq_cst), 1))
+	sleeps = atomic_load_explicit(&ring->peer->sleeping, memory_order_seq_cst);
+	if (__builtin_expect(!sleeps, 1))
 		return false;
 	return atomic_exchange_explicit(&ring->peer->sleeping, 0, memory_order_seq_cst) != 0;
 }
@@ -156,8 +159,8 @@ static inline bool ring_peer_is_awake(const struct ring *ring)
  * stays valid until ring_release(). Returns 0, RING_EMPTY, or -EPROTO if the indices or
  * the header make no sense (drop that peer). Includes frame_check().
  */
-static inline int ring_peek(struct ring *ring, struct frame *ret_header, const uint8_t **ret_body,
-			    struct cell_error *err)
+static inline int ring_peek(struct ring *ring, struct frame *ret_header,
+			    const uint8_t **ret_body, struct cell_error *err)
 {
 	uint64_t available = ring->rx_tail_seen - ring->rx_head;
 	const uint8_t *at = ring->rx + (ring->rx_head & RING_MASK);
@@ -178,7 +181,7 @@ static inline int ring_peek(struct ring *ring, struct frame *ret_header, const u
 	if (__builtin_expect(available < FRAME_HEADER_SIZE, 0))
 		return ring_refuse(ring, ring->rx_tail_seen, err);
 
-	/* Each word is loaded once, whatever the compiler thinks of memory that may change. */
+	/* Each word is loaded once, whatever the compiler thinks of changing memory. */
 	for (unsigned i = 0; i < 4; i++)
 		copy[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
 	frame_from_words(ret_header, copy);
@@ -211,6 +214,7 @@ static inline void ring_consume(struct ring *ring, const struct frame *header)
 static inline bool ring_release(struct ring *ring)
 {
 	uint64_t head = ring->rx_head;
+	uint32_t waits;
 
 	if (head != ring->rx_released) {
 		ring->rx_released = head;
@@ -223,10 +227,12 @@ static inline bool ring_release(struct ring *ring)
 		atomic_store_explicit(&ring->own->head, head, memory_order_seq_cst);
 		ring->rx_looked = head;
 	}
-	if (__builtin_expect(!atomic_load_explicit(&ring->peer->wants_room, memory_order_seq_cst), 1))
+	waits = atomic_load_explicit(&ring->peer->wants_room, memory_order_seq_cst);
+	if (__builtin_expect(!waits, 1))
 		return false;
 	ring->rx_looked = head;
-	return atomic_exchange_explicit(&ring->peer->wants_room, 0, memory_order_seq_cst) != 0;
+	waits = atomic_exchange_explicit(&ring->peer->wants_room, 0, memory_order_seq_cst);
+	return waits != 0;
 }
 
 /* Whether a frame (or nonsense) is waiting: one acquire load, for spinning. */

@@ -14,8 +14,8 @@
 /* Both halves of the product of two odd-ish numbers: every bit depends on every bit. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-	unsigned __int128 product = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) *
-				    (b ^ 0xd1b54a32d192ed03u);
+	unsigned __int128 product =
+		(unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (b ^ 0xd1b54a32d192ed03u);
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
@@ -50,7 +50,8 @@ static size_t home_of(const struct table *table, const struct table_slot *slot)
 					    : home_of_number(table, slot->key.number);
 }
 
-int table_init(struct table *table, enum table_kind kind, size_t capacity, struct cell_error *err)
+int table_init(struct table *table, enum table_kind kind, size_t capacity,
+	       struct cell_error *err)
 {
 	size_t size = 4;
 

@@ -12,7 +12,7 @@
 
 enum table_kind {
 	TABLE_NUMBERS, /* keys are uint64_t: table_put(), table_get(), table_remove() */
-	TABLE_STRINGS  /* keys are strings, not copied: they must live as long as their entry */
+	TABLE_STRINGS  /* keys are strings, not copied: they live as long as their entry */
 };
 
 /* Most entries a table may be made for. */
@@ -36,7 +36,8 @@ struct table {
 };
 
 /* A table for CAPACITY entries (1 to TABLE_CAPACITY_MAX). Returns 0 or -ENOMEM. */
-int table_init(struct table *table, enum table_kind kind, size_t capacity, struct cell_error *err);
+int table_init(struct table *table, enum table_kind kind, size_t capacity,
+	       struct cell_error *err);
 /* The values stay whose they are. Accepts a zeroed table. */
 void table_deinit(struct table *table);
 

@@ -20,7 +20,7 @@ enum task_state { TASK_RUNNING, TASK_WAITING, TASK_PARKED };
 /* Parked stacks that are always kept for the next wait. */
 #define PARKED_KEPT 8
 /* After so many switches, parked stacks that none of them needed are dropped. */
-#define SWITCHES_PER_REVIEW 1024
+#define SWITCHES_PER_REVIEW  1024
 #define ALTERNATE_STACK_SIZE (64 * 1024)
 
 struct task {
@@ -328,8 +328,8 @@ static bool is_in_guard(uintptr_t address)
 	bool found = false;
 
 	/* Held by this thread, it will never come free; by another, it soon does. */
-	for (unsigned i = 0; atomic_flag_test_and_set_explicit(&task_all_lock, memory_order_acquire);
-	     i++) {
+	for (unsigned i = 0;
+	     atomic_flag_test_and_set_explicit(&task_all_lock, memory_order_acquire); i++) {
 		if (i == 1000)
 			return false;
 		(void)sched_yield();
@@ -358,7 +358,8 @@ static void on_segv(int number, siginfo_t *info, void *context)
 		(void)sigaction(number, &previous_action, NULL);
 	} else if (previous_action.sa_flags & SA_SIGINFO) {
 		previous_action.sa_sigaction(number, info, context);
-	} else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
+	} else if (previous_action.sa_handler != SIG_DFL &&
+		   previous_action.sa_handler != SIG_IGN) {
 		previous_action.sa_handler(number);
 	} else {
 		(void)sigaction(number, &previous_action, NULL);

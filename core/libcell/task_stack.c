@@ -33,7 +33,7 @@
 #include <valgrind/valgrind.h>
 #else
 #define VALGRIND_STACK_REGISTER(start, end) 0u
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#define VALGRIND_STACK_DEREGISTER(id)       ((void)(id))
 #endif
 
 /* ---- The switch --------------------------------------------------------------------- */
@@ -52,6 +52,7 @@ __attribute__((visibility("hidden"))) void task_stack_start(void);
 
 #if !defined(TASK_UCONTEXT) && defined(__x86_64__)
 
+/* clang-format off */
 #define PUSH(r) "	pushq %" r "\n	.cfi_adjust_cfa_offset 8\n	.cfi_rel_offset %" r ", 0\n"
 #define POP(r) "	popq %" r "\n	.cfi_adjust_cfa_offset -8\n	.cfi_restore %" r "\n"
 
@@ -91,6 +92,7 @@ __asm__(".text\n"
 	"	ud2\n"
 	"	.cfi_endproc\n"
 	".size task_stack_start, .-task_stack_start\n");
+/* clang-format on */
 
 /* What task_stack_swap() finds on a stack that has not run yet. */
 struct pushed {
@@ -110,12 +112,14 @@ static void stack_prepare(struct task_stack *stack, void (*entry)(void *), void 
 		.r12 = (uint64_t)(uintptr_t)argument,
 		.rip = (uint64_t)(uintptr_t)task_stack_start,
 	};
-	__asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(pushed->mxcsr), "=m"(pushed->x87_control));
+	__asm__ volatile("stmxcsr %0\n\tfnstcw %1"
+			 : "=m"(pushed->mxcsr), "=m"(pushed->x87_control));
 	stack->saved = pushed;
 }
 
 #elif !defined(TASK_UCONTEXT) && defined(__aarch64__)
 
+/* clang-format off */
 /* "hint #34" is "bti c": a landing pad where the compiler uses them, nothing elsewhere. */
 __asm__(".text\n"
 	".p2align 4\n"
@@ -179,6 +183,7 @@ __asm__(".text\n"
 	"	brk #0\n"
 	"	.cfi_endproc\n"
 	".size task_stack_start, .-task_stack_start\n");
+/* clang-format on */
 
 struct pushed {
 	uint64_t x19, x20, x21_to_x28[8], x29, x30, d8_to_d15[8], fpcr, unused;
@@ -277,7 +282,8 @@ int task_stack_init(struct task_stack *stack, void (*entry)(void *argument), voi
 	stack->base = area + TASK_GUARD_SIZE;
 	stack->bottom = stack->base;
 	stack->size = TASK_STACK_SIZE;
-	stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->base, stack->base + TASK_STACK_SIZE);
+	stack->valgrind_id =
+		VALGRIND_STACK_REGISTER(stack->base, stack->base + TASK_STACK_SIZE);
 #ifdef TASK_TSAN
 	stack->fiber = __tsan_create_fiber(0);
 #endif

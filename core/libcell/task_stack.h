@@ -21,15 +21,15 @@
 #define TASK_GUARD_SIZE (64u * 1024)
 
 struct task_stack {
-	void *saved;    /* the stack pointer while it does not run; what it points to is in task_stack.c */
-	uint8_t *base;  /* its lowest byte, above the guard; NULL: the thread's own stack */
+	void *saved;   /* the stack pointer, while it does not run */
+	uint8_t *base; /* its lowest byte, above the guard; NULL: the thread's own stack */
 	struct task_stack *came_from; /* who switched here last */
 
 	unsigned valgrind_id;
 	void *fake_stack;   /* of the address sanitizer, while it does not run */
 	const void *bottom; /* of the thread's own stack, as the sanitizer sees it */
 	size_t size;
-	void *fiber;        /* of the thread sanitizer */
+	void *fiber; /* of the thread sanitizer */
 #ifdef TASK_UCONTEXT
 	ucontext_t context;
 	void (*entry)(void *argument);

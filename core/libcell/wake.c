@@ -9,24 +9,26 @@
  * Twice what it takes to wake a sleeper on another CPU of a virtual machine (24 to 35 us
  * where 25 us were not enough: two sleepers always found each other asleep).
  */
-#define SPIN_MAX_NS 60000u
+#define SPIN_MAX_NS    60000u
 #define SPIN_ALWAYS_NS 50000000u
 /* Before anything is known: worth a try. */
 #define FIRST_AVERAGE_NS 5000u
 /* One long pause says nothing about the next wait; so a burst is noticed within a dozen. */
-#define WAITED_MAX_NS (4 * SPIN_MAX_NS)
-#define MISSES_MAX 3
-#define SKIP_MIN 16u
-#define SKIP_MAX 4096u
-#define PROBE_EVERY 256u
-#define NUDGE_AFTER 1024u
+#define WAITED_MAX_NS   (4 * SPIN_MAX_NS)
+#define MISSES_MAX      3
+#define SKIP_MIN        16u
+#define SKIP_MAX        4096u
+#define PROBE_EVERY     256u
+#define NUDGE_AFTER     1024u
 #define NUDGE_AFTER_MAX (1024u << 10)
-#define JUDGE_AFTER 2048u
+#define JUDGE_AFTER     2048u
 
 void wake_init(struct wake *wake, enum wake_mode mode)
 {
 	*wake = (struct wake){
-		.mode = mode, .average_ns = FIRST_AVERAGE_NS, .nudge_after = NUDGE_AFTER,
+		.mode = mode,
+		.average_ns = FIRST_AVERAGE_NS,
+		.nudge_after = NUDGE_AFTER,
 	};
 }
 
@@ -40,8 +42,9 @@ static void average_in(struct wake *wake, uint64_t waited_ns)
 		bool helped = wake->average_ns < wake->before_ns - wake->before_ns / 5;
 
 		wake->nudge_after = helped ? NUDGE_AFTER
-				  : wake->nudge_after < NUDGE_AFTER_MAX ? wake->nudge_after * 4
-									: NUDGE_AFTER_MAX;
+				    : wake->nudge_after < NUDGE_AFTER_MAX
+					    ? wake->nudge_after * 4
+					    : NUDGE_AFTER_MAX;
 	}
 }
 
@@ -77,7 +80,9 @@ void wake_miss(struct wake *wake)
 {
 	if (++wake->misses < MISSES_MAX)
 		return;
-	wake->skip = wake->skip == 0 ? SKIP_MIN : wake->skip < SKIP_MAX ? wake->skip * 2 : SKIP_MAX;
+	wake->skip = wake->skip == 0         ? SKIP_MIN
+		     : wake->skip < SKIP_MAX ? wake->skip * 2
+					     : SKIP_MAX;
 	wake->skip_left = wake->skip;
 }
 
@@ -93,7 +98,8 @@ void wake_slept(struct wake *wake, uint64_t waited_ns)
 bool wake_should_nudge(struct wake *wake)
 {
 	/* Not before the last one is judged: else none ever would be. */
-	if (wake->quick < wake->nudge_after || wake->judge_in || wake->mode != WAKE_MODE_ADAPTIVE)
+	if (wake->quick < wake->nudge_after || wake->judge_in ||
+	    wake->mode != WAKE_MODE_ADAPTIVE)
 		return false;
 	wake->quick = 0;
 	wake->judge_in = JUDGE_AFTER;

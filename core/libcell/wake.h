@@ -14,7 +14,7 @@
 enum wake_mode {
 	WAKE_MODE_ADAPTIVE,
 	WAKE_MODE_SLEEP, /* never poll (CELL_WAKE=sleep) */
-	WAKE_MODE_SPIN   /* poll for long (CELL_WAKE=spin): for measuring, with CPUs to spare */
+	WAKE_MODE_SPIN /* poll for long (CELL_WAKE=spin): for measuring, with CPUs to spare */
 };
 
 /* A peer that has not said where it runs. */
@@ -27,16 +27,16 @@ struct wake {
 	uint32_t skip;       /* waits to sleep through at once after a miss */
 	uint32_t skip_left;
 	uint32_t probes;
-	bool is_on_one_cpu;  /* as of the last decision */
-	uint32_t quick;      /* short waits in a row on one CPU */
+	bool is_on_one_cpu; /* as of the last decision */
+	uint32_t quick;     /* short waits in a row on one CPU */
 	uint32_t nudge_after;
-	uint32_t judge_in;   /* waits until the last nudge is judged; 0 = judged */
-	uint32_t before_ns;  /* average before the last nudge */
+	uint32_t judge_in;  /* waits until the last nudge is judged; 0 = judged */
+	uint32_t before_ns; /* average before the last nudge */
 };
 
 void wake_init(struct wake *wake, enum wake_mode mode);
 
-/* Nanoseconds to poll now, on OWN_CPU with the peer last seen on PEER_CPU; 0: sleep at once. */
+/* Nanoseconds to poll now, on OWN_CPU with the peer seen on PEER_CPU; 0: sleep at once. */
 uint64_t wake_spin_ns(struct wake *wake, uint32_t own_cpu, uint32_t peer_cpu);
 
 /* Something came after WAITED_NS of polling; polling was in vain; it came after a sleep. */

@@ -134,7 +134,7 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ns, void (*on_due)(struct w
 	unsigned level, slot;
 	struct list due;
 
-	/* What becomes due at a tick lands among the overdue; callbacks then see the new time. */
+	/* What becomes due at a tick lands among the overdue. */
 	while (next_slot(wheel, &level, &slot, &tick) && tick <= now)
 		spread(wheel, level, slot, tick);
 	if (wheel->tick < now)

@@ -15,17 +15,18 @@
 
 /* A tick is 2^20 ns, about a millisecond: what is due fires at the end of its tick. */
 #define WHEEL_TICK_BITS 20
-#define WHEEL_TICK_NS (UINT64_C(1) << WHEEL_TICK_BITS)
+#define WHEEL_TICK_NS   (UINT64_C(1) << WHEEL_TICK_BITS)
 
 #define WHEEL_LEVEL_BITS 6
-#define WHEEL_SLOTS (1u << WHEEL_LEVEL_BITS)
+#define WHEEL_SLOTS      (1u << WHEEL_LEVEL_BITS)
 /* Enough for every tick of 64 bits of nanoseconds. */
 #define WHEEL_LEVELS ((64 - WHEEL_TICK_BITS + WHEEL_LEVEL_BITS - 1) / WHEEL_LEVEL_BITS)
 
 struct wheel_timer {
 	struct list node;
 	uint64_t expires_ns;
-	void (*on_due)(struct wheel_timer *timer); /* for the owner; not called by the wheel */
+	/* For the owner; the wheel does not call it. */
+	void (*on_due)(struct wheel_timer *timer);
 };
 
 struct wheel {
@@ -60,7 +61,8 @@ static inline bool wheel_is_empty(const struct wheel *wheel)
  * first. It may arm and disarm any timer, and free the one it got; what it arms for a time
  * already past fires with the next advance. A NOW_NS that goes back fires nothing new.
  */
-void wheel_advance(struct wheel *wheel, uint64_t now_ns, void (*on_due)(struct wheel_timer *));
+void wheel_advance(struct wheel *wheel, uint64_t now_ns,
+		   void (*on_due)(struct wheel_timer *));
 
 /*
  * When to advance next: not later than the first timer fires, and exactly then unless very

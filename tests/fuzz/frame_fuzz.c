@@ -11,10 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)            \
-	do {                       \
-		if (!(condition))  \
-			abort();   \
+#define MUST(condition)                                                                      \
+	do {                                                                                 \
+		if (!(condition))                                                            \
+			abort();                                                             \
 	} while (0)
 
 static void try_header(const uint8_t bytes[static FRAME_HEADER_SIZE])

@@ -10,10 +10,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)            \
-	do {                       \
-		if (!(condition))  \
-			abort();   \
+#define MUST(condition)                                                                      \
+	do {                                                                                 \
+		if (!(condition))                                                            \
+			abort();                                                             \
 	} while (0)
 
 static void must_be_within(const void *value, size_t len, const uint8_t *block, size_t used)
@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(frame_metadata_decode(&again, &used, bytes, encoded, &err) == 0);
 	MUST(used == encoded);
 	must_be_same(first.trace, FRAME_TRACE_SIZE, again.trace, FRAME_TRACE_SIZE);
-	must_be_same(first.principal, first.principal_len, again.principal, again.principal_len);
+	must_be_same(first.principal, first.principal_len, again.principal,
+		     again.principal_len);
 	must_be_same(first.idempotency_key, first.idempotency_key_len, again.idempotency_key,
 		     again.idempotency_key_len);
 	return 0;

@@ -14,10 +14,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)            \
-	do {                       \
-		if (!(condition))  \
-			abort();   \
+#define MUST(condition)                                                                      \
+	do {                                                                                 \
+		if (!(condition))                                                            \
+			abort();                                                             \
 	} while (0)
 
 static struct ring liar, ours;
@@ -25,19 +25,19 @@ static struct ring liar_fresh, ours_fresh; /* as mapped */
 
 /* What the first byte of a step means. */
 enum step {
-	STEP_TAIL,      /* u16: the liar's tail goes so far on */
-	STEP_TAIL_AT,   /* u64: or to anywhere */
-	STEP_HEAD,      /* u16: the liar's head goes so far on */
-	STEP_HEAD_AT,   /* u64 */
-	STEP_FLAGS,     /* u8: sleeping, wants_room */
-	STEP_SCRIBBLE,  /* u16, u8, bytes: into the index page, our side as well */
-	STEP_WRITE,     /* u16, u8, bytes: into its area */
-	STEP_FRAME,     /* u8, u16: a good frame of this kind and length */
-	STEP_PUBLISH,   /* the liar publishes what it has put */
-	STEP_TAKE,      /* u8: we take up to so many frames */
-	STEP_PEEK,      /* we look at a frame, the liar writes over it, we step over it */
-	STEP_PUT,       /* u16: we send a frame */
-	STEP_SLEEP,     /* u8: we go to sleep, perhaps for room, perhaps paused */
+	STEP_TAIL,     /* u16: the liar's tail goes so far on */
+	STEP_TAIL_AT,  /* u64: or to anywhere */
+	STEP_HEAD,     /* u16: the liar's head goes so far on */
+	STEP_HEAD_AT,  /* u64 */
+	STEP_FLAGS,    /* u8: sleeping, wants_room */
+	STEP_SCRIBBLE, /* u16, u8, bytes: into the indices, ours as well */
+	STEP_WRITE,    /* u16, u8, bytes: into its area */
+	STEP_FRAME,    /* u8, u16: a good frame of this kind and length */
+	STEP_PUBLISH,  /* the liar publishes what it has put */
+	STEP_TAKE,     /* u8: we take up to so many frames */
+	STEP_PEEK,     /* we look, the liar writes over it, we step over it */
+	STEP_PUT,      /* u16: we send a frame */
+	STEP_SLEEP,    /* u8: we go to sleep, perhaps for room, perhaps paused */
 	STEP_COUNT
 };
 
@@ -79,7 +79,9 @@ static void take(unsigned n)
 
 static void put(size_t length)
 {
-	struct frame header = { .kind = FRAME_ITEM, .call_id = 1, .length = (uint32_t)length };
+	struct frame header = { .kind = FRAME_ITEM,
+				.call_id = 1,
+				.length = (uint32_t)length };
 	bool is_broken;
 	uint8_t *at = ring_reserve(&ours, length, &is_broken);
 	size_t room;
@@ -101,7 +103,9 @@ static void put(size_t length)
 
 static void put_as_liar(uint8_t kind, size_t length)
 {
-	struct frame header = { .kind = kind, .call_id = 1, .code = 1, .length = (uint32_t)length };
+	struct frame header = {
+		.kind = kind, .call_id = 1, .code = 1, .length = (uint32_t)length
+	};
 
 	/* It need not mind whether there is room. */
 	frame_encode(&header, liar.tx + (liar.tx_tail & RING_MASK));
@@ -132,16 +136,12 @@ static void run_step(enum step step, struct cell_reader *script)
 		liar.tx_tail += cell_read_u16(script);
 		atomic_store(&liar.own->tail, liar.tx_tail);
 		break;
-	case STEP_TAIL_AT:
-		atomic_store(&liar.own->tail, cell_read_u64(script));
-		break;
+	case STEP_TAIL_AT: atomic_store(&liar.own->tail, cell_read_u64(script)); break;
 	case STEP_HEAD:
 		liar.rx_head += cell_read_u16(script);
 		atomic_store(&liar.own->head, liar.rx_head);
 		break;
-	case STEP_HEAD_AT:
-		atomic_store(&liar.own->head, cell_read_u64(script));
-		break;
+	case STEP_HEAD_AT: atomic_store(&liar.own->head, cell_read_u64(script)); break;
 	case STEP_FLAGS:
 		len = cell_read_u8(script);
 		atomic_store(&liar.own->sleeping, (uint32_t)len & 1);
@@ -155,18 +155,15 @@ static void run_step(enum step step, struct cell_reader *script)
 		if (bytes && step == STEP_WRITE)
 			memcpy(liar.tx + at, bytes, len);
 		else if (bytes && at + len <= 2 * sizeof *liar.own)
-			memcpy((uint8_t *)(liar.own < liar.peer ? liar.own : liar.peer) + at, bytes, len);
+			memcpy((uint8_t *)(liar.own < liar.peer ? liar.own : liar.peer) + at,
+			       bytes, len);
 		break;
 	case STEP_FRAME:
 		kind = cell_read_u8(script);
 		put_as_liar(kind, cell_read_u16(script) % (FRAME_BODY_MAX + 1));
 		break;
-	case STEP_PUBLISH:
-		(void)ring_publish(&liar);
-		break;
-	case STEP_TAKE:
-		take(cell_read_u8(script));
-		break;
+	case STEP_PUBLISH: (void)ring_publish(&liar); break;
+	case STEP_TAKE: take(cell_read_u8(script)); break;
 	case STEP_PEEK:
 		if (look(&header, &body) == 0) {
 			memset(liar.tx + (ours.rx_head & RING_MASK), 0xff, FRAME_HEADER_SIZE);
@@ -174,14 +171,9 @@ static void run_step(enum step step, struct cell_reader *script)
 			MUST(ours.rx_head <= ours.rx_tail_seen);
 		}
 		break;
-	case STEP_PUT:
-		put(cell_read_u16(script) % (FRAME_BODY_MAX + 1));
-		break;
-	case STEP_SLEEP:
-		sleep_or_not(cell_read_u8(script));
-		break;
-	case STEP_COUNT:
-		break;
+	case STEP_PUT: put(cell_read_u16(script) % (FRAME_BODY_MAX + 1)); break;
+	case STEP_SLEEP: sleep_or_not(cell_read_u8(script)); break;
+	case STEP_COUNT: break;
 	}
 }
 

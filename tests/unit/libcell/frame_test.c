@@ -31,8 +31,13 @@ START_TEST(a_header_is_32_little_endian_bytes)
 		0x16, 0x15, 0x20, 0x1f, 0x1e, 0x1d, 0x1c, 0x1b, 0x1a, 0x19,
 	};
 	struct frame header = {
-		.length = 0x01020304, .channel = 5, .kind = 6, .flags = 0x0708,
-		.call_id = 0x090a0b0c0d0e0f10, .code = 0x11121314, .total = 0x15161718,
+		.length = 0x01020304,
+		.channel = 5,
+		.kind = 6,
+		.flags = 0x0708,
+		.call_id = 0x090a0b0c0d0e0f10,
+		.code = 0x11121314,
+		.total = 0x15161718,
 		.timeout_ns = 0x191a1b1c1d1e1f20,
 	};
 	uint8_t bytes[FRAME_HEADER_SIZE];
@@ -56,6 +61,7 @@ END_TEST
 
 START_TEST(accepts_what_a_sane_peer_says)
 {
+	/* clang-format off */
 	static const struct frame good[] = {
 		{ .kind = FRAME_HELLO, .length = FRAME_HELLO_SIZE },
 		{ .kind = FRAME_HELLO, .length = 100 },
@@ -79,6 +85,7 @@ START_TEST(accepts_what_a_sane_peer_says)
 		{ .kind = FRAME_GOAWAY },
 		{ .kind = FRAME_GOAWAY, .call_id = 9 },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		ck_assert_msg(frame_check(&good[i], &err) == 0, "%zu: %s", i, err.text);
@@ -89,6 +96,7 @@ END_TEST
 
 START_TEST(refuses_what_makes_no_sense_and_says_what)
 {
+	/* clang-format off */
 	static const struct {
 		struct frame header;
 		const char *text;
@@ -119,6 +127,7 @@ START_TEST(refuses_what_makes_no_sense_and_says_what)
 		{ { .kind = FRAME_CANCEL, .call_id = 1, .length = 1 }, "cancel frame with a body" },
 		{ { .kind = FRAME_CREDIT, .call_id = 1, .length = 8 }, "credit frame with a body" },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		ck_assert_msg(frame_check(&bad[i].header, &err) == -EPROTO, "%zu", i);
@@ -142,8 +151,8 @@ START_TEST(the_short_check_agrees_with_the_long_one)
 
 		header.total = draw() % 2 ? header.length + (uint32_t)(draw() % 3) - 1 : 0;
 		if (frame_check(&header, NULL) != frame_check_all(&header, NULL))
-			ck_abort_msg("kind %u flags %u length %u total %u", header.kind, header.flags,
-				     header.length, header.total);
+			ck_abort_msg("kind %u flags %u length %u total %u", header.kind,
+				     header.flags, header.length, header.total);
 	}
 }
 END_TEST
@@ -164,13 +173,17 @@ END_TEST
 START_TEST(a_hello_is_30_bytes_and_may_grow)
 {
 	static const uint8_t expected[FRAME_HELLO_SIZE] = {
-		1,    0,    4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9,
-		0x20, 0x1f, 0x1e, 0x1d, 0x1c, 0x1b, 0x1a, 0x19,
-		0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,
+		1,    0,    4,    3,    2,    1,    8,    7,    6,    5,
+		12,   11,   10,   9,    0x20, 0x1f, 0x1e, 0x1d, 0x1c, 0x1b,
+		0x1a, 0x19, 0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,
 	};
 	struct frame_hello hello = {
-		.version = FRAME_VERSION, .message_max = 0x01020304, .calls_max = 0x05060708,
-		.window = 0x090a0b0c, .payload_max = 0x191a1b1c1d1e1f20, .schema = 0x2122232425262728,
+		.version = FRAME_VERSION,
+		.message_max = 0x01020304,
+		.calls_max = 0x05060708,
+		.window = 0x090a0b0c,
+		.payload_max = 0x191a1b1c1d1e1f20,
+		.schema = 0x2122232425262728,
 	};
 	struct frame_hello again = { 0 };
 	uint8_t bytes[FRAME_HELLO_SIZE + 10] = { 0 };
@@ -199,8 +212,10 @@ static const char principal[] = "node1/teller";
 
 static const struct frame_metadata full = {
 	.trace = trace,
-	.principal = principal, .principal_len = sizeof principal - 1,
-	.idempotency_key = key, .idempotency_key_len = sizeof key,
+	.principal = principal,
+	.principal_len = sizeof principal - 1,
+	.idempotency_key = key,
+	.idempotency_key_len = sizeof key,
 };
 
 START_TEST(metadata_comes_back_as_it_was_put)
@@ -238,7 +253,8 @@ START_TEST(an_empty_block_is_metadata_too)
 	struct frame_metadata metadata;
 	size_t used;
 
-	ck_assert_int_eq(frame_metadata_decode(&metadata, &used, empty, sizeof empty, &err), 0);
+	ck_assert_int_eq(frame_metadata_decode(&metadata, &used, empty, sizeof empty, &err),
+			 0);
 	ck_assert_uint_eq(used, 2);
 	ck_assert_ptr_null(metadata.trace);
 	ck_assert_ptr_null(metadata.principal);
@@ -254,7 +270,8 @@ START_TEST(metadata_cut_off_anywhere_is_refused)
 
 	(void)frame_metadata_encode(&full, bytes);
 	for (size_t len = 0; len < size; len++)
-		ck_assert_int_eq(frame_metadata_decode(&again, &used, bytes, len, &err), -EPROTO);
+		ck_assert_int_eq(frame_metadata_decode(&again, &used, bytes, len, &err),
+				 -EPROTO);
 	/* Or cut off within the block. */
 	for (size_t block = 1; block < size - 2; block++) {
 		bool is_whole_records = block == 28 || block == 43;
@@ -268,11 +285,13 @@ END_TEST
 
 START_TEST(unknown_tags_are_skipped)
 {
-	static const uint8_t bytes[] = { 12, 0, 200, 2, 0, 'x', 'y', 2, 1, 0, 'p', 201, 0, 0, 'b' };
+	static const uint8_t bytes[] = { 12, 0, 200, 2,   0, 'x', 'y', 2,
+					 1,  0, 'p', 201, 0, 0,   'b' };
 	struct frame_metadata metadata;
 	size_t used;
 
-	ck_assert_int_eq(frame_metadata_decode(&metadata, &used, bytes, sizeof bytes, &err), 0);
+	ck_assert_int_eq(frame_metadata_decode(&metadata, &used, bytes, sizeof bytes, &err),
+			 0);
 	ck_assert_uint_eq(used, 14);
 	ck_assert_uint_eq(metadata.principal_len, 1);
 }
@@ -293,8 +312,12 @@ START_TEST(two_principals_are_refused)
 	ck_assert_int_eq(decode("\2\1\0a", 4), 0);
 	ck_assert_int_eq(decode("\2\1\0a\2\1\0a", 8), -EPROTO);
 	ck_assert_int_eq(decode("\3\1\0a\3\1\0b", 8), -EPROTO);
-	ck_assert_int_eq(decode("\1\x19\0" "0123456789abcdefghijklmno"
-				"\1\x19\0" "0123456789abcdefghijklmno", 56), -EPROTO);
+	ck_assert_int_eq(decode("\1\x19\0"
+				"0123456789abcdefghijklmno"
+				"\1\x19\0"
+				"0123456789abcdefghijklmno",
+				56),
+			 -EPROTO);
 }
 END_TEST
 
@@ -304,8 +327,14 @@ START_TEST(values_of_impossible_length_are_refused)
 
 	ck_assert_int_eq(decode("\2\0\0", 3), -EPROTO);
 	ck_assert_int_eq(decode("\3\0\0", 3), -EPROTO);
-	ck_assert_int_eq(decode("\1\x18\0" "0123456789abcdefghijklmn", 27), -EPROTO);
-	ck_assert_int_eq(decode("\1\x1a\0" "0123456789abcdefghijklmnop", 29), -EPROTO);
+	ck_assert_int_eq(decode("\1\x18\0"
+				"0123456789abcdefghijklmn",
+				27),
+			 -EPROTO);
+	ck_assert_int_eq(decode("\1\x1a\0"
+				"0123456789abcdefghijklmnop",
+				29),
+			 -EPROTO);
 	records[0] = 3;
 	records[1] = 64;
 	ck_assert_int_eq(decode(records, 3 + 64), 0);

@@ -46,8 +46,10 @@ static void teardown(void)
 /* A frame whose every byte can be told from its number. */
 static bool put(struct ring *ring, uint64_t number, size_t length)
 {
-	struct frame header = { .kind = FRAME_REQUEST, .call_id = number + 1,
-				.length = (uint32_t)length, .total = (uint32_t)length };
+	struct frame header = { .kind = FRAME_REQUEST,
+				.call_id = number + 1,
+				.length = (uint32_t)length,
+				.total = (uint32_t)length };
 	bool is_broken;
 	uint8_t *at = ring_reserve(ring, length, &is_broken);
 
@@ -90,7 +92,7 @@ static int peek(struct ring *ring)
 	return ring_peek(ring, &header, &body, &err);
 }
 
-/* ---- What may be mapped ----------------------------------------------------------------- */
+/* ---- What may be mapped ------------------------------------------------------------ */
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -144,7 +146,7 @@ START_TEST(what_we_create_cannot_be_resized)
 }
 END_TEST
 
-/* ---- Frames ----------------------------------------------------------------------------- */
+/* ---- Frames ------------------------------------------------------------------------ */
 
 START_TEST(what_one_side_sends_the_other_gets)
 {
@@ -270,7 +272,7 @@ START_TEST(each_side_tells_its_cpu)
 }
 END_TEST
 
-/* ---- Sleeping --------------------------------------------------------------------------- */
+/* ---- Sleeping ---------------------------------------------------------------------- */
 
 START_TEST(a_sleeper_is_woken_once)
 {
@@ -404,12 +406,23 @@ START_TEST(a_consumer_does_not_sleep_over_a_waiting_producer)
 }
 END_TEST
 
-/* ---- A peer that lies ------------------------------------------------------------------- */
+/* ---- A peer that lies -------------------------------------------------------------- */
 
 START_TEST(refuses_tails_that_make_no_sense)
 {
-	static const uint64_t tails[] = { 1, 7, 8, 24, 31, 33, RING_SIZE + 8, UINT64_MAX,
-					  UINT64_MAX - 7, 1ull << 63, 1ull << 32 };
+	static const uint64_t tails[] = {
+		1,
+		7,
+		8,
+		24,
+		31,
+		33,
+		RING_SIZE + 8,
+		1ull << 32,
+		1ull << 63,
+		UINT64_MAX,
+		UINT64_MAX - 7,
+	};
 
 	for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
 		teardown();
@@ -449,7 +462,8 @@ END_TEST
 
 START_TEST(refuses_heads_that_make_no_sense)
 {
-	static const uint64_t heads[] = { 1, 8 + 136, 4, UINT64_MAX, 1ull << 63, RING_SIZE + 136 };
+	static const uint64_t heads[] = { 1,          8 + 136,    4,
+					  UINT64_MAX, 1ull << 63, RING_SIZE + 136 };
 	bool is_broken;
 
 	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
@@ -565,10 +579,10 @@ START_TEST(a_header_cannot_change_under_us)
 }
 END_TEST
 
-/* ---- Two threads ------------------------------------------------------------------------ */
+/* ---- Two threads ------------------------------------------------------------------- */
 
-#define STRESS_FRAMES 150000
-#define PING_PONGS 200000
+#define STRESS_FRAMES   150000
+#define PING_PONGS      200000
 #define STRESS_LIMIT_MS 20000
 
 static int bells[2];
@@ -595,7 +609,9 @@ static size_t stress_length(uint64_t i)
 {
 	uint64_t x = i * 0x9e3779b97f4a7c15u;
 
-	return (size_t)(x >> 32) % (i % 61 == 0 ? FRAME_BODY_MAX + 1 : i % 1000 < 500 ? 40 : 400);
+	return (size_t)(x >> 32) % (i % 61 == 0      ? FRAME_BODY_MAX + 1
+				    : i % 1000 < 500 ? 40
+						     : 400);
 }
 
 /*
@@ -609,15 +625,19 @@ static void exchange(struct ring *ring, int own_bell, int peer_bell)
 	while (sent < STRESS_FRAMES || got < STRESS_FRAMES) {
 		bool wants_room = false, worked = false;
 
-		for (unsigned i = 0; i < 64 && got < STRESS_FRAMES && ring_is_ready(ring); i++) {
+		for (unsigned i = 0; i < 64 && got < STRESS_FRAMES && ring_is_ready(ring);
+		     i++) {
 			struct frame header;
 			const uint8_t *body;
 			int r = ring_peek(ring, &header, &body, &err);
 
-			if (r < 0 || header.call_id != got + 1 || header.length != stress_length(got) ||
-			    (header.length && (body[0] != (uint8_t)(got % 251) ||
-					       body[header.length - 1] != (uint8_t)(got % 251))))
-				ck_abort_msg("frame %llu: %s", (unsigned long long)got, err.text);
+			if (r < 0 || header.call_id != got + 1 ||
+			    header.length != stress_length(got) ||
+			    (header.length &&
+			     (body[0] != (uint8_t)(got % 251) ||
+			      body[header.length - 1] != (uint8_t)(got % 251))))
+				ck_abort_msg("frame %llu: %s", (unsigned long long)got,
+					     err.text);
 			ring_consume(ring, &header);
 			if (ring_release(ring))
 				bell_ring(peer_bell);
@@ -701,7 +721,8 @@ static void in_two_threads(bool is_ping_pong)
 
 	bells[0] = eventfd(0, EFD_CLOEXEC);
 	bells[1] = eventfd(0, EFD_CLOEXEC);
-	ck_assert_int_eq(pthread_create(&thread, NULL, other_side, is_ping_pong ? &a : NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, other_side, is_ping_pong ? &a : NULL),
+			 0);
 	if (is_ping_pong)
 		ping_pong(&a, bells[0], bells[1], false);
 	else

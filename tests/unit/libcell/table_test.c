@@ -65,7 +65,8 @@ START_TEST(the_stated_capacity_fits_and_no_more)
 		ck_assert_int_eq(table_init(&table, TABLE_NUMBERS, capacity, &err), 0);
 		for (uint64_t i = 0; i < capacity; i++)
 			ck_assert_int_eq(table_put(&table, draw(), value_of(i)), 0);
-		ck_assert_int_eq(table_put(&table, draw(), value_of(0)), CELL_RESOURCE_EXHAUSTED);
+		ck_assert_int_eq(table_put(&table, draw(), value_of(0)),
+				 CELL_RESOURCE_EXHAUSTED);
 		ck_assert_ptr_null(table_get(&table, draw()));
 		table_deinit(&table);
 	}
@@ -90,7 +91,8 @@ START_TEST(strings_are_told_apart_to_the_last_byte)
 
 	ck_assert_int_eq(table_init(&table, TABLE_STRINGS, KEYS, &err), 0);
 	for (unsigned i = 0; i < KEYS; i++) {
-		(void)snprintf(keys[i], sizeof keys[i], "%.*s%u", (int)(i % 17), "aaaaaaaaaaaaaaaaa", i);
+		(void)snprintf(keys[i], sizeof keys[i], "%.*s%u", (int)(i % 17),
+			       "aaaaaaaaaaaaaaaaa", i);
 		ck_assert_int_eq(table_put_string(&table, keys[i], value_of(i)), 0);
 	}
 	for (unsigned i = 0; i < KEYS; i++) {
@@ -98,14 +100,16 @@ START_TEST(strings_are_told_apart_to_the_last_byte)
 
 		memcpy(copy, keys[i], sizeof copy);
 		ck_assert_ptr_eq(table_get_string(&table, copy), value_of(i));
-		ck_assert_int_eq(table_put_string(&table, copy, value_of(0)), CELL_ALREADY_EXISTS);
+		ck_assert_int_eq(table_put_string(&table, copy, value_of(0)),
+				 CELL_ALREADY_EXISTS);
 	}
 	ck_assert_ptr_null(table_get_string(&table, ""));
 	ck_assert_ptr_null(table_get_string(&table, "aaaaaaaaaaaaaaaaa"));
 	for (unsigned i = 0; i < KEYS; i += 2)
 		ck_assert_ptr_eq(table_remove_string(&table, keys[i]), value_of(i));
 	for (unsigned i = 0; i < KEYS; i++)
-		ck_assert_ptr_eq(table_get_string(&table, keys[i]), i % 2 ? value_of(i) : NULL);
+		ck_assert_ptr_eq(table_get_string(&table, keys[i]),
+				 i % 2 ? value_of(i) : NULL);
 }
 END_TEST
 
@@ -123,15 +127,17 @@ START_TEST(does_what_a_plain_array_would_do)
 			int r, expected;
 
 			if (draw() % 2) {
-				expected = is_in[key] ? CELL_ALREADY_EXISTS
-					 : n == capacity ? CELL_RESOURCE_EXHAUSTED : 0;
+				expected = is_in[key]      ? CELL_ALREADY_EXISTS
+					   : n == capacity ? CELL_RESOURCE_EXHAUSTED
+							   : 0;
 				r = table_put(&table, key, value_of(key));
 				if (r != expected)
 					ck_abort_msg("put: %d, not %d", r, expected);
 				n += r == 0;
 				is_in[key] |= r == 0;
 			} else {
-				if (table_remove(&table, key) != (is_in[key] ? value_of(key) : NULL))
+				if (table_remove(&table, key) !=
+				    (is_in[key] ? value_of(key) : NULL))
 					ck_abort_msg("remove");
 				n -= is_in[key];
 				is_in[key] = false;

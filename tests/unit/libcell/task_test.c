@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define WAITS_MAX 256
-#define JOBS_MAX 4096
+#define JOBS_MAX  4096
 
 /*
  * A loop such as the real one: it takes jobs in order and runs them on its own stack; a
@@ -294,8 +294,8 @@ static void job_registers(unsigned number)
 	for (unsigned i = 0; i < 12; i++)
 		v[i] = number * 1000003ul + i * 7919ul;
 	for (unsigned round = 0; round < 3; round++) {
-		unsigned long a = v[0] + round, b = v[1] ^ a, c = v[2] + b, d = v[3] ^ c, e = v[4] + d,
-			      f = v[5] ^ e;
+		unsigned long a = v[0] + round, b = v[1] ^ a, c = v[2] + b, d = v[3] ^ c,
+			      e = v[4] + d, f = v[5] ^ e;
 		unsigned long expected = a + 3 * b + 5 * c + 7 * d + 11 * e + 13 * f;
 
 		job_wait(number);
@@ -417,7 +417,8 @@ static void run_on_own_stack(void *userdata)
 START_TEST(the_first_stack_may_be_the_loop)
 {
 	task_pool_free(loop.pool);
-	ck_assert_int_eq(task_pool_new(&loop.pool, run_on_own_stack, NULL, WAITS_MAX, NULL), 0);
+	ck_assert_int_eq(task_pool_new(&loop.pool, run_on_own_stack, NULL, WAITS_MAX, NULL),
+			 0);
 	for (own_turns = 0; own_turns < 100; own_turns++) {
 		job_wait(own_turns % 40);
 		task_pool_trim(loop.pool);
@@ -426,7 +427,7 @@ START_TEST(the_first_stack_may_be_the_loop)
 }
 END_TEST
 
-/* --- threads ----------------------------------------------------------------------------- */
+/* --- threads ------------------------------------------------------------------------ */
 
 struct thread_loop {
 	struct task_pool *pool;
@@ -479,7 +480,7 @@ START_TEST(each_thread_may_have_a_pool)
 }
 END_TEST
 
-/* --- overflow ---------------------------------------------------------------------------- */
+/* --- overflow ----------------------------------------------------------------------- */
 
 static __attribute__((noinline)) unsigned recurse(unsigned depth)
 {
@@ -514,7 +515,8 @@ static void on_previous(int number)
 }
 
 /* Run JOB in a child; what it wrote to stderr in TEXT; its wait status. */
-static int in_child(job_fn *job, unsigned number, void (*previous)(int), char text[static 4096])
+static int in_child(job_fn *job, unsigned number, void (*previous)(int),
+		    char text[static 4096])
 {
 	size_t len = 0;
 	int ends[2], status;

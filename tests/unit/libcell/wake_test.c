@@ -7,7 +7,7 @@
 #define US 1000u
 
 /* One CPU for us, one for the peer. */
-#define HERE 0u
+#define HERE  0u
 #define THERE 1u
 
 static struct wake wake;

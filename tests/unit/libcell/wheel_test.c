@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define N_TIMERS 300
-#define N_STEPS 60000
-#define MS UINT64_C(1000000)
+#define N_STEPS  60000
+#define MS       UINT64_C(1000000)
 
 static struct wheel wheel;
 static uint64_t now_ns;
@@ -289,12 +289,8 @@ START_TEST(does_what_a_plain_list_would_do)
 
 		switch (draw() % 4) {
 		case 0:
-		case 1:
-			model_arm(timer);
-			break;
-		case 2:
-			model_disarm(timer);
-			break;
+		case 1: model_arm(timer); break;
+		case 2: model_disarm(timer); break;
 		default:
 			/* Mostly as a loop does, sometimes late, sometimes by very much. */
 			if (draw() % 2 && wheel_next(&wheel, &next) && next > now_ns)
@@ -328,7 +324,8 @@ START_TEST(no_due_timer_is_left_behind)
 			uint64_t expires_ns = now_ns + draw_ns();
 
 			wheel_arm(&wheel, &timers[i].timer, expires_ns);
-			due += end_of_tick(expires_ns) <= (now_ns + step) / WHEEL_TICK_NS * WHEEL_TICK_NS;
+			due += end_of_tick(expires_ns) <=
+			       (now_ns + step) / WHEEL_TICK_NS * WHEEL_TICK_NS;
 		}
 		advance(step);
 		ck_assert_uint_eq(n_fired, due);
