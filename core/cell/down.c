@@ -2,6 +2,8 @@
 #include "process.h"
 #include "setup.h"
 
+#include "../libcell/cgroup.h"
+
 #include "core.cell.h"
 
 #include <cell/cell.h>
@@ -132,6 +134,21 @@ static int left_fail(struct command *command, const struct processes *processes)
 			    processes->n == 1 ? "" : "es", list);
 }
 
+/*
+ * Who is killed cannot remove the cgroups of his cells, and killed is not gone: the kernel
+ * takes a moment.
+ */
+static void cgroups_clear(const char *rundir)
+{
+	struct cell_cgroup_root root;
+	char *real = realpath(rundir, NULL);
+
+	if (real && cell_cgroup_find(&root, NULL, NULL) == 0)
+		for (int i = 0; i < 100 && cell_cgroup_clear_rundir(&root, real) > 0; i++)
+			(void)usleep(10 * 1000);
+	free(real);
+}
+
 static int report(struct command *command, const char *rundir, size_t n_processes)
 {
 	if (command->is_json)
@@ -160,8 +177,10 @@ static int down(struct command *command, const struct options *o, struct process
 	if (setenv("CELL_RUNDIR", setup.rundir, 1) < 0)
 		return command_fail(command, -errno, "%s", strerror(errno));
 	core = locked_pid(setup.rundir);
-	if (core == 0)
+	if (core == 0) {
+		cgroups_clear(setup.rundir);
 		return report(command, setup.rundir, 0);
+	}
 	err = core_status(cell_within_ms(command_call(command), ANSWER_MS), &status);
 	if (err == 0) {
 		node_add(processes, core);
@@ -178,6 +197,7 @@ static int down(struct command *command, const struct options *o, struct process
 	if (processes->n &&
 	    wait_all(command, processes, core, o->force ? CELL_KILL_AFTER_MS : 0, &n))
 		return left_fail(command, processes);
+	cgroups_clear(setup.rundir);
 	return report(command, setup.rundir, n);
 }
 

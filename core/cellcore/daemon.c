@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sodium/crypto_generichash.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,20 +292,6 @@ static void find_cgroups(struct daemon *daemon)
 	}
 }
 
-/*
- * Two nodes of one name may run on a machine, as the name is by default the host's; each
- * has cgroups of its own, as we kill what we find in ours.
- */
-static void name_group(struct daemon *daemon)
-{
-	const char *path = daemon->rundir.path;
-	uint8_t hash[crypto_generichash_BYTES_MIN];
-
-	(void)crypto_generichash(hash, sizeof hash, (const uint8_t *)path, strlen(path), NULL, 0);
-	(void)snprintf(daemon->group, sizeof daemon->group, "%.*s-%02x%02x%02x%02x",
-		       CELL_NAME_MAX - 9, daemon->conf.node, hash[0], hash[1], hash[2], hash[3]);
-}
-
 /* Parts that node.conf names and that are not there: the node works, but not as was meant. */
 static void check_parts(struct daemon *daemon)
 {
@@ -357,7 +342,7 @@ static int daemon_resume(struct daemon *daemon, int resume_fd, struct cell_error
 
 	if (r < 0)
 		return cell_wrap(err, r, "taking over the table");
-	name_group(daemon);
+	cell_cgroup_group(daemon->group, daemon->conf.node, daemon->rundir.path);
 	process_listen(daemon);
 	catalog_scan(daemon);
 	/* Those that came while we were executed. */
@@ -389,7 +374,7 @@ static int daemon_start(struct daemon *daemon, const char *rundir, const char *s
 		return daemon_resume(daemon, resume_fd, err);
 	rundir_clear(&daemon->rundir);
 	find_cgroups(daemon);
-	name_group(daemon);
+	cell_cgroup_group(daemon->group, daemon->conf.node, daemon->rundir.path);
 	if (daemon->cgroups.version != CELL_CGROUP_NONE)
 		(void)cell_cgroup_clear(&daemon->cgroups, daemon->group);
 	r = listener_open(daemon, err);

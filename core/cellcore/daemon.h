@@ -31,7 +31,7 @@ struct daemon {
 	struct kernel kernel;
 	struct rundir rundir;
 	struct cell_cgroup_root cgroups;
-	char group[CELL_NAME_MAX + 1]; /* the folder of our cgroups: no other node's */
+	char group[CELL_CGROUP_GROUP_MAX]; /* the folder of our cgroups: no other node's */
 	uint8_t key[AUTH_KEY_SIZE];
 	uint32_t uid;               /* ours: the node's owner */
 	uint32_t uid_unmapped;      /* what the kernel says of users it cannot name to us */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sodium/crypto_generichash.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,6 +337,28 @@ static bool node_is_valid(const char *node)
 	       strspn(node,
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
 		       len;
+}
+
+/* "-" and eight digits that say which run directory. */
+#define MARK_MAX 10
+
+static void rundir_mark(char ret[static MARK_MAX], const char *rundir)
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+
+	(void)crypto_generichash(hash, sizeof hash, (const uint8_t *)rundir, strlen(rundir),
+				 NULL, 0);
+	(void)snprintf(ret, MARK_MAX, "-%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
+}
+
+void cell_cgroup_group(char ret[static CELL_CGROUP_GROUP_MAX], const char *node,
+		       const char *rundir)
+{
+	char mark[MARK_MAX];
+
+	rundir_mark(mark, rundir);
+	(void)snprintf(ret, CELL_CGROUP_GROUP_MAX, "%.*s%s", CELL_CGROUP_GROUP_MAX - MARK_MAX,
+		       node, mark);
 }
 
 int cell_cgroup_init(struct cell_cgroup *cgroup, const struct cell_cgroup_root *root,
@@ -684,6 +707,31 @@ int cell_cgroup_clear(const struct cell_cgroup_root *root, const char *node)
 		}
 		/* The same instances are in every tree. */
 		left = here > left ? here : left;
+	}
+	return left;
+}
+
+int cell_cgroup_clear_rundir(const struct cell_cgroup_root *root, const char *rundir)
+{
+	char mark[MARK_MAX], folder[FILE_MAX];
+	int left = 0;
+
+	rundir_mark(mark, rundir);
+	for (size_t i = 0; i < N_TREES; i++) {
+		struct dirent *entry;
+		DIR *dir;
+
+		if (!tree_folder(root, i, TOP, folder) || !(dir = opendir(folder)))
+			continue;
+		while ((entry = readdir(dir))) {
+			size_t len = strlen(entry->d_name);
+			int here = 0;
+
+			if (len >= MARK_MAX && strcmp(entry->d_name + len - (MARK_MAX - 1), mark) == 0)
+				here = cell_cgroup_clear(root, entry->d_name);
+			left = here > left ? here : left;
+		}
+		(void)closedir(dir);
 	}
 	return left;
 }

@@ -1,5 +1,5 @@
 /*
- * One cgroup per instance: cell/<node>/<name>-<instance>, on version 2, or on version 1
+ * One cgroup per instance: cell/<group>/<name>-<instance>, on version 2, or on version 1
  * (hybrid machines) once below each controller.
  *
  * cell-sandbox creates and joins it before it gives up its rights; cellcore reads its
@@ -23,6 +23,8 @@ extern "C" {
 #define CELL_CGROUP_ROOT_MAX 512
 /* "cell/" + node + "/" + name + "-" + number, its NUL included. */
 #define CELL_CGROUP_PATH_MAX 160
+/* The folder of a node's cgroups, its NUL included. */
+#define CELL_CGROUP_GROUP_MAX 64
 
 enum cell_cgroup_version { CELL_CGROUP_NONE, CELL_CGROUP_V1, CELL_CGROUP_V2 };
 
@@ -75,6 +77,14 @@ struct cell_cgroup_usage {
 int cell_cgroup_find(struct cell_cgroup_root *ret, const char *dir, struct cell_error *err);
 
 /*
+ * The folder of a node's cgroups: its name, cut, and a hash of its run directory. Two nodes
+ * of one name may run on a machine, as the name is by default the host's; each has cgroups
+ * of its own, as it kills what it finds there. RUNDIR is a real path.
+ */
+void cell_cgroup_group(char ret[static CELL_CGROUP_GROUP_MAX], const char *node,
+		       const char *rundir);
+
+/*
  * Name the cgroup of an instance; makes nothing. NODE is letters, digits, '.', '_' and '-'.
  * Returns 0 or CELL_INVALID_ARGUMENT.
  */
@@ -111,6 +121,9 @@ int cell_cgroup_remove(const struct cell_cgroup *cgroup);
  * there (0: all gone) or -errno. Waits for none of them.
  */
 int cell_cgroup_clear(const struct cell_cgroup_root *root, const char *node);
+
+/* The same for the node that had the run directory RUNDIR, whatever it was called. */
+int cell_cgroup_clear_rundir(const struct cell_cgroup_root *root, const char *rundir);
 
 #ifdef __cplusplus
 }

@@ -99,6 +99,8 @@ field() { jq -r "$1"; }
 	run cell down --force
 	[ "$status" -eq 0 ]
 	[ "$(processes_of "$dir/run")" -eq 0 ]
+	hash=$(printf %s "$(realpath "$dir/run")" | b2sum -l 128 | cut -c1-8)
+	[ -z "$(find /sys/fs/cgroup -type d -path "*/cell/*-$hash" 2>/dev/null)" ]
 }
 
 @test "run succeeds when the cell can be called, and is not run twice" {

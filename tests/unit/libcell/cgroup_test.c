@@ -382,6 +382,32 @@ START_TEST(clears_what_an_earlier_node_left)
 }
 END_TEST
 
+START_TEST(clears_what_the_node_of_a_run_directory_left)
+{
+	char group[CELL_CGROUP_GROUP_MAX], other[CELL_CGROUP_GROUP_MAX], path[128];
+	char node[] = "a-name-of-63-characters-which-is-as-long-as-a-name-can-ever-be-";
+
+	looks_like_v1();
+	find_and_init();
+	cell_cgroup_group(group, node, "/run/one");
+	cell_cgroup_group(other, node, "/run/two");
+	ck_assert_str_ne(group, other);
+	ck_assert_int_eq(cell_cgroup_init(&cgroup, &found, group, "greeter", 1, &err), 0);
+	folder("memory/cell");
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "memory/cell/%s", i ? other : group);
+		folder(path);
+	}
+	ck_assert_int_eq(cell_cgroup_clear_rundir(&found, "/run/three"), 0);
+	ck_assert_int_eq(cell_cgroup_clear_rundir(&found, "/run/one"), 0);
+	ck_assert(exists(path));
+	snprintf(path, sizeof path, "memory/cell/%s", group);
+	ck_assert(!exists(path));
+	ck_assert_int_eq(cell_cgroup_clear_rundir(&found, "/run/two"), 0);
+	ck_assert(!exists("memory/cell"));
+}
+END_TEST
+
 START_TEST(kills_the_processes_of_the_group)
 {
 	pid_t pid = fork();
@@ -469,6 +495,7 @@ int main(void)
 	tcase_add_test(tc, reads_usage_of_version_2);
 	tcase_add_test(tc, removes_the_group_and_the_nodes_last_folder);
 	tcase_add_test(tc, clears_what_an_earlier_node_left);
+	tcase_add_test(tc, clears_what_the_node_of_a_run_directory_left);
 	tcase_add_test(tc, kills_the_processes_of_the_group);
 	tcase_add_test(tc, the_cgroups_of_this_machine_work);
 	suite_add_tcase(suite, tc);
