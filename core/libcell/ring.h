@@ -182,8 +182,10 @@ static inline int ring_peek(struct ring *ring, struct frame *ret_header,
 		return ring_refuse(ring, ring->rx_tail_seen, err);
 
 	/* Each word is loaded once, whatever the compiler thinks of changing memory. */
-	for (unsigned i = 0; i < 4; i++)
-		copy[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+	copy[0] = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
+	copy[1] = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+	copy[2] = __atomic_load_n(&words[2], __ATOMIC_RELAXED);
+	copy[3] = __atomic_load_n(&words[3], __ATOMIC_RELAXED);
 	frame_from_words(ret_header, copy);
 
 	if (__builtin_expect(frame_check(ret_header, err) < 0, 0))
