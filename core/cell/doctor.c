@@ -213,6 +213,41 @@ static void check_compiler(struct doctor *doctor)
 			"does not know libcell: only programs of its own tree can be built");
 }
 
+/* What a cell of one's own is linked with. */
+static void check_libraries(struct doctor *doctor)
+{
+	static const struct {
+		const char
+			*package; /* of pkg-config; NULL: it has none, and a header tells */
+		const char *header;
+		const char *debian;
+	} libraries[] = {
+		{ NULL, "/usr/include/ev.h", "libev-dev" },
+		{ "libprotobuf-c", NULL, "libprotobuf-c-dev" },
+		{ "libsodium", NULL, "libsodium-dev" },
+		{ "inih", NULL, "libinih-dev" },
+	};
+	char missing[256] = "apt-get install", out[PROBE_MAX_BYTES];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
+		const char *const argv[] = { "pkg-config", "--exists", libraries[i].package,
+					     NULL };
+
+		if (libraries[i].package ? probe(argv, out) == 0
+					 : access(libraries[i].header, R_OK) == 0)
+			continue;
+		(void)strcat(strcat(missing, " "), libraries[i].debian);
+		n++;
+	}
+	if (n)
+		finding(doctor, WARN, "libraries", missing,
+			"%u of those that cells link are missing", n);
+	else
+		finding(doctor, GOOD, "libraries", NULL,
+			"libev, protobuf-c, libsodium, inih");
+}
+
 static void check_own(struct doctor *doctor)
 {
 	static const char *const names[] = { "cellcore", "cell-sandbox", NULL };
@@ -451,6 +486,7 @@ static int doctor_run(struct doctor *doctor)
 	check_sockets(doctor);
 	check_node(doctor);
 	check_compiler(doctor);
+	check_libraries(doctor);
 	if (doctor->command->is_json)
 		return command_json(doctor->command,
 				    json_pack("{s:b, s:O}", "ok", doctor->counts[BAD] == 0,

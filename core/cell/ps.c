@@ -2,6 +2,8 @@
 #include "../libcell/manifest.h"
 #include "node.h"
 
+#include "../libcell/guess.h"
+
 #include <cell/cell.h>
 #include <cell/internal/command.h>
 #include <string.h>
@@ -123,6 +125,21 @@ static json_t *cell_json(const struct core_cell_info *c)
 			 c->boot);
 }
 
+static int unknown(struct command *command, const struct core_cell_info *cells, size_t n,
+		   const char *name)
+{
+	struct guess guess = { .word = name };
+
+	for (size_t i = 0; i < n; i++)
+		guess_try(&guess, cells[i].name);
+	if (guess.best)
+		return command_fail(command, CELL_NOT_FOUND,
+				    "no such cell: '%s' (did you mean '%s'?)", name,
+				    guess.best);
+	return command_fail(command, CELL_NOT_FOUND,
+			    "no such cell: '%s' (cell ps -a lists those there are)", name);
+}
+
 static int list(struct command *command, const struct options *o, const char *only)
 {
 	struct out_table *rows = out_table_new(columns);
@@ -179,7 +196,9 @@ int main(int argc, char **argv)
 		return command.exit_code;
 	cell = command_arg(&command, 0);
 	if (cell && !cell_name_is_valid(cell))
-		return command_usage(&command, "'%.40s' is no name of a cell ([a-z][a-z0-9-]*, at "
-				     "most %d)", cell, CELL_NAME_MAX);
+		return command_usage(&command,
+				     "'%.40s' is no name of a cell ([a-z][a-z0-9-]*, at "
+				     "most %d)",
+				     cell, CELL_NAME_MAX);
 	return command_end(&command, list(&command, &o, cell));
 }
