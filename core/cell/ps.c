@@ -168,9 +168,7 @@ static int list(struct command *command, const struct options *o, const char *on
 			cell_row(rows, &cells[i]);
 	}
 	if (!is_known && n == 0)
-		err = command_fail(command, CELL_NOT_FOUND,
-				   "no such cell: '%s' (cell ps -a lists those there are)",
-				   only);
+		err = unknown(command, cells, n_cells, only);
 	else if (command->is_json)
 		err = command_json(command, json_pack("{s:O, s:O}", "instances",
 						      instances_json, "cells", cells_json));
