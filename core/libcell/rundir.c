@@ -5,14 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static bool has_socket(const char *dir)
+/*
+ * Whether a node is there that we would look for: ours, or root's. Anybody can put another
+ * into /tmp, above whatever we do there, and be told all that is meant for ours.
+ */
+static bool has_node(const char *dir)
 {
 	char path[RUNDIR_MAX + 16];
+	struct stat st;
 
 	(void)snprintf(path, sizeof path, "%s/core.sock", dir);
-	return access(path, F_OK) == 0;
+	return stat(dir, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0) &&
+	       access(path, F_OK) == 0;
 }
 
 /* BASE/rundir or BASE/rundir/node1, whichever has a node. */
@@ -23,7 +30,7 @@ static bool in_folder(const char *base, char *out, size_t size)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		int n = snprintf(out, size, "%s/%s", strcmp(base, "/") == 0 ? "" : base, names[i]);
 
-		if (n > 0 && (size_t)n < size && has_socket(out))
+		if (n > 0 && (size_t)n < size && has_node(out))
 			return true;
 	}
 	return false;
@@ -67,5 +74,5 @@ int cell_rundir_find(char *out, size_t size)
 		n = snprintf(out, size, "/tmp/cell-%u", (unsigned)getuid());
 	if (n < 0 || (size_t)n >= size)
 		return -ENAMETOOLONG;
-	return has_socket(out) ? 0 : -ENOENT;
+	return has_node(out) ? 0 : -ENOENT;
 }

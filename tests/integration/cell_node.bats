@@ -166,6 +166,19 @@ field() { jq -r "$1"; }
 	[ "$(cell ps --color always | grep -c $'\033')" -gt 0 ]
 }
 
+@test "a rundir of another user is not taken for ours" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can give a folder away"
+	mkdir -p "$dir/project/rundir" "$dir/project/src"
+	CELL_RUNDIR=$dir/project/rundir cell -q up
+	cd "$dir/project/src"
+	[ -n "$(env -u CELL_RUNDIR cell doctor | grep "$dir/project/rundir")" ]
+	chown 12345 "$dir/project/rundir"
+	[ -z "$(env -u CELL_RUNDIR cell doctor | grep "$dir/project/rundir")" ]
+	CELL_RUNDIR=$dir/project/rundir cell ps
+	chown 0 "$dir/project/rundir"
+	cell -q --rundir "$dir/project/rundir" down
+}
+
 @test "the nearest rundir above is taken, as git finds its folder" {
 	mkdir -p "$dir/project/rundir/node1" "$dir/project/src/deep"
 	unset CELL_STATEDIR
