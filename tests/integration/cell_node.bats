@@ -182,12 +182,15 @@ field() { jq -r "$1"; }
 @test "the nearest rundir above is taken, as git finds its folder" {
 	mkdir -p "$dir/project/rundir/node1" "$dir/project/src/deep"
 	unset CELL_STATEDIR
-	CELL_RUNDIR=$dir/project/rundir/node1 cell -q up
+	# Exported, so that teardown ends this one whatever happens.
+	export CELL_RUNDIR=$dir/project/rundir/node1
+	cell -q up
 	cd "$dir/project/src/deep"
 	[ "$(env -u CELL_RUNDIR cell up --json | field .rundir)" = "$dir/project/rundir/node1" ]
 	[ -d "$dir/project/rundir/node1/state" ]
 	cd /
-	cell -q --rundir "$dir/project/rundir/node1" down
+	run env -u CELL_RUNDIR cell --rundir "$dir/project/rundir/node1" down
+	[ "$status" -eq 0 ]
 }
 
 @test "doctor finds what is wrong, and the line that mends it" {
