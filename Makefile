@@ -268,7 +268,7 @@ install: all $(CONFIGURED:%=$(O)/%) $(MAN_LINKS)
 		if [ -L "$$source" ]; then rm -f "$$target" && cp -P "$$source" "$$target"; \
 		else install -m "$$mode" "$$source" "$$target"; fi || exit 1; \
 	done
-	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then PATH=$$PATH:/usr/sbin:/sbin ldconfig; fi
 	@echo "installed below $(DESTDIR)$(PREFIX)"
 
 # Folders go when they are empty; those that /usr/local has anyway only from elsewhere.

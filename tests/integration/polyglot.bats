@@ -270,14 +270,18 @@ wire() {
 		def frame(kind, call, body, code=0, timeout=10**10):
 		    return HEADER.pack(len(body), 0, kind, 0, call, code, len(body), timeout if kind == 2 else 0) + body
 
-		def fields(data):  # {number: value}, of varints and bytes below 128
+		def varint(data):
+		    size = next(i for i, byte in enumerate(data) if byte < 128) + 1
+		    return sum((byte & 127) << 7 * i for i, byte in enumerate(data[:size])), data[size:]
+
+		def fields(data):  # {number: value}, of varints and bytes
 		    out = {}
 		    while data:
-		        number, value, size = data[0] >> 3, data[1], 2
-		        if data[0] & 7:
-		            value, size = data[2:2 + data[1]], 2 + data[1]
-		        out.setdefault(number, value)
-		        data = data[size:]
+		        tag, data = varint(data)
+		        value, data = varint(data)
+		        if tag & 7:
+		            value, data = data[:value], data[value:]
+		        out.setdefault(tag >> 3, value)
 		    return out
 
 		control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
