@@ -39,7 +39,7 @@ START_TEST(twenty_idle_cells_are_never_woken)
 {
 	char names[CELLS][16];
 	pid_t pids[CELLS + 1];
-	uint64_t sleeps[CELLS + 1], cpu[CELLS + 1], first[CELLS], woken = 0, used = 0, core, worst = 0;
+	uint64_t sleeps[CELLS + 1], cpu[CELLS + 1], first[CELLS], woken = 0, used = 0, core, worst = 0, median;
 	unsigned n = 0;
 
 	for (int i = 0; i < CELLS; i++) {
@@ -84,9 +84,10 @@ START_TEST(twenty_idle_cells_are_never_woken)
 				first[i] = first[k];
 				first[k] = swap;
 			}
+	median = first[CELLS / 2];
 	printf("20 cells, 10 s: %llu wake-ups, %llu ns of CPU, cellcore %llu wake-ups; the first call "
 	       "after that takes %.0f us (median), %.0f (worst)\n", (unsigned long long)woken,
-	       (unsigned long long)used, (unsigned long long)core, (double)first[CELLS / 2] / 1e3, (double)worst / 1e3);
+	       (unsigned long long)used, (unsigned long long)core, (double)median / 1e3, (double)worst / 1e3);
 	ck_assert_uint_eq(woken, 0);
 	ck_assert_uint_eq(used, 0);
 	/* The time-outs of their starts may fall due just then. */

@@ -101,7 +101,7 @@ number_of() { jq -r .number; }
 
 @test "one-way calls arrive" {
 	cell -q run greeter
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		run cell call --one-way greeter greet '{"name": "x"}'
 		[ "$status" -eq 0 ]
 		[ -z "$output" ]

@@ -7,7 +7,7 @@ setup() {
 	export CELL_RUNDIR=$dir/run CELL_STATEDIR=$dir/state
 	# The tree under test, not what may be installed.
 	export PKG_CONFIG_PATH=/nonexistent
-	cd "$dir"
+	cd "$dir" || return
 }
 
 teardown() {

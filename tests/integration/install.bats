@@ -68,11 +68,13 @@ client_write() {
 	client_write
 	cd "$dir"
 	cflags="-std=gnu2x -Wall -Wextra -Werror -I. $(pkg-config --cflags cell)"
+	# shellcheck disable=SC2046 # words
 	gcc $cflags -o shared client.c ./*.cell.c $(pkg-config --libs cell) -Wl,-rpath,"$prefix/lib"
+	# shellcheck disable=SC2046 # words
 	gcc $cflags -o static client.c ./*.cell.c "$prefix/lib/libcell.a" \
 		$(pkg-config --static --libs-only-l cell | sed 's/-lcell//')
 	readelf -d shared | grep -q 'NEEDED.*libcell\.so\.0'
-	! readelf -d static | grep -q 'NEEDED.*libcell'
+	run ! grep -q 'NEEDED.*libcell' <(readelf -d static)
 	"$prefix/bin/cell" -q up 3>&-
 	wanted="Hello, Ada! 1 client.v1.Client cell.ops.v1.Ops cell.common.v1.Empty"
 	got=$(./shared) && [ "$got" = "$wanted" ] || { echo "got: $got"; false; }

@@ -43,7 +43,7 @@ run_calls() {
 # a_call_takes WINDOW CLIENT SERVER: at most so many instructions, one side and the other. The
 # best of three: on a busy machine a side now and then waits once more for the other.
 a_call_takes() {
-	for try in 1 2 3; do
+	for _ in 1 2 3; do
 		run_calls $CALLS_FEW "$1"
 		client_few=$client server_few=$server
 		run_calls $CALLS_MANY "$1"

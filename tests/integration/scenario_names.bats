@@ -33,6 +33,7 @@ refuses() {
 }
 
 @test "cell new makes nothing outside of its folder" {
+	# shellcheck disable=SC2154 # by node.bash
 	mkdir "$dir/work"
 	cd "$dir/work"
 	for name in "${names[@]}"; do
