@@ -110,9 +110,13 @@ static __attribute__((noinline)) uint64_t fast_look(void)
 {
 	uint64_t cycles, ns, said, off;
 
-	if (anchor.is_refused || atomic_load_explicit(&fake_ns, memory_order_relaxed) ||
-	    !read_pair(&cycles, &ns))
+	if (anchor.is_refused || atomic_load_explicit(&fake_ns, memory_order_relaxed))
 		return read_clock(CLOCK_MONOTONIC);
+	if (!read_pair(&cycles, &ns)) {
+		/* Here reading the counter is what takes so long (emulated, trapped): never again. */
+		anchor.is_refused = true;
+		return read_clock(CLOCK_MONOTONIC);
+	}
 
 	if (!anchor.cycles) {
 		anchor.is_refused = !counter_has_one_rate();
