@@ -69,3 +69,6 @@ COMMANDS := $(if $(filter core/cell/main.c,$(MAIN_FILES)),$(O)/bin/cell) $(VERBS
 $(foreach v,$(VERBS),$(eval $(call program,$(O)/bin/cell-$(v),$(O)/obj/core/cell/$(v).o,$(COMMAND_ARCHIVES),$(COMMAND_LIBS))))
 $(if $(filter core/cell/main.c,$(MAIN_FILES)),$(eval $(call program,$(O)/bin/cell,$(O)/obj/core/cell/main.o,$(COMMAND_ARCHIVES),$(COMMAND_LIBS))))
 PROGRAMS += $(COMMANDS)
+
+# ---- cellc: the compiler driver; libclang is opened when it is needed ----
+$(eval $(call core_program,cellc,cellc,$(PROTO_LIB) $(LIBCELL),$(BASE_LIBS) -ldl))

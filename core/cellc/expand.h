@@ -1,0 +1,46 @@
+/*
+ * From declarations to text: what the lock and the cache know, else what the macro cell says.
+ */
+#pragma once
+
+#include "project.h"
+#include "splice.h"
+
+struct expansion {
+	struct splice splice;            /* ready for splice_text() */
+	/* Files that the result depends on: locks, expansions, .cell/project. For -MD. */
+	const char **depends;
+	size_t n_depends;
+	/* To be provisioned once the compiler has succeeded. */
+	const struct macro_declared *declared;
+	const struct attribute **declared_at; /* where diagnostics about each belong */
+	size_t n_declared;
+	/* Translation units of their own (PIECE_KIND_UNIT): name and text; named in the object. */
+	const struct expansion_unit {
+		const char *name;
+		const char *text;
+	} *units;
+	size_t n_units;
+	const struct macro_file *files;  /* beside the build */
+	size_t n_files;
+	const char **link;               /* "-lm" */
+	size_t n_link;
+	bool is_degraded;                /* not to be kept */
+};
+
+struct session; /* a connection to the macro cell; opened when first needed */
+
+struct session *session_new(const struct project *project, struct diag *diag);
+void session_free(struct session *session); /* accepts NULL */
+
+/*
+ * Expand every declaration of UNIT. Writes expansions and locks below the project's .cell
+ * unless the project says --locked. All diagnostics are said, with notes that help.
+ * Everything lives in ARENA. Returns 0, or -EINVAL after errors were said.
+ */
+int expand_unit(struct expansion *ret, const struct unit *unit, struct session *session,
+		const struct project *project, struct cell_arena *arena, struct diag *diag);
+
+/* Provision what EXPANSION declares. Returns 0, or negative after the refusal was said. */
+int expand_provision(const struct expansion *expansion, struct session *session,
+		     struct diag *diag);
