@@ -3,14 +3,14 @@
  */
 #pragma once
 
-#include "model.h"
+#include <cell/internal/gen.h>
 
 /* Note an error at ORIGIN, in the format of compilers: "file:line:column: text". */
-void complain(struct model *model, const struct origin *origin, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void gen_complain(struct gen_model *model, const struct gen_origin *origin,
+		  const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Whether FILE is of a form that the rest of the model can be built from. */
-void file_check_form(struct model *model, const struct file *file);
+void gen_file_check_form(struct gen_model *model, const struct gen_file *file);
 
 /* Recursion, messages we cannot have, clashes of names and of method hashes. */
-void file_check_sense(struct model *model, const struct file *file);
+void gen_file_check_sense(struct gen_model *model, const struct gen_file *file);

@@ -1,9 +1,7 @@
 /*
- * From names of .proto files to names of C. The plugin is no library, so its source is
- * taken in whole.
+ * From names of .proto files to names of C.
  */
-#include "protoc-gen-cell/names.c"
-#include "protoc-gen-cell/text.c"
+#include <cell/internal/gen.h>
 
 #include <check.h>
 
@@ -27,68 +25,68 @@ START_TEST(camel_case_becomes_snake_case)
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		ck_assert_str_eq(name_snake(rows[i][0]), rows[i][1]);
-	ck_assert_str_eq(name_upper("HelloMany"), "HELLO_MANY");
+		ck_assert_str_eq(gen_name_snake(rows[i][0]), rows[i][1]);
+	ck_assert_str_eq(gen_name_upper("HelloMany"), "HELLO_MANY");
 }
 END_TEST
 
 START_TEST(a_package_names_its_cell)
 {
-	ck_assert_str_eq(name_package_noun("cell.greeter.v1"), "greeter");
-	ck_assert_str_eq(name_package_noun("greeter"), "greeter");
-	ck_assert_str_eq(name_package_noun("cell.greeter"), "greeter");
-	ck_assert_str_eq(name_package_noun("a.b.v1beta2"), "b");
-	ck_assert_str_eq(name_package_noun("a.b.v12alpha3"), "b");
-	ck_assert_str_eq(name_package_noun("a.vivaldi"), "vivaldi");
-	ck_assert_str_eq(name_package_noun("a.v1x"), "v1x");
-	ck_assert_str_eq(name_package_noun("a.v1beta"), "v1beta");
-	ck_assert_ptr_null(name_package_noun(""));
-	ck_assert_ptr_null(name_package_noun("v1"));
+	ck_assert_str_eq(gen_name_package_noun("cell.greeter.v1"), "greeter");
+	ck_assert_str_eq(gen_name_package_noun("greeter"), "greeter");
+	ck_assert_str_eq(gen_name_package_noun("cell.greeter"), "greeter");
+	ck_assert_str_eq(gen_name_package_noun("a.b.v1beta2"), "b");
+	ck_assert_str_eq(gen_name_package_noun("a.b.v12alpha3"), "b");
+	ck_assert_str_eq(gen_name_package_noun("a.vivaldi"), "vivaldi");
+	ck_assert_str_eq(gen_name_package_noun("a.v1x"), "v1x");
+	ck_assert_str_eq(gen_name_package_noun("a.v1beta"), "v1beta");
+	ck_assert_ptr_null(gen_name_package_noun(""));
+	ck_assert_ptr_null(gen_name_package_noun("v1"));
 }
 END_TEST
 
 START_TEST(members_avoid_what_is_taken)
 {
-	ck_assert_str_eq(name_member("name"), "name");
-	ck_assert_str_eq(name_member("default"), "default_");
-	ck_assert_str_eq(name_member("class"), "class_");
-	ck_assert_str_eq(name_member("errno"), "errno_");
-	ck_assert_str_eq(name_member("linux"), "linux_");
-	ck_assert_str_eq(name_member("Default"), "Default");
+	ck_assert_str_eq(gen_name_member("name"), "name");
+	ck_assert_str_eq(gen_name_member("default"), "default_");
+	ck_assert_str_eq(gen_name_member("class"), "class_");
+	ck_assert_str_eq(gen_name_member("errno"), "errno_");
+	ck_assert_str_eq(gen_name_member("linux"), "linux_");
+	ck_assert_str_eq(gen_name_member("Default"), "Default");
 }
 END_TEST
 
 START_TEST(constants_say_their_type_once)
 {
-	ck_assert_str_eq(name_constant("greeter", "greeter_color", "Color", "RED"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_color", "Color", "RED"),
 			 "GREETER_COLOR_RED");
-	ck_assert_str_eq(name_constant("greeter", "greeter_color", "Color", "COLOR_RED"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_color", "Color", "COLOR_RED"),
 			 "GREETER_COLOR_RED");
-	ck_assert_str_eq(name_constant("greeter", "greeter_color", "Color", "GREETER_COLOR_RED"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_color", "Color", "GREETER_COLOR_RED"),
 			 "GREETER_COLOR_RED");
-	ck_assert_str_eq(name_constant("greeter", "greeter_outer_color", "Color", "COLOR_RED"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_outer_color", "Color", "COLOR_RED"),
 			 "GREETER_OUTER_COLOR_RED");
-	ck_assert_str_eq(name_constant("greeter", "greeter_outer_color", "Color", "OUTER_COLOR_RED"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_outer_color", "Color", "OUTER_COLOR_RED"),
 			 "GREETER_OUTER_COLOR_RED");
 	/* Nothing would be left. */
-	ck_assert_str_eq(name_constant("greeter", "greeter_color", "Color", "COLOR_"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_color", "Color", "COLOR_"),
 			 "GREETER_COLOR_COLOR_");
-	ck_assert_str_eq(name_constant("greeter", "greeter_color", "Color", "COLORFUL"),
+	ck_assert_str_eq(gen_name_constant("greeter", "greeter_color", "Color", "COLORFUL"),
 			 "GREETER_COLOR_COLORFUL");
 }
 END_TEST
 
 START_TEST(calls_are_broken_before_column_90)
 {
-	struct text text = { .len = 0 };
+	struct gen_text text = { .len = 0 };
 	const char *args[] = { "struct cell_call *call", "const struct greeter_hello *in",
 			       "struct greeter_greeting *ret_out" };
 
-	text_put_call(&text, "int f", args, 2, ";\n");
+	gen_put_call(&text, "int f", args, 2, ";\n");
 	ck_assert_str_eq(text.bytes,
 			 "int f(struct cell_call *call, const struct greeter_hello *in);\n");
 	text.len = 0;
-	text_put_call(&text, "static inline int greeter_greet", args, 3, "\n{\n");
+	gen_put_call(&text, "static inline int greeter_greet", args, 3, "\n{\n");
 	ck_assert_str_eq(text.bytes,
 			 "static inline int greeter_greet(struct cell_call *call, "
 			 "const struct greeter_hello *in,\n"

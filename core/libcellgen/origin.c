@@ -2,21 +2,21 @@
 
 #include <string.h>
 
-struct path path_down(const struct path *path, int32_t number, size_t index)
+struct gen_path gen_path_down(const struct gen_path *path, int32_t number, size_t index)
 {
-	struct path down = *path;
+	struct gen_path down = *path;
 
-	if (down.n + 2 <= PATH_MAX_STEPS) {
+	if (down.n + 2 <= GEN_PATH_MAX_STEPS) {
 		down.steps[down.n++] = number;
 		down.steps[down.n++] = (int32_t)index;
 	}
 	return down;
 }
 
-struct origin origin_find(const Google__Protobuf__FileDescriptorProto *file,
-			  const struct path *path)
+struct gen_origin gen_origin_find(const Google__Protobuf__FileDescriptorProto *file,
+				  const struct gen_path *path)
 {
-	struct origin origin = { .file = file->name, .doc = "", .note = "" };
+	struct gen_origin origin = { .file = file->name, .doc = "", .note = "" };
 	const Google__Protobuf__SourceCodeInfo *info = file->source_code_info;
 
 	for (size_t i = 0; info && i < info->n_location; i++) {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "emit.h"
+#include <cell/internal/gen.h>
 
 #define BYTES_PER_LINE 20
 
@@ -13,10 +13,10 @@ typedef Google__Protobuf__SourceCodeInfo source_info;
  */
 static source_info *info_strip(const source_info *info)
 {
-	source_info *stripped = take(sizeof *stripped);
+	source_info *stripped = gen_take(sizeof *stripped);
 
 	google__protobuf__source_code_info__init(stripped);
-	stripped->location = take(info->n_location * sizeof *stripped->location);
+	stripped->location = gen_take(info->n_location * sizeof *stripped->location);
 	for (size_t i = 0; i < info->n_location; i++) {
 		Google__Protobuf__SourceCodeInfo__Location *at = info->location[i];
 
@@ -29,7 +29,7 @@ static source_info *info_strip(const source_info *info)
 
 static file_proto *file_strip(const file_proto *proto)
 {
-	file_proto *stripped = take(sizeof *stripped);
+	file_proto *stripped = gen_take(sizeof *stripped);
 
 	*stripped = *proto;
 	/* What protobuf itself brings is documented elsewhere, at length. */
@@ -41,7 +41,7 @@ static file_proto *file_strip(const file_proto *proto)
 }
 
 /* Mark PROTO and all that it imports. */
-static void mark(const struct model *model, const char *name, bool *wanted)
+static void mark(const struct gen_model *model, const char *name, bool *wanted)
 {
 	for (size_t i = 0; i < model->n_files; i++) {
 		const file_proto *proto = model->files[i].proto;
@@ -54,28 +54,28 @@ static void mark(const struct model *model, const char *name, bool *wanted)
 	}
 }
 
-void emit_schema(struct text *out, const struct model *model, const struct file *file)
+void gen_emit_schema(struct gen_text *out, const struct gen_model *model,
+		     const struct gen_file *file)
 {
 	Google__Protobuf__FileDescriptorSet set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
-	bool *wanted = take(model->n_files * sizeof *wanted);
+	bool *wanted = gen_take(model->n_files * sizeof *wanted);
 	uint8_t *bytes;
 	size_t len;
 
 	mark(model, file->name, wanted);
-	set.file = take(model->n_files * sizeof *set.file);
+	set.file = gen_take(model->n_files * sizeof *set.file);
 	/* protoc gives them in an order in which imports come first; a set wants the same. */
 	for (size_t i = 0; i < model->n_files; i++)
 		if (wanted[i])
 			set.file[set.n_file++] = file_strip(model->files[i].proto);
 
 	len = google__protobuf__file_descriptor_set__get_packed_size(&set);
-	bytes = take(len);
+	bytes = gen_take(len);
 	(void)google__protobuf__file_descriptor_set__pack(&set, bytes);
-	text_put(
-		out,
+	gen_put(out,
 		"/* A google.protobuf.FileDescriptorSet: this file and what it imports. */\n");
-	text_put(out, "static const uint8_t schema[%zu] = {", len);
+	gen_put(out, "static const uint8_t schema[%zu] = {", len);
 	for (size_t i = 0; i < len; i++)
-		text_put(out, "%s%u,", i % BYTES_PER_LINE ? "" : "\n\t", bytes[i]);
-	text_add(out, "\n};\n\n");
+		gen_put(out, "%s%u,", i % BYTES_PER_LINE ? "" : "\n\t", bytes[i]);
+	gen_add(out, "\n};\n\n");
 }

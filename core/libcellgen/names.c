@@ -1,10 +1,8 @@
-#include "names.h"
+#include <cell/internal/gen.h>
 
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
-
-#include "text.h"
 
 static bool is_upper(char c)
 {
@@ -29,9 +27,9 @@ static bool begins_word(const char *name, size_t i)
 	return is_lower(name[i - 1]) || is_digit(name[i - 1]) || is_lower(name[i + 1]);
 }
 
-char *name_snake(const char *name)
+char *gen_name_snake(const char *name)
 {
-	char *snake = take(2 * strlen(name) + 1);
+	char *snake = gen_take(2 * strlen(name) + 1);
 	char *out = snake;
 
 	for (size_t i = 0; name[i]; i++) {
@@ -42,9 +40,9 @@ char *name_snake(const char *name)
 	return snake;
 }
 
-char *name_upper(const char *name)
+char *gen_name_upper(const char *name)
 {
-	char *upper = name_snake(name);
+	char *upper = gen_name_snake(name);
 
 	for (char *at = upper; *at; at++)
 		*at = (char)toupper((unsigned char)*at);
@@ -69,7 +67,7 @@ static bool is_version(const char *word, size_t len)
 	return i == len;
 }
 
-char *name_package_noun(const char *package)
+char *gen_name_package_noun(const char *package)
 {
 	const char *end = package + strlen(package);
 	const char *start;
@@ -81,7 +79,7 @@ char *name_package_noun(const char *package)
 		if (start == end)
 			return NULL;
 		if (!is_version(start, (size_t)(end - start)))
-			return take_printf("%.*s", (int)(end - start), start);
+			return gen_printf("%.*s", (int)(end - start), start);
 		if (start == package)
 			return NULL;
 		end = start - 1;
@@ -90,26 +88,48 @@ char *name_package_noun(const char *package)
 
 /* Keywords of C23 and C++20, and object-like macros that headers define in lower case. */
 static const char *const taken_names[] = {
-	"alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool",
-	"break", "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await",
-	"co_return", "co_yield", "compl", "complex", "concept", "const", "const_cast",
-	"consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do",
-	"double", "dynamic_cast", "else", "enum", "errno", "explicit", "export", "extern",
-	"false", "float", "for", "friend", "goto", "i386", "if", "imaginary", "inline", "int",
-	"linux", "long", "mutable", "namespace", "new", "noexcept", "noreturn", "not", "not_eq",
-	"nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register",
-	"reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof",
-	"static", "static_assert", "static_cast", "stderr", "stdin", "stdout", "struct", "switch",
-	"template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid",
-	"typename", "typeof", "typeof_unqual", "union", "unix", "unsigned", "using", "virtual",
-	"void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+	"alignas",       "alignof",       "and",
+	"and_eq",        "asm",           "auto",
+	"bitand",        "bitor",         "bool",
+	"break",         "case",          "catch",
+	"char",          "char16_t",      "char32_t",
+	"char8_t",       "class",         "co_await",
+	"co_return",     "co_yield",      "compl",
+	"complex",       "concept",       "const",
+	"const_cast",    "consteval",     "constexpr",
+	"constinit",     "continue",      "decltype",
+	"default",       "delete",        "do",
+	"double",        "dynamic_cast",  "else",
+	"enum",          "errno",         "explicit",
+	"export",        "extern",        "false",
+	"float",         "for",           "friend",
+	"goto",          "i386",          "if",
+	"imaginary",     "inline",        "int",
+	"linux",         "long",          "mutable",
+	"namespace",     "new",           "noexcept",
+	"noreturn",      "not",           "not_eq",
+	"nullptr",       "operator",      "or",
+	"or_eq",         "private",       "protected",
+	"public",        "register",      "reinterpret_cast",
+	"requires",      "restrict",      "return",
+	"short",         "signed",        "sizeof",
+	"static",        "static_assert", "static_cast",
+	"stderr",        "stdin",         "stdout",
+	"struct",        "switch",        "template",
+	"this",          "thread_local",  "throw",
+	"true",          "try",           "typedef",
+	"typeid",        "typename",      "typeof",
+	"typeof_unqual", "union",         "unix",
+	"unsigned",      "using",         "virtual",
+	"void",          "volatile",      "wchar_t",
+	"while",         "xor",           "xor_eq",
 };
 
-const char *name_member(const char *name)
+const char *gen_name_member(const char *name)
 {
 	for (size_t i = 0; i < sizeof taken_names / sizeof taken_names[0]; i++)
 		if (!strcmp(name, taken_names[i]))
-			return take_printf("%s_", name);
+			return gen_printf("%s_", name);
 	return name;
 }
 
@@ -123,15 +143,16 @@ static const char *after(const char *name, const char *prefix)
 	return name + len + 1;
 }
 
-char *name_constant(const char *prefix, const char *tag, const char *name, const char *value)
+char *gen_name_constant(const char *prefix, const char *tag, const char *name,
+			const char *value)
 {
-	const char *whole = name_upper(tag);
+	const char *whole = gen_name_upper(tag);
 	const char *rest = after(value, whole);
 
 	/* What of the tag the value repeats: with the outer messages, or without. */
 	if (!rest)
 		rest = after(value, whole + strlen(prefix) + 1);
 	if (!rest)
-		rest = after(value, name_upper(name));
-	return take_printf("%s_%s", whole, rest ? rest : value);
+		rest = after(value, gen_name_upper(name));
+	return gen_printf("%s_%s", whole, rest ? rest : value);
 }

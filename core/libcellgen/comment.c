@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "emit.h"
+#include <cell/internal/gen.h>
 
 /* Longer notes go above the line they are about. */
 #define NOTE_COLUMNS_MAX 60
@@ -13,9 +13,9 @@ static size_t trimmed_len(const char *at, size_t len)
 }
 
 /* One line, with what would end or nest a C comment taken apart. */
-static void put_line(struct text *out, const char *at, size_t len)
+static void put_line(struct gen_text *out, const char *at, size_t len)
 {
-	char *line = take(2 * len + 1);
+	char *line = gen_take(2 * len + 1);
 	char *to = line;
 
 	for (size_t i = 0; i < len; i++) {
@@ -25,10 +25,10 @@ static void put_line(struct text *out, const char *at, size_t len)
 			*to++ = ' ';
 		*to++ = at[i];
 	}
-	text_add(out, line);
+	gen_add(out, line);
 }
 
-void emit_doc(struct text *out, const char *indent, const char *doc)
+void gen_emit_doc(struct gen_text *out, const char *indent, const char *doc)
 {
 	size_t len = strlen(doc);
 	const char *end = doc + len;
@@ -40,33 +40,33 @@ void emit_doc(struct text *out, const char *indent, const char *doc)
 	if (!memchr(doc, '\n', (size_t)(end - doc))) {
 		while (*doc == ' ')
 			doc++;
-		text_put(out, "%s/* ", indent);
+		gen_put(out, "%s/* ", indent);
 		put_line(out, doc, (size_t)(end - doc));
-		text_add(out, " */\n");
+		gen_add(out, " */\n");
 		return;
 	}
-	text_put(out, "%s/*\n", indent);
+	gen_put(out, "%s/*\n", indent);
 	while (doc < end) {
 		const char *stop = memchr(doc, '\n', (size_t)(end - doc));
 
 		stop = stop ? stop : end;
 		len = trimmed_len(doc, (size_t)(stop - doc));
-		text_put(out, "%s *%s", indent, len && *doc != ' ' ? " " : "");
+		gen_put(out, "%s *%s", indent, len && *doc != ' ' ? " " : "");
 		put_line(out, doc, len);
-		text_add(out, "\n");
+		gen_add(out, "\n");
 		doc = stop + 1;
 	}
-	text_put(out, "%s */\n", indent);
+	gen_put(out, "%s */\n", indent);
 }
 
-bool note_is_short(const char *note)
+bool gen_note_is_short(const char *note)
 {
 	const size_t len = strlen(note);
 
 	return len <= NOTE_COLUMNS_MAX && (!len || !memchr(note, '\n', len - 1));
 }
 
-void emit_note(struct text *out, const char *note)
+void gen_emit_note(struct gen_text *out, const char *note)
 {
 	size_t len = strlen(note);
 
@@ -79,7 +79,7 @@ void emit_note(struct text *out, const char *note)
 	len = trimmed_len(note, len);
 	if (!len)
 		return;
-	text_add(out, " /* ");
+	gen_add(out, " /* ");
 	put_line(out, note, len);
-	text_add(out, " */");
+	gen_add(out, " */");
 }
