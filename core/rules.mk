@@ -33,6 +33,10 @@ $(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS),\
 	$(filter-out %/store.h,$(wildcard core/include/cell/*.h)),$(LIBCELL_GEN_OBJECTS)))
 endif
 
+# ---- a main() for programs whose handlers are all there is to them ----
+$(eval $(call archive,$(O)/lib/libcell-main.a,$(call objects,$(wildcard core/libcell-main/*.c))))
+LIBRARIES += $(O)/lib/libcell-main.a
+
 # ---- libcellstore: the only library that knows LMDB ----
 STORE_OBJECTS := $(call objects,$(wildcard core/libcellstore/*.c))
 STORE_LIB := $(if $(STORE_OBJECTS),$(O)/lib/libcellstore.a)
