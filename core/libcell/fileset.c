@@ -216,12 +216,14 @@ static bool is_common(const struct cell_message_type *type)
 static int add_enum(struct builder *b, const struct cell_enum_schema *one)
 {
 	for (size_t i = 0; i < b->n_enums; i++) {
-		if (b->enums[i] == one)
+		if (strcmp(b->enums[i]->name, one->name) != 0)
+			continue;
+		/* Each message that uses an enum describes it. */
+		if (b->enums[i]->descriptor_len == one->descriptor_len &&
+		    memcmp(b->enums[i]->descriptor, one->descriptor, one->descriptor_len) == 0)
 			return 0;
-		if (strcmp(b->enums[i]->name, one->name) == 0)
-			return cell_fail(b->err, CELL_ALREADY_EXISTS,
-					 "%s: two enums are called '%s'",
-					 b->service->full_name, one->name);
+		return cell_fail(b->err, CELL_ALREADY_EXISTS, "%s: two enums are called '%s'",
+				 b->service->full_name, one->name);
 	}
 	if (b->n_enums == FILESET_TYPES_MAX)
 		return cell_fail(b->err, CELL_RESOURCE_EXHAUSTED, "%s: more than %d enums",

@@ -324,6 +324,9 @@ static int provision_one(struct linked *linked, struct cell_call *call, size_t f
 				 "'%s' is to be provisioned by cell '%s' "
 				 "(the manifest needs \"%s = app macro\" under [uses])",
 				 declared[0].name, cell, cell);
+	if (r == 0 && answer.status)
+		r = cell_refuse(call, cell_status_from_wire(answer.status), "%s",
+				answer.n_diagnostics ? answer.diagnostics[0].text : "refused");
 	if (r < 0)
 		return cell_wrap(cell_error_slot(call), r, "provisioning '%s' at cell '%s'",
 				 declared[0].name, cell);

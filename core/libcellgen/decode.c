@@ -42,8 +42,8 @@ void gen_emit_init(struct gen_text *out, const struct gen_message *m)
 static void emit_clear(struct gen_text *out, const struct gen_message *m,
 		       const struct gen_choice *choice)
 {
-	gen_put(out, "static void %s_clear_%s(struct %s *m)\n{\n", m->tag, choice->name,
-		m->tag);
+	gen_put(out, "static void %s_clear_%s(struct %s *m)\n{\n", gen_message_own(m),
+		choice->name, m->tag);
 	for (size_t i = 0; i < m->n_fields; i++) {
 		const struct gen_field *field = &m->fields[i];
 
@@ -98,7 +98,8 @@ static void put_message(struct gen_text *out, const struct gen_message *m,
 	}
 	gen_put(out, "\t\t\tif (at && !m->%s) {\n", field->member);
 	if (field->choice)
-		gen_put(out, "\t\t\t\t%s_clear_%s(m);\n", m->tag, field->choice->name);
+		gen_put(out, "\t\t\t\t%s_clear_%s(m);\n", gen_message_own(m),
+			field->choice->name);
 	gen_put(out, "\t\t\t\tinner = cell_decode_new(d, sizeof *m->%s);\n", field->member);
 	gen_put(out, "\t\t\t\tif (inner)\n\t\t\t\t\tcell_%s_init(inner);\n", tag);
 	gen_add(out, "\t\t\t\telse\n\t\t\t\t\tat = NULL;\n");
@@ -118,7 +119,8 @@ static void put_singular(struct gen_text *out, const struct gen_message *m,
 		return;
 	}
 	if (field->choice)
-		gen_put(out, "\t\t\t%s_clear_%s(m);\n", m->tag, field->choice->name);
+		gen_put(out, "\t\t\t%s_clear_%s(m);\n", gen_message_own(m),
+			field->choice->name);
 	if (field->has_presence)
 		gen_put(out, "\t\t\tm->has_%s = true;\n", field->name);
 	if (field->length)
@@ -185,8 +187,8 @@ static void put_array_ends(struct gen_text *out, const struct gen_message *m)
 		gen_put(out,
 			"\tif (n_%s && n_%s != %llu) {\n\t\t(void)cell_decode_not_n(d);\n",
 			field->name, field->name, (unsigned long long)field->length);
-		gen_put(out, "\t\treturn cell_decode_fail(d, %s_names, %u);\n\t}\n", m->tag,
-			gen_field_tag(field, true));
+		gen_put(out, "\t\treturn cell_decode_fail(d, %s_names, %u);\n\t}\n",
+			gen_message_own(m), gen_field_tag(field, true));
 	}
 }
 
@@ -235,7 +237,8 @@ static void put_repeated(struct gen_text *out, const struct gen_field *field)
 /* "name\0" "1:field 2:field ": what cell_decode_fail() reads. */
 static void put_names(struct gen_text *out, const struct gen_message *m)
 {
-	gen_put(out, "static const char %s_names[] =\n\t\"%s\\0\"", m->tag, m->full_name + 1);
+	gen_put(out, "static const char %s_names[] =\n\t\"%s\\0\"", gen_message_own(m),
+		m->full_name + 1);
 	for (size_t i = 0; i < m->n_fields; i++)
 		gen_put(out, "\n\t\"%u:%s \"", m->by_number[i]->number,
 			m->by_number[i]->name);
@@ -290,7 +293,7 @@ void gen_emit_merge(struct gen_text *out, const struct gen_message *m)
 			"\t\t\tif (CELL_UNLIKELY(!at))\n"
 			"\t\t\t\treturn cell_decode_fail(d, %s_names, 0);\n"
 			"\t\t\ttag = whole;\n\t\t}\n",
-			m->tag);
+			gen_message_own(m));
 	gen_add(out, "\t\tswitch (tag) {\n");
 	for (size_t i = 0; i < m->n_fields; i++) {
 		if (m->by_number[i]->is_repeated)
@@ -302,7 +305,8 @@ void gen_emit_merge(struct gen_text *out, const struct gen_message *m)
 		long_tags ? "cell_decode_skip" : "cell_decode_unknown",
 		long_tags ? "" : "(uint8_t)");
 	gen_add(out, "\t\tif (CELL_UNLIKELY(!at))\n");
-	gen_put(out, "\t\t\treturn cell_decode_fail(d, %s_names, tag);\n\t}\n", m->tag);
+	gen_put(out, "\t\t\treturn cell_decode_fail(d, %s_names, tag);\n\t}\n",
+		gen_message_own(m));
 	put_array_ends(out, m);
 	gen_add(out, "\treturn at;\n}\n\n");
 }

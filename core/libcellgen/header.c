@@ -22,7 +22,10 @@ static void emit_behind(struct gen_text *out, const struct gen_origin *origin)
 void gen_emit_enum(struct gen_text *out, const struct gen_enumeration *e)
 {
 	gen_emit_doc(out, "", e->origin.doc);
-	gen_put(out, "enum %s {\n", e->tag);
+	if (e->type && strncmp(e->type, "enum ", 5))
+		gen_add(out, "typedef enum {\n");
+	else
+		gen_put(out, "%s {\n", gen_enum_type(e));
 	for (size_t i = 0; i < e->n_values; i++) {
 		const struct gen_enum_value *value = &e->values[i];
 
@@ -35,7 +38,10 @@ void gen_emit_enum(struct gen_text *out, const struct gen_enumeration *e)
 		gen_add(out, i + 1 < e->n_values ? "," : "");
 		emit_behind(out, &value->origin);
 	}
-	gen_add(out, "};\n\n");
+	if (e->type && strncmp(e->type, "enum ", 5))
+		gen_put(out, "} %s;\n\n", e->type);
+	else
+		gen_add(out, "};\n\n");
 }
 
 static void emit_member(struct gen_text *out, const struct gen_field *field)
@@ -45,14 +51,23 @@ static void emit_member(struct gen_text *out, const struct gen_field *field)
 	emit_above(out, "\t", &field->origin);
 	if (field->has_presence)
 		gen_put(out, "\tbool has_%s;\n", field->name);
-	if (field->is_repeated || field->kind == GEN_BYTES)
+	if ((field->is_repeated || field->kind == GEN_BYTES) && !field->length)
 		gen_put(out, "\tsize_t n_%s;\n", field->name);
 
-	if (field->is_repeated && field->kind == GEN_STRING)
+	if (field->length && field->kind == GEN_STRING)
+		gen_put(out, "\tchar %s[%llu];", field->member,
+			(unsigned long long)field->length);
+	else if (field->length && field->kind == GEN_BYTES)
+		gen_put(out, "\tuint8_t %s[%llu];", field->member,
+			(unsigned long long)field->length);
+	else if (field->length)
+		gen_put(out, "\t%s%s[%llu];", type, field->member,
+			(unsigned long long)field->length);
+	else if (field->is_repeated && field->kind == GEN_STRING)
 		gen_put(out, "\tconst char *const *%s;", field->member);
 	else if (field->is_repeated && field->kind == GEN_BYTES)
 		gen_put(out, "\tconst struct cell_bytes *%s;", field->member);
-	else if (field->is_repeated || field->kind == GEN_MESSAGE)
+	else if (field->is_repeated || (field->kind == GEN_MESSAGE && !field->is_inside))
 		gen_put(out, "\tconst %s*%s;", type, field->member);
 	else
 		gen_put(out, "\t%s%s;", type, field->member);
@@ -64,7 +79,7 @@ void gen_emit_struct(struct gen_text *out, const struct gen_message *m)
 	const struct gen_choice *choice = NULL;
 
 	gen_emit_doc(out, "", m->origin.doc);
-	gen_put(out, "struct %s {\n", m->tag);
+	gen_put(out, "%s {\n", gen_message_type(m));
 	for (size_t i = 0; i < m->n_fields; i++) {
 		const struct gen_field *field = &m->fields[i];
 
@@ -78,7 +93,8 @@ void gen_emit_struct(struct gen_text *out, const struct gen_message *m)
 		gen_add(out, "\tchar no_fields;\n");
 	gen_add(out, "};\n");
 	if (!m->is_entry)
-		gen_put(out, "extern const struct cell_message_type %s_type;\n", m->tag);
+		gen_put(out, "extern const struct cell_message_type %s_type;\n",
+			gen_message_own(m));
 	gen_add(out, "\n");
 }
 

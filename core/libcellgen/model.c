@@ -58,15 +58,31 @@ const char *gen_field_type(const struct gen_field *field)
 	const char *type = scalars[field->kind].type;
 
 	if (field->kind == GEN_ENUM)
-		return gen_printf("enum %s ", field->enumeration->tag);
+		return gen_printf("%s ", gen_enum_type(field->enumeration));
 	if (field->kind == GEN_MESSAGE)
 		return gen_printf("%s ", gen_message_type(field->message));
 	return type[strlen(type) - 1] == '*' ? type : gen_printf("%s ", type);
 }
 
+const char *gen_enum_type(const struct gen_enumeration *enumeration)
+{
+	return enumeration->type ? enumeration->type
+				 : gen_printf("enum %s", enumeration->tag);
+}
+
 const char *gen_message_type(const struct gen_message *message)
 {
 	return message->type ? message->type : gen_printf("struct %s", message->tag);
+}
+
+const char *gen_message_own(const struct gen_message *message)
+{
+	return message->is_hidden ? gen_printf("cell_%s", message->tag) : message->tag;
+}
+
+const char *gen_service_own(const struct gen_service *service)
+{
+	return service->is_hidden ? gen_printf("cell_%s", service->prefix) : service->prefix;
 }
 
 bool gen_message_is_empty(const struct gen_message *message)
@@ -109,6 +125,7 @@ static void message_name(struct gen_file *file, const message_proto *proto,
 	m->full_name = gen_printf("%s.%s", scope, proto->name);
 	m->tag = gen_printf("%s_%s", tag_scope, gen_name_snake(proto->name));
 	m->file = file;
+	m->is_hidden = file->is_client;
 	m->outer = outer;
 	m->is_entry = proto->options && proto->options->map_entry;
 	m->proto = proto;
@@ -186,6 +203,7 @@ static void file_name(struct gen_file *file, const file_proto *proto,
 	for (char *at = cell; *at; at++)
 		*at = *at == '_' ? '-' : *at;
 	file->cell = options->cell ? options->cell : cell;
+	file->is_client = options->cell != NULL;
 
 	for (size_t i = 0; i < proto->n_message_type; i++)
 		messages_count(proto->message_type[i], &messages, &enums);
@@ -354,6 +372,7 @@ static void services_build(struct gen_model *model, struct gen_file *file)
 		const char *noun = gen_name_snake(proto->name);
 
 		service->name = proto->name;
+		service->is_hidden = file->is_client;
 		service->full_name = gen_printf("%s.%s", package, proto->name);
 		service->prefix = strcmp(noun, file->prefix)
 					  ? gen_printf("%s_%s", file->prefix, noun)

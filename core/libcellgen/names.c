@@ -49,6 +49,23 @@ char *gen_name_upper(const char *name)
 	return upper;
 }
 
+char *gen_name_camel(const char *name)
+{
+	char *camel = gen_take(strlen(name) + 1);
+	char *out = camel;
+	bool begins = true;
+
+	for (; *name; name++) {
+		if (*name == '_' || *name == '-') {
+			begins = true;
+			continue;
+		}
+		*out++ = begins ? (char)toupper((unsigned char)*name) : *name;
+		begins = false;
+	}
+	return camel;
+}
+
 /* v1, v12, v1beta2, v1alpha1 */
 static bool is_version(const char *word, size_t len)
 {

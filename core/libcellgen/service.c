@@ -41,7 +41,7 @@ static void emit_methods(struct gen_text *out, const struct gen_file *file,
 			 const struct gen_service *service, const char *linkage)
 {
 	gen_put(out, "%sconst struct cell_method %s_methods[] = {\n", linkage,
-		service->prefix);
+		gen_service_own(service));
 	for (size_t i = 0; i < service->n_methods; i++) {
 		const struct gen_method *method = &service->methods[i];
 
@@ -50,8 +50,8 @@ static void emit_methods(struct gen_text *out, const struct gen_file *file,
 		gen_put(out, "\t\t.hash = 0x%08xu,\n", method->hash);
 		gen_put(out, "\t\t.flags = %s,\n", method_flags(method));
 		gen_put(out, "\t\t.channel = %s,\n", file->channel);
-		gen_put(out, "\t\t.in = &%s_type,\n", method->in->tag);
-		gen_put(out, "\t\t.out = &%s_type,\n\t},\n", method->out->tag);
+		gen_put(out, "\t\t.in = &%s_type,\n", gen_message_own(method->in));
+		gen_put(out, "\t\t.out = &%s_type,\n\t},\n", gen_message_own(method->out));
 	}
 	gen_add(out, service->n_methods ? "" : "\t{ .name = NULL },\n");
 	gen_add(out, "};\n\n");

@@ -2,7 +2,7 @@
 
 void gen_emit_type(struct gen_text *out, const struct gen_message *m, const char *more)
 {
-	gen_put_call(out, gen_printf("static int %s_decode", m->tag),
+	gen_put_call(out, gen_printf("static int %s_decode", gen_message_own(m)),
 		     (const char *const[]){ "void *message", "const uint8_t *bytes",
 					    "size_t len", "unsigned flags",
 					    "struct cell_arena *arena",
@@ -18,12 +18,13 @@ void gen_emit_type(struct gen_text *out, const struct gen_message *m, const char
 	gen_add(out, "}\n\n");
 
 	gen_put(out, "%sconst struct cell_message_type %s_type = {\n",
-		m->linkage ? m->linkage : "", m->tag);
-	gen_put(out, "\t.name = %s_names,\n", m->tag);
+		m->linkage ? m->linkage : "", gen_message_own(m));
+	gen_put(out, "\t.name = %s_names,\n", gen_message_own(m));
 	gen_put(out, "\t.size = sizeof(%s),\n", gen_message_type(m));
 	gen_put(out, "\t.bound = cell_%s_bound,\n\t.encode = cell_%s_encode,\n", m->tag,
 		m->tag);
-	gen_put(out, "\t.decode = %s_decode,\n%s};\n\n", m->tag, more ? more : "");
+	gen_put(out, "\t.decode = %s_decode,\n%s};\n\n", gen_message_own(m),
+		more ? more : "");
 }
 
 static void emit_message(struct gen_text *out, const struct gen_message *m)

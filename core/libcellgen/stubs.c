@@ -29,33 +29,37 @@ void gen_emit_source_type(struct gen_text *out, const struct gen_message *m)
 {
 	const char *guard = gen_name_upper(m->tag);
 
-	gen_put(out, "#ifndef CELL_%s_SOURCE\n#define CELL_%s_SOURCE\n", guard, guard);
+	if (m->file)
+		gen_put(out, "#ifndef CELL_%s_SOURCE\n#define CELL_%s_SOURCE\n", guard,
+			guard);
 	gen_put(out, "struct %s_source;\n\n", m->tag);
 	gen_add(out,
 		"/* In a handler: the client's next item, or NULL. It lives until the next. */\n");
-	gen_put_call(out, gen_printf("static inline struct %s *%s_recv", m->tag, m->tag),
+	gen_put_call(out,
+		     gen_printf("static inline %s *%s_recv", gen_message_type(m), m->tag),
 		     (const char *const[]){ gen_printf("struct %s_source *source", m->tag) },
 		     1, "\n{\n");
-	gen_put(out,
-		"\treturn (struct %s *)cell_stream_recv((struct cell_stream *)source);\n}\n",
-		m->tag);
-	gen_add(out, "#endif\n\n");
+	gen_put(out, "\treturn (%s *)cell_stream_recv((struct cell_stream *)source);\n}\n",
+		gen_message_type(m));
+	gen_add(out, m->file ? "#endif\n\n" : "\n");
 }
 
 void gen_emit_sink_type(struct gen_text *out, const struct gen_message *m)
 {
 	const char *guard = gen_name_upper(m->tag);
 
-	gen_put(out, "#ifndef CELL_%s_SINK\n#define CELL_%s_SINK\n", guard, guard);
+	if (m->file)
+		gen_put(out, "#ifndef CELL_%s_SINK\n#define CELL_%s_SINK\n", guard, guard);
 	gen_put(out, "struct %s_sink;\n\n", m->tag);
 	gen_add(out,
 		"/* In a handler: send the client one more item. 0, or why there is no point. */\n");
 	gen_put_call(out, gen_printf("static inline int %s_send", m->tag),
-		     (const char *const[]){ gen_printf("struct %s_sink *sink", m->tag),
-					    gen_printf("const struct %s *item", m->tag) },
+		     (const char *const[]){
+			     gen_printf("struct %s_sink *sink", m->tag),
+			     gen_printf("const %s *item", gen_message_type(m)) },
 		     2, "\n{\n");
 	gen_add(out, "\treturn cell_stream_send((struct cell_stream *)sink, item);\n}\n");
-	gen_add(out, "#endif\n\n");
+	gen_add(out, m->file ? "#endif\n\n" : "\n");
 }
 
 static bool streamed_before(const struct gen_service *service, size_t method,
@@ -288,8 +292,8 @@ static void emit_method(struct gen_text *out, const struct gen_service *service,
 	const struct gen_method *method = &service->methods[index];
 	const struct stub stub = {
 		.method = method,
-		.target = gen_printf("&%s_ref, &%s_methods[%zu]", service->prefix,
-				     service->prefix, index),
+		.target = gen_printf("&%s_ref, &%s_methods[%zu]", gen_service_own(service),
+				     gen_service_own(service), index),
 		.has_in = !method->client_streams && !gen_message_is_empty(method->in),
 		.has_out = !method->server_streams && !gen_message_is_empty(method->out),
 	};
@@ -316,7 +320,7 @@ static void emit_calls(struct gen_text *out, const struct gen_file *file,
 	gen_add(out, "/* The cell that the stubs call, unless cell_to() says another. */\n");
 	gen_put(out,
 		"static struct cell_ref %s_ref __attribute__((unused)) = CELL_REF(\"%s\");\n\n",
-		service->prefix, file->cell);
+		gen_service_own(service), file->cell);
 	for (size_t i = 0; i < service->n_methods; i++)
 		emit_method(out, service, i);
 }
@@ -325,7 +329,8 @@ void gen_emit_client(struct gen_text *out, const struct gen_file *file,
 		     const struct gen_service *service)
 {
 	gen_emit_doc(out, "", service->origin.doc);
-	gen_put(out, "extern const struct cell_method %s_methods[];\n\n", service->prefix);
+	gen_put(out, "extern const struct cell_method %s_methods[];\n\n",
+		gen_service_own(service));
 	emit_calls(out, file, service);
 }
 

@@ -57,6 +57,9 @@ char *gen_name_snake(const char *name);
 /* The same in capitals. */
 char *gen_name_upper(const char *name);
 
+/* "deposit_request" → "DepositRequest", "a-b" → "AB". */
+char *gen_name_camel(const char *name);
+
 /*
  * The component that names the cell: "greeter" of "cell.greeter.v1". A last component
  * that is a version (v1, v2beta3) does not count. NULL if there is none.
@@ -123,6 +126,7 @@ struct gen_enum_value {
 struct gen_enumeration {
 	const char *full_name; /* with the leading dot, as descriptors refer to it */
 	const char *tag;       /* "greeter_color" */
+	const char *type;      /* "color", a typedef, where it is not "enum TAG"; or NULL */
 	const struct gen_file *file;
 	struct gen_enum_value *values;
 	size_t n_values;
@@ -149,6 +153,7 @@ struct gen_field {
 	uint64_t length; /* char x[N] is a string, uint8_t x[N] bytes, others repeated; 0 = no
 			    array */
 	bool is_inside;  /* a message by value: always there */
+	bool is_map; /* repeated; the message has a key as field 1 and a value as field 2 */
 	struct gen_origin origin;
 };
 
@@ -156,6 +161,7 @@ struct gen_message {
 	const char *full_name;
 	const char *tag;     /* "greeter_hello": in the names of its functions */
 	const char *type;    /* "struct hello", where that is not "struct TAG"; or NULL */
+	bool is_hidden;      /* what users do not name starts with cell_ */
 	const char *linkage; /* before its functions: "static inline "; NULL = as a .cell.c
 				has it */
 	const struct gen_file *file; /* NULL: of a program's struct */
@@ -189,6 +195,7 @@ struct gen_service {
 	const char *name;
 	const char *full_name;
 	const char *prefix; /* "greeter" */
+	bool is_hidden;     /* as in struct gen_message */
 	struct gen_method *methods;
 	size_t n_methods;
 	struct gen_origin origin;
@@ -201,6 +208,7 @@ struct gen_file {
 	const char *cell;    /* "greeter" */
 	const char *channel; /* "CELL_CHANNEL_APP" */
 	bool is_wanted;      /* code for it is asked for */
+	bool is_client;      /* its messages and services are hidden */
 	const Google__Protobuf__FileDescriptorProto *proto;
 	struct gen_message **messages; /* nested ones before those around them */
 	size_t n_messages;
@@ -248,8 +256,15 @@ const struct gen_scalar *gen_kind_scalar(enum gen_kind kind);
 /* The type of one value of FIELD, as to be written before a name: "uint32_t ". */
 const char *gen_field_type(const struct gen_field *field);
 
+/* "enum greeter_color" */
+const char *gen_enum_type(const struct gen_enumeration *enumeration);
+
 /* "struct greeter_hello" */
 const char *gen_message_type(const struct gen_message *message);
+
+/* What the names begin with that are not for users: the tag, or "cell_TAG". */
+const char *gen_message_own(const struct gen_message *message);
+const char *gen_service_own(const struct gen_service *service);
 
 /* cell.common.v1.Empty: left out of signatures. */
 bool gen_message_is_empty(const struct gen_message *message);
@@ -286,6 +301,12 @@ void gen_emit_prototypes(struct gen_text *out, const struct gen_message *m);
  * are further initialisers of X_type, a line each.
  */
 void gen_emit_type(struct gen_text *out, const struct gen_message *m, const char *more);
+
+/*
+ * The description of a message of no .proto file (struct cell_message_schema): OWN_schema,
+ * static, and all that it points to. Comments are those of `origin`s.
+ */
+void gen_emit_description(struct gen_text *out, const struct gen_message *m);
 
 /* X_source with X_recv, or X_sink with X_send: streams of one type, for handlers. */
 void gen_emit_source_type(struct gen_text *out, const struct gen_message *m);
