@@ -43,6 +43,16 @@ endif
 endef
 $(foreach c,$(CELLS),$(eval $(call cell,$(c))))
 
+# Logic whose program is not there yet: an archive, for the tests.
+LOGIC_ONLY := $(filter-out $(CELLS),$(sort $(foreach f,$(wildcard cells/*/*.c),$(word 2,$(subst /, ,$(f))))))
+define logic
+$(1)_OBJECTS := $(call objects,$(filter-out cells/$(1)/cmd.c $(MAIN_FILES),$(wildcard cells/$(1)/*.c)))
+$(1)_LIB := $(O)/lib/cells/$(1).a
+$(1)_ALL_LIBS := $$(call pkg_libs,$($(1)_PKGS)) $($(1)_LIBS) $(CELL_LIBS)
+$$(eval $$(call archive,$(O)/lib/cells/$(1).a,$$($(1)_OBJECTS)))
+endef
+$(foreach c,$(LOGIC_ONLY),$(eval $(call logic,$(c))))
+
 # file: a further program in a cell's folder
 define cell_extra
 $(eval $(call program,$(O)/bin/$(basename $(notdir $(1))),$(call objects,$(1)),$($(2)_LIB) $(COMMAND_LIB) $(CELL_ARCHIVES),$(COMMAND_LIBS) $($(2)_ALL_LIBS)))

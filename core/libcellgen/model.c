@@ -196,6 +196,7 @@ static void file_name(struct gen_file *file, const file_proto *proto,
 	if (len > 6 && !strcmp(proto->name + len - 6, ".proto"))
 		len -= 6;
 	file->stem = gen_printf("%.*s", (int)len, proto->name);
+	file->noun = gen_name_snake(noun ? noun : "nameless");
 	file->prefix = file_prefix(noun, options);
 	file->channel = package_channel(package);
 	file->origin = gen_origin_find(proto, &syntax);
@@ -374,7 +375,7 @@ static void services_build(struct gen_model *model, struct gen_file *file)
 		service->name = proto->name;
 		service->is_hidden = file->is_client;
 		service->full_name = gen_printf("%s.%s", package, proto->name);
-		service->prefix = strcmp(noun, file->prefix)
+		service->prefix = strcmp(noun, file->noun)
 					  ? gen_printf("%s_%s", file->prefix, noun)
 					  : file->prefix;
 		service->origin = gen_origin_find(file->proto, &path);

@@ -204,7 +204,8 @@ struct gen_service {
 struct gen_file {
 	const char *name;    /* "greeter.proto" */
 	const char *stem;    /* "greeter" */
-	const char *prefix;  /* "greeter"; NULL if its package names no cell */
+	const char *noun;    /* "greeter" of "cell.greeter.v1" */
+	const char *prefix;  /* the same, or by the client's alias */
 	const char *cell;    /* "greeter" */
 	const char *channel; /* "CELL_CHANNEL_APP" */
 	bool is_wanted;      /* code for it is asked for */
