@@ -76,3 +76,6 @@ PROGRAMS += $(COMMANDS)
 
 # ---- cellc: the compiler driver; libclang is opened when it is needed ----
 $(eval $(call core_program,cellc,cellc,$(PROTO_LIB) $(LIBCELL),$(BASE_LIBS) -ldl))
+# The oldest header: what it has, every libclang that may be opened has, too.
+LIBCLANG_HEADER := $(firstword $(sort $(wildcard /usr/lib/llvm-*/include/clang-c/Index.h)))
+$(O)/obj/core/cellc/clang.o: EXTRA = $(LIBCLANG_HEADER:%/clang-c/Index.h=-isystem %)
