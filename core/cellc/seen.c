@@ -320,8 +320,7 @@ static bool entry_holds(const uint8_t *bytes, size_t len, struct cell_arena *are
 		return false;
 	for (size_t i = 0; i < components.n; i++)
 		components.hashes[i] = cell_read_u64(&reader);
-	n = cell_read_u32(&reader);
-	for (uint32_t i = 0; i < n; i++)
+	while (cell_read_u8(&reader) == 1)
 		if (!folder_is_same(&reader, &components))
 			return false;
 	return cell_reader_is_done(&reader);
@@ -618,8 +617,6 @@ static void folder_write(struct keeper *keeper, const char *folder)
 static void entry_write(struct keeper *keeper)
 {
 	struct seen *seen = keeper->seen;
-	size_t before;
-	long at;
 
 	write_number(keeper->out, MAGIC, 8);
 	write_number(keeper->out, seen->n_files, 4);
@@ -635,14 +632,12 @@ static void entry_write(struct keeper *keeper)
 	write_number(keeper->out, keeper->components.n, 4);
 	for (size_t i = 0; i < keeper->components.n; i++)
 		write_number(keeper->out, keeper->components.hashes[i], 8);
-	/* There may be more folders after this than before it. */
-	at = ftell(keeper->out);
-	write_number(keeper->out, 0, 4);
-	for (before = 0; before < keeper->n_folders && !seen->is_spoilt; before++)
-		folder_write(keeper, keeper->folders[before]);
-	(void)fseek(keeper->out, at, SEEK_SET);
-	write_number(keeper->out, before, 4);
-	(void)fseek(keeper->out, 0, SEEK_END);
+	/* Each may add some; a 0 ends them. */
+	for (size_t i = 0; i < keeper->n_folders && !seen->is_spoilt; i++) {
+		write_number(keeper->out, 1, 1);
+		folder_write(keeper, keeper->folders[i]);
+	}
+	write_number(keeper->out, 0, 1);
 }
 
 /* PATH and the folders above it that are not there. */
