@@ -655,16 +655,18 @@ static bool folders_make(const char *path, struct cell_arena *arena)
 	return mkdir(copy, 0700) == 0 || errno == EEXIST;
 }
 
-/* The oldest entry goes when there are too many. */
-static void folder_trim(const char *folder)
+/* The oldest entry goes when there are too many; then true. */
+static bool folder_trim(const char *folder)
 {
 	char oldest[NAME_MAX + 1] = "";
 	struct timespec oldest_time = { 0 };
 	DIR *dir = opendir(folder);
 	size_t n = 0;
 
+	bool went;
+
 	if (!dir)
-		return;
+		return false;
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		struct stat st;
 
@@ -677,9 +679,9 @@ static void folder_trim(const char *folder)
 			(void)snprintf(oldest, sizeof oldest, "%s", entry->d_name);
 		}
 	}
-	if (n > SEEN_ENTRIES_MAX)
-		(void)unlinkat(dirfd(dir), oldest, 0);
+	went = n > SEEN_ENTRIES_MAX && unlinkat(dirfd(dir), oldest, 0) == 0;
 	(void)closedir(dir);
+	return went;
 }
 
 /* Beside it, and renamed: a reader sees all of it or nothing. */
@@ -703,7 +705,8 @@ static void entry_put(struct seen *seen, const char *bytes, size_t len)
 	if (n != (ssize_t)len || rename(temp, seen->path) < 0)
 		(void)unlink(temp);
 	else
-		folder_trim(seen->folder);
+		while (folder_trim(seen->folder))
+			;
 }
 
 void seen_keep(struct seen *seen)
