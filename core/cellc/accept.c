@@ -1,13 +1,12 @@
 #include "accept.h"
 
 #include <cell/cell.h>
+#include <cell/internal/ctext.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 #define DIGITS  "0123456789"
-
-/* How deep brackets may be nested in a text. */
-#define DEPTH_MAX 256
 
 bool accept_identifier(const char *name)
 {
@@ -55,18 +54,15 @@ bool accept_link(const char *flag)
 
 /* ---- one text ------------------------------------------------------------------------- */
 
-struct reader {
-	const char *at;
+struct reading {
 	const struct accept_rules *rules;
+	const struct macro_piece *piece;
 	struct cell_error *err;
-	unsigned line;
 	bool may_asm;
-	bool is_line_start; /* only blanks and comments since the line's beginning */
-	size_t depth;
-	char open[DEPTH_MAX];
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct reader *r, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int refuse(const struct reading *r, unsigned line,
+							const char *format, ...)
 {
 	va_list args;
 	char text[160];
@@ -74,42 +70,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct reader *r, const 
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	return cell_fail(r->err, CELL_INVALID_ARGUMENT, "line %u of its text %s", r->line, text);
-}
-
-static int skip_comment(struct reader *r)
-{
-	if (r->at[1] == '/') {
-		while (*r->at && *r->at != '\n')
-			r->at++;
-		return 0;
-	}
-	for (r->at += 2; r->at[0] != '*' || r->at[1] != '/'; r->at++) {
-		if (!*r->at)
-			return refuse(r, "has a comment without an end");
-		r->line += *r->at == '\n';
-	}
-	r->at += 2;
-	return 0;
-}
-
-/* A string or character constant; *RET_LEN bytes between its quotes. */
-static int skip_quoted(struct reader *r, const char **ret, size_t *ret_len)
-{
-	char quote = *r->at++;
-
-	*ret = r->at;
-	while (*r->at != quote) {
-		if (*r->at == '\\' && r->at[1] && r->at[1] != '\n')
-			r->at++;
-		if (!*r->at || *r->at == '\n')
-			return refuse(r, "has a %s without an end",
-				      quote == '"' ? "string" : "character");
-		r->at++;
-	}
-	*ret_len = (size_t)(r->at - *ret);
-	r->at++;
-	return 0;
+	return cell_fail(r->err, CELL_INVALID_ARGUMENT, "line %u of its text %s", line, text);
 }
 
 static bool is_word(const char *text, size_t len, const char *word)
@@ -117,214 +78,132 @@ static bool is_word(const char *text, size_t len, const char *word)
 	return strlen(word) == len && memcmp(text, word, len) == 0;
 }
 
-static bool is_any(const char *text, size_t len, const char *const *words)
+static bool is_any(const struct ctext *token, const char *const *words)
 {
 	for (; *words; words++)
-		if (is_word(text, len, *words))
+		if (ctext_is(token, *words))
 			return true;
 	return false;
 }
 
-static bool is_planned(const struct reader *r, const char *text, size_t len)
+/* Under -fpreprocessed other directives do not work, or lie about where the text is from. */
+static int check_directive(const struct reading *r, const struct ctext *token)
 {
-	const struct macro_plan *plan = r->rules->plan;
-
-	for (size_t i = 0; plan && i < plan->n_symbols; i++)
-		if (is_word(text, len, plan->symbols[i].name))
-			return true;
-	return false;
-}
-
-/* A macro of its own: cell_…, CELL_…, or one that the plan names. */
-static int check_define(struct reader *r, const char *name)
-{
-	size_t len;
-
-	name += strspn(name, " \t");
-	len = strspn(name, LETTERS DIGITS);
-	if (strncmp(name, "cell_", 5) == 0 || strncmp(name, "CELL_", 5) == 0 ||
-	    is_planned(r, name, len))
+	if (ctext_is(token, "define") || ctext_is(token, "undef") ||
+	    (r->may_asm && ctext_is(token, "pragma")))
 		return 0;
-	return refuse(r, "defines '%.*s', which its plan does not name", (int)(len < 60 ? len : 60),
-		      name);
+	if (token->len == 0 || strchr(DIGITS, *token->start))
+		return refuse(r, token->line, "has a line marker");
+	return refuse(r, token->line, "has #%.*s", (int)(token->len < 40 ? token->len : 40),
+		      token->start);
 }
 
-/* AT is behind '#'. The rest of the line is read as text: what it defines is checked, too. */
-static int check_directive(struct reader *r)
-{
-	const char *word = r->at + strspn(r->at, " \t");
-	size_t len = strspn(word, LETTERS DIGITS);
-
-	if (is_word(word, len, "define") || is_word(word, len, "undef")) {
-		int err = check_define(r, word + len);
-
-		r->at = word + len;
-		return err;
-	}
-	if (is_word(word, len, "pragma") && r->may_asm) {
-		r->at = word + len;
-		return 0;
-	}
-	if (len == 0)
-		return refuse(r, "has a line marker");
-	return refuse(r, "has #%.*s", (int)(len < 40 ? len : 40), word);
-}
-
-static int check_identifier(struct reader *r)
+static int check_word(const struct reading *r, const struct ctext *token)
 {
 	static const char *const never[] = { "__DATE__", "__TIME__", "__TIMESTAMP__",
-					     "__has_include", "__has_embed", "include_next", NULL };
+					     "__has_include", "__has_embed", NULL };
 	static const char *const announced[] = {
 		"asm", "__asm", "__asm__", "_Pragma", "__pragma", "constructor", "__constructor__",
 		"destructor", "__destructor__", "ifunc", "__ifunc__", "init_priority", NULL,
 	};
-	const char *word = r->at;
-	size_t len = strspn(word, LETTERS DIGITS "$");
 
-	r->at += len;
-	if (is_any(word, len, never))
-		return refuse(r, "uses %.*s", (int)len, word);
-	if (!r->may_asm && is_any(word, len, announced))
-		return refuse(r, "uses '%.*s', which none of its macros announces", (int)len, word);
+	if (is_any(token, never))
+		return refuse(r, token->line, "uses %.*s", (int)token->len, token->start);
+	if (!r->may_asm && is_any(token, announced))
+		return refuse(r, token->line, "uses '%.*s', which none of its macros announces",
+			      (int)token->len, token->start);
 	return 0;
 }
 
-static bool contains(const char *text, size_t len, const char *what)
+/* Functions in these sections run before main() or after it. */
+static int check_string(const struct reading *r, const struct ctext *token)
 {
-	return memmem(text, len, what, strlen(what)) != NULL;
-}
+	static const char *const sections[] = { "\".init", "\".fini", "\".preinit", "\".ctors",
+						"\".dtors", NULL };
 
-static int check_quoted(struct reader *r)
-{
-	static const char *const sections[] = { ".init", ".fini", ".preinit", ".ctors", ".dtors",
-						NULL };
-	const char *text = NULL;
-	size_t len = 0;
-	int err = skip_quoted(r, &text, &len);
-
-	if (err < 0)
-		return err;
 	for (const char *const *s = sections; *s && !r->may_asm; s++)
-		if (len >= strlen(*s) && memcmp(text, *s, strlen(*s)) == 0)
-			return refuse(r, "names section %s, which runs at start-up", *s);
+		if (memmem(token->start, token->len, *s, strlen(*s)))
+			return refuse(r, token->line, "names section %s, which runs at start-up",
+				      *s + 1);
 	return 0;
 }
 
-static int check_bracket(struct reader *r)
+static int check_tokens(const struct reading *r)
 {
-	char c = *r->at++;
+	struct ctext token;
+	enum ctext_kind kind;
+	int err = 0;
 
-	if (strchr("({[", c)) {
-		if (r->depth == DEPTH_MAX)
-			return refuse(r, "is nested too deeply");
-		r->open[r->depth++] = c == '(' ? ')' : c == '{' ? '}' : ']';
-		return 0;
-	}
-	if (r->depth == 0 || r->open[r->depth - 1] != c)
-		return refuse(r, "has a '%c' too many", c);
-	r->depth--;
-	return 0;
+	ctext_init(&token, r->piece->text);
+	do {
+		kind = ctext_next(&token);
+		if (kind == CTEXT_DIRECTIVE)
+			err = check_directive(r, &token);
+		else if (kind == CTEXT_NAME)
+			err = check_word(r, &token);
+		else if (kind == CTEXT_STRING)
+			err = check_string(r, &token);
+	} while (err == 0 && kind != CTEXT_END && kind != CTEXT_BROKEN);
+	return err;
 }
 
-/* Spellings of '#', '[' and more that nobody writes today, but that compilers read. */
-static bool is_odd(const char *at)
+static bool is_planned(const struct accept_rules *rules, enum ctext_role role, const char *name,
+		       size_t len)
 {
-	static const char *const odd[] = { "%:", "<%", "%>", "<:", ":>", NULL };
-
-	for (const char *const *o = odd; *o; o++)
-		if (strncmp(at, *o, 2) == 0)
+	for (size_t i = 0; i < rules->plan->n_symbols; i++)
+		if (is_word(name, len, rules->plan->symbols[i].name) &&
+		    (role == CTEXT_MACRO ||
+		     rules->plan->symbols[i].is_type == (role == CTEXT_TAG)))
 			return true;
 	return false;
 }
 
-static int check_token(struct reader *r)
+static bool is_planned_field(const struct accept_rules *rules, const char *name, size_t len)
 {
-	char c = *r->at;
+	for (size_t i = 0; i < rules->plan->n_fields; i++)
+		if (is_word(name, len, rules->plan->fields[i].name))
+			return true;
+	return false;
+}
 
-	if (c == '/' && (r->at[1] == '/' || r->at[1] == '*'))
-		return skip_comment(r);
-	if (c == '\n') {
-		r->line++;
-		r->at++;
-		r->is_line_start = true;
-		return 0;
-	}
-	if (c == ' ' || c == '\t') {
-		r->at++;
-		return 0;
-	}
-	if (is_odd(r->at))
-		return refuse(r, "has a digraph");
-	if (c == '\\') {
-		/* Joined lines are for macros alone; they could hide a directive's name. */
-		if (r->at[1] != '\n')
-			return refuse(r, "has a stray '\\'");
-		r->at += 2;
-		r->line++;
-		return 0;
-	}
-	if ((unsigned char)c < ' ' || c == 0x7f)
-		return refuse(r, "has a control character");
-	if (c == '#' && r->is_line_start) {
-		r->at++;
-		r->is_line_start = false;
-		return check_directive(r);
-	}
-	r->is_line_start = false;
-	if (c == '"' || c == '\'')
-		return check_quoted(r);
-	if (strchr("(){}[]", c))
-		return check_bracket(r);
-	if (strchr(LETTERS "$", c))
-		return check_identifier(r);
-	/* A number takes its letters along, so that 0xasm is none of ours. */
-	if (strchr(DIGITS, c))
-		r->at += strspn(r->at, LETTERS DIGITS ".");
+static int on_name(void *userdata, enum ctext_role role, const char *name, size_t len,
+		   unsigned line)
+{
+	const struct reading *r = userdata;
+	bool is_good;
+
+	if (r->piece->anchor == MACRO_ANCHOR_STRUCT_END && role == CTEXT_ORDINARY)
+		is_good = is_planned_field(r->rules, name, len);
+	else if (len > 5 && (memcmp(name, "cell_", 5) == 0 || memcmp(name, "CELL_", 5) == 0))
+		is_good = true;
 	else
-		r->at++;
-	return 0;
+		is_good = (role == CTEXT_ORDINARY && (is_word(name, len, r->piece->symbol) ||
+						      is_word(name, len, r->rules->declaration->name))) ||
+			  is_planned(r->rules, role, name, len);
+	if (is_good)
+		return 0;
+	return refuse(r, line, "declares '%.*s', which its plan does not name",
+		      (int)(len < 60 ? len : 60), name);
 }
 
-/* A word that is split by a joined line would be read as two. */
-static bool splits_word(const char *text)
-{
-	for (const char *at = text; (at = strstr(at, "\\\n")); at += 2)
-		if (at > text && strchr(LETTERS DIGITS "#$", at[-1]) && at[2] &&
-		    strchr(LETTERS DIGITS "$", at[2]))
-			return true;
-	return false;
-}
-
-/* Old dialects read them even in strings. */
-static bool has_trigraph(const char *text)
-{
-	for (const char *at = text; (at = strstr(at, "\?\?")); at++)
-		if (at[2] && strchr("=/'()!<>-", at[2]))
-			return true;
-	return false;
-}
-
-int accept_text(const char *text, bool may_asm, const struct accept_rules *rules,
+int accept_text(const struct macro_piece *piece, bool may_asm, const struct accept_rules *rules,
 		struct cell_error *err)
 {
-	struct reader r = { .at = text, .rules = rules, .err = err, .line = 1,
-			    .may_asm = may_asm, .is_line_start = true };
-	const char *root = rules->root;
-	int e = 0;
+	struct reading r = { .rules = rules, .piece = piece, .err = err, .may_asm = may_asm };
+	const char *root = rules->root, *why = "";
+	unsigned line = 0;
+	int e;
 
-	if (splits_word(text))
-		return refuse(&r, "joins lines within a word");
-	if (has_trigraph(text))
-		return refuse(&r, "or one after it has a trigraph");
-	if (root && strlen(root) > 1 && contains(text, strlen(text), root))
-		return refuse(&r, "names a path of this machine");
-	while (*r.at && e == 0)
-		e = check_token(&r);
-	if (e < 0)
-		return e;
-	if (r.depth)
-		return refuse(&r, "lacks a '%c' before its end", r.open[r.depth - 1]);
-	return 0;
+	if (root && strlen(root) > 1 && strstr(piece->text, root))
+		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text names a path of this machine");
+	e = check_tokens(&r);
+	if (e == 0) {
+		e = ctext_declared(piece->text, on_name, &r, &why, &line);
+		if (e == -EINVAL)
+			e = cell_fail(err, CELL_INVALID_ARGUMENT, "line %u of its text: %s", line,
+				      why);
+	}
+	return e;
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
@@ -353,7 +232,7 @@ static int check_wrap(const struct macro_piece *piece, const struct macro_plan *
 {
 	if (!accept_identifier(piece->symbol))
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "its wrapper has no proper name");
-	for (size_t i = 0; plan && i < plan->n_wraps; i++)
+	for (size_t i = 0; i < plan->n_wraps; i++)
 		if (plan->wraps[i].phase == piece->phase)
 			return 0;
 	return cell_fail(err, CELL_INVALID_ARGUMENT, "its wrapper '%s' (phase %u) was not planned",
@@ -397,7 +276,7 @@ static int check_piece(const struct accept_rules *rules, const struct macro_piec
 	}
 	if (r == 0 && (unsigned)piece->kind > MACRO_PIECE_KIND_UNIT)
 		r = cell_fail(err, CELL_INVALID_ARGUMENT, "it is of an unknown kind");
-	return r < 0 ? r : accept_text(piece->text, may_asm, rules, err);
+	return r < 0 ? r : accept_text(piece, may_asm, rules, err);
 }
 
 static int check_plan(const struct macro_plan *plan, struct cell_error *err)

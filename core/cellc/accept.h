@@ -28,8 +28,8 @@ struct accept_rules {
 int accept_code(const struct accept_rules *rules, const struct macro_generated_code *code,
 		uint32_t *ret_attribute, struct cell_error *err);
 
-/* The same for one text. MAY_ASM: it may hold asm, pragmas and constructors. */
-int accept_text(const char *text, bool may_asm, const struct accept_rules *rules,
+/* The same for the text of one piece. MAY_ASM: it may hold asm, pragmas and constructors. */
+int accept_text(const struct macro_piece *piece, bool may_asm, const struct accept_rules *rules,
 		struct cell_error *err);
 
 /* Whether PATH is relative, and leads nowhere above. */

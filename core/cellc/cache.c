@@ -6,6 +6,7 @@
 
 #include <cell/cell.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const anchors[] = { "after", "before", "top", "fields", "body", "wrap", "end" };

@@ -1,6 +1,7 @@
 #include "conflict.h"
 
 #include <cell/cell.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct attribute *conflict_attribute(const struct prepared *prepared, uint32_t id)

@@ -12,6 +12,7 @@
 
 #include <cell/cell.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -975,5 +976,12 @@ int expand_provision(const struct expansion *e, struct session *session, struct 
 	if (r < 0)
 		diag_say(diag, SEVERITY_ERROR, &e->declared_at[0]->at, e->declared_at[0]->ns, "%s",
 			 err.text);
+	if (r == 0 && done.status) {
+		r = cell_status_from_wire(done.status);
+		if (diag_errors(diag) == before)
+			diag_say(diag, SEVERITY_ERROR, &e->declared_at[0]->at,
+				 e->declared_at[0]->ns, "provisioning was refused: %s",
+				 cell_status_name(r));
+	}
 	return r < 0 ? r : diag_errors(diag) > before ? -EINVAL : 0;
 }

@@ -4,6 +4,7 @@
 
 #include <cell/cell.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const places[] = {

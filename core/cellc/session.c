@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct session {
-	const struct project *project;
+	struct project project; /* a copy: its strings must live as long */
 	struct cell_call *call; /* NULL: never needed */
 	struct cell_call *file; /* CALL with the deadline of a file */
 	struct macro_macros catalogs;
@@ -21,7 +21,7 @@ struct session *session_new(const struct project *project, struct diag *diag)
 	struct session *session = must(calloc(1, sizeof *session));
 
 	(void)diag;
-	session->project = project;
+	session->project = *project;
 	return session;
 }
 
@@ -62,12 +62,12 @@ static size_t count(const char *const *list)
 
 const struct macro_macros *session_catalogs(struct session *session)
 {
-	const char *const *off = session->project->features_off;
+	const char *const *off = session->project.features_off;
 	struct macro_hello hello = { .protocol = 1, .n_features_off = count(off),
 				     .features_off = off };
 	struct cell_call *call;
 
-	if (session->project->offline)
+	if (session->project.offline)
 		return NULL;
 	if (!session->asked) {
 		session->asked = true;
@@ -162,7 +162,7 @@ int session_provision(struct session *session, const struct macro_provision_requ
 
 const char *session_program(const struct session *session)
 {
-	return session->project->program ? session->project->program : "";
+	return session->project.program ? session->project.program : "";
 }
 
 bool session_warn_once(struct session *session)
