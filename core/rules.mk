@@ -76,3 +76,6 @@ PROGRAMS += $(COMMANDS)
 linked_in = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
 CELLC_LIBS := $(foreach l,ev protobuf-c sodium inih,$(call linked_in,$(l))) -lm -lpthread -ldl
 $(eval $(call core_program,cellc,cellc,$(PROTO_LIB) $(LIBCELL),$(CELLC_LIBS)))
+# The oldest header: what it has, every libclang that may be opened has, too.
+LIBCLANG_HEADER := $(firstword $(sort $(wildcard /usr/lib/llvm-*/include/clang-c/Index.h)))
+$(O)/obj/core/cellc/clang.o: EXTRA = $(LIBCLANG_HEADER:%/clang-c/Index.h=-isystem %)

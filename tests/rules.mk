@@ -37,7 +37,7 @@ TESTLIB_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard tests/li
 TESTLIB := $(if $(strip $(TESTLIB_OBJECTS)),$(O)/lib/libtestlib.a)
 $(eval $(call archive,$(O)/lib/libtestlib.a,$(TESTLIB_OBJECTS)))
 
-TEST_ARCHIVES := $(TESTLIB) $(cellc_LIB) $(cellcore_LIB) $(sandbox_LIB) $(COMMAND_LIB) $(CELL_ARCHIVES)
+TEST_ARCHIVES := $(TESTLIB) $(cellcore_LIB) $(sandbox_LIB) $(cellc_LIB) $(COMMAND_LIB) $(CELL_ARCHIVES)
 TEST_LIBS = $(CHECK_LIBS) $(COMMAND_LIBS) $(SANDBOX_LIBS) $(CELL_LIBS)
 
 # "FILE:CELL" for every include of a cell's header, and every file in a folder of that name.

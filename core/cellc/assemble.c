@@ -1,6 +1,6 @@
 #include "assemble.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <string.h>
@@ -16,15 +16,15 @@ static const char *body_name(const char *function, struct cell_arena *arena)
 
 static const char *with_next(const char *text, const char *next, struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 	const char *at;
 
 	while ((at = strstr(text, NEXT))) {
-		lines_add(&out, text, (size_t)(at - text));
-		lines_add(&out, next, strlen(next));
+		writer_add(&out, text, (size_t)(at - text));
+		writer_add(&out, next, strlen(next));
 		text = at + strlen(NEXT);
 	}
-	lines_add(&out, text, strlen(text));
+	writer_add(&out, text, strlen(text));
 	return out.text;
 }
 
@@ -188,7 +188,7 @@ static const char *head(const struct assembly *a, const struct declaration *d)
 {
 	size_t end = d->open ? d->open : d->end;
 	const char *text = a->unit->text;
-	struct lines out = lines_new(a->arena);
+	struct writer out = writer_new(a->arena);
 	bool blank = true;
 
 	for (size_t i = d->start; i < end;) {
@@ -207,13 +207,13 @@ static const char *head(const struct assembly *a, const struct declaration *d)
 			continue;
 		next = skip_nothing(text + i, text + end);
 		if (next == text + i && text[i] != '\n' && text[i] != ';') {
-			lines_add(&out, text + i, 1);
+			writer_add(&out, text + i, 1);
 			blank = false;
 			i++;
 			continue;
 		}
 		if (!blank)
-			lines_put(&out, " ");
+			writer_put(&out, " ");
 		blank = true;
 		i = next == text + i ? i + 1 : (size_t)(next - text);
 		/* A line marker within it. */
@@ -245,13 +245,13 @@ static bool is_emitted(const struct assembly *a, const char *file)
 /* Everyone who includes the header defines it: the linker takes one. */
 static const char *weak_text(const struct assembly *a, const struct cached *cached)
 {
-	struct lines out = lines_new(a->arena);
+	struct writer out = writer_new(a->arena);
 
 	for (size_t i = 0; i < cached->plan.n_symbols; i++) {
 		const struct macro_planned_symbol *symbol = &cached->plan.symbols[i];
 
 		if (symbol->piece == MACRO_PIECE_KIND_ONCE && !symbol->is_type)
-			lines_put(&out, "#pragma weak %s\n", symbol->name);
+			writer_put(&out, "#pragma weak %s\n", symbol->name);
 	}
 	return out.text;
 }
@@ -263,6 +263,7 @@ static size_t anchor_at(const struct assembly *a, const struct declaration *d,
 	case MACRO_ANCHOR_BEFORE: return d->start;
 	case MACRO_ANCHOR_TOP: return a->top;
 	case MACRO_ANCHOR_STRUCT_END: return d->close;
+	case MACRO_ANCHOR_BODY: return d->end - 1;
 	case MACRO_ANCHOR_END: return a->unit->len;
 	default: return d->end;
 	}
@@ -334,10 +335,10 @@ void assemble_add(struct assembly *a, const struct prepared *prepared,
 			insert_own(a, at, stem, "weak", weak_text(a, cached));
 			said_weak = true;
 		}
-		if (piece->anchor == MACRO_ANCHOR_BODY)
-			insert_own(a, at, stem, "head",
-				   must_printf(a->arena, "%s\n", head(a, d)));
 		insert(a, at, path, piece->text);
+		/* The body stands instead of the prototype's semicolon. */
+		if (piece->anchor == MACRO_ANCHOR_BODY)
+			a->insertions[a->n_insertions - 1].blank = 1;
 	}
 	insert_own(a, a->unit->len, stem, "layout",
 		   assemble_layout(&prepared->request, a->grown, a->n_grown, a->arena));
@@ -400,9 +401,9 @@ static bool *find_grown(const struct macro_plan_request *request, const char *co
 	return is_grown;
 }
 
-static void put_layout(struct lines *out, const struct macro_type *type, const char *name)
+static void put_layout(struct writer *out, const struct macro_type *type, const char *name)
 {
-	lines_put(out,
+	writer_put(out,
 		  "_Static_assert(sizeof(%s) == %llu && _Alignof(%s) == %u, "
 		  "\"the compiler and cellc disagree on %s\");\n",
 		  name, (unsigned long long)type->size, name, type->align, name);
@@ -410,7 +411,7 @@ static void put_layout(struct lines *out, const struct macro_type *type, const c
 		const struct macro_member *member = &type->members[i];
 
 		if (*member->name && !member->bits && member->offset_bits % 8 == 0)
-			lines_put(out,
+			writer_put(out,
 				  "_Static_assert(__builtin_offsetof(%s, %s) == %llu, "
 				  "\"the compiler and cellc disagree on %s in %s\");\n",
 				  name, member->name,
@@ -422,7 +423,7 @@ const char *assemble_layout(const struct macro_plan_request *request, const char
 			    size_t n_grown, struct cell_arena *arena)
 {
 	const bool *is_grown = find_grown(request, grown, n_grown, arena);
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
 	for (size_t i = 0; i < request->n_types; i++) {
 		const struct macro_type *type = &request->types[i];

@@ -2,7 +2,7 @@
 
 #include "accept.h"
 #include "key.h"
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -32,18 +32,18 @@ const char *cache_stem(const char *ns, const char *declaration, const char *key,
 static const char *piece_path(const struct macro_piece *piece, const char *stem, unsigned n,
 			      struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_put(&out, "%s", stem);
+	writer_put(&out, "%s", stem);
 	if (piece->anchor != MACRO_ANCHOR_AFTER)
-		lines_put(&out, ".%s", anchors[piece->anchor]);
+		writer_put(&out, ".%s", anchors[piece->anchor]);
 	if (piece->anchor == MACRO_ANCHOR_WRAP)
-		lines_put(&out, ".%s", piece->symbol);
+		writer_put(&out, ".%s", piece->symbol);
 	if (piece->kind >= MACRO_PIECE_KIND_ONCE)
-		lines_put(&out, ".%s", kinds[piece->kind]);
+		writer_put(&out, ".%s", kinds[piece->kind]);
 	if (n)
-		lines_put(&out, ".%u", n + 1);
-	lines_put(&out, ".c");
+		writer_put(&out, ".%u", n + 1);
+	writer_put(&out, ".c");
 	return out.text;
 }
 
@@ -76,108 +76,108 @@ void cache_make(struct cached *ret, const struct macro_plan *plan,
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-static void put_word(struct lines *out, const char *word)
+static void put_word(struct writer *out, const char *word)
 {
-	lines_put(out, " ");
+	writer_put(out, " ");
 	if (*word)
-		lines_quote(out, word, "");
+		writer_quote(out, word, "");
 	else
-		lines_put(out, "%%");
+		writer_put(out, "%%");
 }
 
-static void put_pieces(struct lines *out, const struct cached *cached)
+static void put_pieces(struct writer *out, const struct cached *cached)
 {
 	for (size_t i = 0; i < cached->code.n_pieces; i++) {
 		const struct macro_piece *piece = &cached->code.pieces[i];
 
-		lines_put(out, "piece %s %s %u %u", anchors[piece->anchor], kinds[piece->kind],
+		writer_put(out, "piece %s %s %u %u", anchors[piece->anchor], kinds[piece->kind],
 			  piece->attribute, piece->phase);
 		put_word(out, piece->symbol);
 		put_word(out, piece->ns);
 		put_word(out, cached->paths[i]);
-		lines_put(out, " blake2b:%s\n", cached->hashes[i]);
+		writer_put(out, " blake2b:%s\n", cached->hashes[i]);
 		for (size_t k = 0; k < piece->n_sources; k++) {
 			const struct macro_line_source *source = &piece->sources[k];
 
-			lines_put(out, "source %u %u %u", source->line, source->attribute,
+			writer_put(out, "source %u %u %u", source->line, source->attribute,
 				  source->value);
 			put_word(out, source->member);
-			lines_put(out, "\n");
+			writer_put(out, "\n");
 		}
 	}
 }
 
-static void put_diagnostics(struct lines *out, const struct macro_diagnostic *list, size_t n)
+static void put_diagnostics(struct writer *out, const struct macro_diagnostic *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		lines_put(out, "warning %u %u", list[i].attribute, list[i].value);
+		writer_put(out, "warning %u %u", list[i].attribute, list[i].value);
 		put_word(out, list[i].member);
 		put_word(out, list[i].ns);
 		put_word(out, list[i].text);
 		for (size_t k = 0; k < list[i].n_notes; k++)
 			put_word(out, list[i].notes[k]);
-		lines_put(out, "\n");
+		writer_put(out, "\n");
 	}
 }
 
-static void put_plan(struct lines *out, const struct macro_plan *plan)
+static void put_plan(struct writer *out, const struct macro_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_fields; i++) {
-		lines_put(out, "field %u", plan->fields[i].attribute);
+		writer_put(out, "field %u", plan->fields[i].attribute);
 		put_word(out, plan->fields[i].name);
 		put_word(out, plan->fields[i].type);
-		lines_put(out, "\n");
+		writer_put(out, "\n");
 	}
 	for (size_t i = 0; i < plan->n_symbols; i++) {
 		const struct macro_planned_symbol *symbol = &plan->symbols[i];
 
-		lines_put(out, "symbol %s %s %u",
+		writer_put(out, "symbol %s %s %u",
 			  (unsigned)symbol->piece < N_KINDS ? kinds[symbol->piece] : kinds[0],
 			  symbol->is_type ? "tag" : "name", symbol->attribute);
 		put_word(out, symbol->name);
-		lines_put(out, "\n");
+		writer_put(out, "\n");
 	}
 	for (size_t i = 0; i < plan->n_uses; i++) {
-		lines_put(out, "use %u", plan->uses[i].attribute);
+		writer_put(out, "use %u", plan->uses[i].attribute);
 		put_word(out, plan->uses[i].cell);
 		put_word(out, plan->uses[i].channel);
-		lines_put(out, "\n");
+		writer_put(out, "\n");
 	}
 	for (size_t i = 0; i < plan->n_headers; i++) {
-		lines_put(out, "header");
+		writer_put(out, "header");
 		put_word(out, plan->headers[i]);
-		lines_put(out, "\n");
+		writer_put(out, "\n");
 	}
 	for (size_t i = 0; i < plan->n_link; i++) {
-		lines_put(out, "link");
+		writer_put(out, "link");
 		put_word(out, plan->link[i]);
-		lines_put(out, "\n");
+		writer_put(out, "\n");
 	}
 }
 
 const char *cache_text(const struct cached *cached, struct cell_arena *arena)
 {
 	const struct macro_generated_code *code = &cached->code;
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_put(&out, "cell-expansion 1\n");
+	writer_put(&out, "cell-expansion 1\n");
 	put_plan(&out, &cached->plan);
 	put_pieces(&out, cached);
 	for (size_t i = 0; i < code->n_declared; i++) {
 		const struct macro_declared *declared = &code->declared[i];
 
-		lines_put(&out, "declared %u", declared->attribute);
+		writer_put(&out, "declared %u", declared->attribute);
 		put_word(&out, declared->ns);
 		put_word(&out, declared->name);
 		put_word(&out, hex_of(arena, declared->digest, declared->n_digest));
 		put_word(&out, hex_of(arena, declared->body, declared->n_body));
-		lines_put(&out, "\n");
+		writer_put(&out, "\n");
 	}
 	for (size_t i = 0; i < code->n_files; i++) {
-		lines_put(&out, "file");
+		writer_put(&out, "file");
 		put_word(&out, code->files[i].path);
 		put_word(&out, hex_of(arena, code->files[i].content, code->files[i].n_content));
-		lines_put(&out, "\n");
+		writer_put(&out, "\n");
 	}
 	put_diagnostics(&out, cached->plan.diagnostics, cached->plan.n_diagnostics);
 	put_diagnostics(&out, code->diagnostics, code->n_diagnostics);
@@ -220,7 +220,7 @@ static const char *take(struct parser *p)
 	p->rest = end ? end + 1 : NULL;
 	if (strcmp(word, "%") == 0)
 		return "";
-	if (!*word || lines_unquote(word) < 0)
+	if (!*word || writer_unquote(word) < 0)
 		p->is_wrong = true;
 	return word;
 }

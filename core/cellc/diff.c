@@ -1,6 +1,6 @@
 #include "diff.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <string.h>
 
@@ -84,7 +84,7 @@ static void compare(struct script *script, struct side a, struct side b)
 	}
 }
 
-static void put_hunk(struct lines *out, const struct script *script, size_t from, size_t to,
+static void put_hunk(struct writer *out, const struct script *script, size_t from, size_t to,
 		     size_t at_old, size_t at_new)
 {
 	size_t n_old = 0, n_new = 0;
@@ -93,13 +93,13 @@ static void put_hunk(struct lines *out, const struct script *script, size_t from
 		n_old += script->edits[i].sign != '+';
 		n_new += script->edits[i].sign != '-';
 	}
-	lines_put(out, "@@ -%zu,%zu +%zu,%zu @@\n", n_old ? at_old + 1 : at_old, n_old,
+	writer_put(out, "@@ -%zu,%zu +%zu,%zu @@\n", n_old ? at_old + 1 : at_old, n_old,
 		  n_new ? at_new + 1 : at_new, n_new);
 	for (size_t i = from; i < to; i++)
-		lines_put(out, "%c%s\n", script->edits[i].sign, script->edits[i].line);
+		writer_put(out, "%c%s\n", script->edits[i].sign, script->edits[i].line);
 }
 
-static void put_hunks(struct lines *out, const struct script *script)
+static void put_hunks(struct writer *out, const struct script *script)
 {
 	size_t at_old = 0, at_new = 0, done = 0;
 
@@ -128,12 +128,12 @@ static void put_hunks(struct lines *out, const struct script *script)
 const char *diff_unified(const char *name, const char *old, const char *new,
 			 struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 	struct script script = { .arena = arena };
 
 	if (old && new && strcmp(old, new) == 0)
 		return "";
-	lines_put(&out, "--- %s%s\n+++ %s%s\n", old ? "a/" : "", old ? name : "/dev/null",
+	writer_put(&out, "--- %s%s\n+++ %s%s\n", old ? "a/" : "", old ? name : "/dev/null",
 		  new ? "b/" : "", new ? name : "/dev/null");
 	compare(&script, split(old ? old : "", arena), split(new ? new : "", arena));
 	put_hunks(&out, &script);

@@ -7,7 +7,7 @@
 #include "folder.h"
 #include "keep.h"
 #include "key.h"
-#include "lines.h"
+#include "writer.h"
 #include "session.h"
 
 #include <cell/cell.h>
@@ -112,14 +112,14 @@ static const char *prefix_of(const char *cwd, const struct project *project,
 			     struct cell_arena *arena)
 {
 	size_t len = strlen(project->root);
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
 	if (strncmp(cwd, project->root, len) != 0 || (cwd[len] && cwd[len] != '/'))
 		return must_printf(arena, "%s/", project->folder);
 	for (const char *c = cwd + len; *c; c++)
 		if (*c == '/' && c[1])
-			lines_put(&out, "../");
-	lines_put(&out, ".cell/");
+			writer_put(&out, "../");
+	writer_put(&out, ".cell/");
 	return out.text;
 }
 

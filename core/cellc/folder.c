@@ -1,6 +1,6 @@
 #include "folder.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <dirent.h>

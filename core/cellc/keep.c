@@ -3,7 +3,7 @@
 #include "cache.h"
 #include "diff.h"
 #include "folder.h"
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "key.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <sodium/crypto_generichash.h>

@@ -2,7 +2,7 @@
 
 #include "folder.h"
 #include "key.h"
-#include "lines.h"
+#include "writer.h"
 #include "session.h"
 
 #include <cell/cell.h>

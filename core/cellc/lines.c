@@ -1,171 +1,77 @@
 #include "lines.h"
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "vector.h"
 
-void *must(void *pointer)
+void lines_init(struct lines *lines, const char *text, size_t len, struct cell_arena *arena)
 {
-	if (!pointer) {
-		(void)fputs("cellc: out of memory\n", stderr);
-		exit(1);
+	size_t n = 1, *starts;
+
+	*lines = (struct lines){ .text = text, .len = len };
+	for (const char *at = text, *end = text + len; at < end; at++, n++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		if (!at)
+			break;
 	}
-	return pointer;
-}
-
-char *must_printf(struct cell_arena *arena, const char *format, ...)
-{
-	va_list args;
-	char *text;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
-	va_end(args);
-	text = must(cell_arena_alloc(arena, len < 0 ? 1 : (size_t)len + 1));
-	va_start(args, format);
-	(void)vsnprintf(text, len < 0 ? 1 : (size_t)len + 1, format, args);
-	va_end(args);
-	return text;
-}
-
-void *must_add_(struct cell_arena *arena, void *list, size_t *n, size_t size)
-{
-	void *old;
-
-	memcpy(&old, list, sizeof old);
-	if ((*n & (*n - 1)) == 0) {
-		size_t room = *n ? *n * 2 : 1;
-		void *grown = must(cell_arena_calloc(arena, room, size));
-
-		if (*n)
-			memcpy(grown, old, *n * size);
-		memcpy(list, &grown, sizeof grown);
-		old = grown;
+	starts = memory_new(arena, n, sizeof *starts);
+	n = 1;
+	for (const char *at = text, *end = text + len; at < end; at++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		if (!at)
+			break;
+		starts[n++] = (size_t)(at - text) + 1;
 	}
-	return (char *)old + (*n)++ * size;
+	lines->starts = starts;
+	lines->n_starts = n;
 }
 
-struct lines lines_new(struct cell_arena *arena)
+/* The index of the last line that starts at OFFSET or before. */
+static size_t line_index(const struct lines *lines, size_t offset)
 {
-	struct lines lines = { .arena = arena, .room = 256 };
+	size_t low = 0, high = lines->n_starts;
 
-	lines.text = must(cell_arena_alloc(arena, lines.room));
-	lines.text[0] = 0;
-	return lines;
-}
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
 
-static void reserve(struct lines *lines, size_t more)
-{
-	size_t room = lines->room;
-	char *grown;
-
-	while (room - lines->len <= more)
-		room *= 2;
-	if (room == lines->room)
-		return;
-	grown = must(cell_arena_alloc(lines->arena, room));
-	memcpy(grown, lines->text, lines->len + 1);
-	lines->text = grown;
-	lines->room = room;
-}
-
-void lines_add(struct lines *lines, const char *bytes, size_t len)
-{
-	reserve(lines, len);
-	memcpy(lines->text + lines->len, bytes, len);
-	lines->len += len;
-	lines->text[lines->len] = 0;
-}
-
-void lines_put(struct lines *lines, const char *format, ...)
-{
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
-	va_end(args);
-	if (len <= 0)
-		return;
-	reserve(lines, (size_t)len);
-	va_start(args, format);
-	(void)vsnprintf(lines->text + lines->len, (size_t)len + 1, format, args);
-	va_end(args);
-	lines->len += (size_t)len;
-}
-
-void lines_quote(struct lines *lines, const char *text, const char *stop)
-{
-	for (const char *c = text; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
-
-		if (byte <= ' ' || byte == '%' || byte == 0x7f || strchr(stop, byte))
-			lines_put(lines, "%%%02X", byte);
+		if (lines->starts[middle] <= offset)
+			low = middle;
 		else
-			lines_add(lines, c, 1);
+			high = middle;
 	}
+	return low;
 }
 
-static int digit(char c)
+const struct line_marker *lines_marker(const struct lines *lines, size_t offset)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	size_t low = 0, high = lines->n_markers;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (lines->markers[middle].at <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &lines->markers[low];
 }
 
-int lines_unquote(char *word)
+size_t lines_start(const struct lines *lines, size_t offset)
 {
-	char *out = word;
-
-	for (const char *c = word; *c; c++) {
-		if (*c != '%') {
-			*out++ = *c;
-			continue;
-		}
-		if (digit(c[1]) < 0 || digit(c[2]) < 0 || digit(c[1]) * 16 + digit(c[2]) == 0)
-			return -EINVAL;
-		*out++ = (char)(digit(c[1]) * 16 + digit(c[2]));
-		c += 2;
-	}
-	*out = 0;
-	return 0;
+	return lines->starts[line_index(lines, offset)];
 }
 
-const char *hex_of(struct cell_arena *arena, const uint8_t *bytes, size_t n)
+struct place lines_place(const struct lines *lines, size_t start, size_t end)
 {
-	char *text = must(cell_arena_alloc(arena, n * 2 + 1));
+	const struct line_marker *marker = lines_marker(lines, start);
+	size_t index = line_index(lines, start), line_end;
 
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-		text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-	}
-	text[2 * n] = 0;
-	return text;
-}
-
-int hex_parse(struct cell_arena *arena, const char *text, uint8_t **ret_bytes, size_t *ret_n)
-{
-	size_t len = strlen(text);
-	uint8_t *bytes;
-
-	if (len % 2)
-		return -EINVAL;
-	bytes = must(cell_arena_alloc(arena, len / 2 + 1));
-	for (size_t i = 0; i < len / 2; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	*ret_bytes = bytes;
-	*ret_n = len / 2;
-	return 0;
+	line_end = index + 1 < lines->n_starts ? lines->starts[index + 1] - 1 : lines->len;
+	if (end > line_end)
+		end = line_end;
+	return (struct place){
+		.file = marker->file,
+		.line = marker->line + (uint32_t)(index - line_index(lines, marker->at)),
+		.column = (uint32_t)(start - lines->starts[index]) + 1,
+		.width = end > start ? (uint32_t)(end - start) : 0,
+	};
 }

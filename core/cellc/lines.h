@@ -1,49 +1,37 @@
 /*
- * Building text, and lists, in an arena. Out of memory ends the program, as everywhere in a
- * compiler driver.
+ * From bytes of a preprocessed text to the lines that people know. Pure.
  */
 #pragma once
 
-#include <cell/arena.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "diag.h"
 
-struct lines {
-	struct cell_arena *arena;
-	char *text; /* NUL-terminated; "" at first */
-	size_t len, room;
+#include <cell/arena.h>
+
+struct line_marker {
+	size_t at;        /* the first byte that it is true for */
+	const char *file;
+	uint32_t line;
+	uint32_t depth;   /* of inclusion: 0 = the file that is compiled */
+	bool is_system;   /* a system header: the compiler does not warn in it */
 };
 
-struct lines lines_new(struct cell_arena *arena);
-void lines_put(struct lines *lines, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-void lines_add(struct lines *lines, const char *bytes, size_t len);
+struct lines {
+	const char *text;
+	size_t len;
+	const size_t *starts; /* of every line of the text */
+	size_t n_starts;
+	const struct line_marker *markers; /* the first is at byte 0 */
+	size_t n_markers;
+};
 
-/*
- * TEXT as one word: blanks, control characters, '%' and those of STOP become %XX. Decoding
- * is lines_unquote(): in place, -EINVAL for a '%' without two digits, or %00.
- */
-void lines_quote(struct lines *lines, const char *text, const char *stop);
-int lines_unquote(char *word);
+/* Find the lines of TEXT. The markers are the scanner's to find. */
+void lines_init(struct lines *lines, const char *text, size_t len, struct cell_arena *arena);
 
-/* POINTER, which is not NULL. */
-void *must(void *pointer);
-char *must_printf(struct cell_arena *arena, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* The marker that holds for byte OFFSET. */
+const struct line_marker *lines_marker(const struct lines *lines, size_t offset);
 
-/* N + 1 elements zeroed. */
-#define must_new(arena, type, n) ((type *)must(cell_arena_calloc((arena), (n) + 1, sizeof(type))))
+/* The first byte of the line of the text that OFFSET is in. */
+size_t lines_start(const struct lines *lines, size_t offset);
 
-/*
- * Room for one more at the end of LIST, which has N; a pointer to it, zeroed. LIST grows by
- * doubling: N must count all that this function added.
- */
-#define must_add(arena, list, n) \
-	((__typeof__(list))must_add_((arena), (void *)&(list), &(n), sizeof *(list)))
-void *must_add_(struct cell_arena *arena, void *list, size_t *n, size_t size);
-
-/* Bytes as hexadecimal digits. */
-const char *hex_of(struct cell_arena *arena, const uint8_t *bytes, size_t n);
-/* *ret_n bytes; -EINVAL. */
-int hex_parse(struct cell_arena *arena, const char *text, uint8_t **ret_bytes, size_t *ret_n);
+/* The place of the bytes from START to END (0: one byte). */
+struct place lines_place(const struct lines *lines, size_t start, size_t end);

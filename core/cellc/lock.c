@@ -1,6 +1,6 @@
 #include "lock.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -99,7 +99,7 @@ static int word_text(struct parser *p, char **at, const char *what, const char *
 
 	if (!word || !*word)
 		return wrong(p, "%s is missing", what);
-	if (lines_unquote(word) < 0)
+	if (writer_unquote(word) < 0)
 		return wrong(p, "%s has a wrong %%XX", what);
 	*ret = word;
 	return 0;
@@ -171,7 +171,7 @@ static int parse_strings(struct parser *p, char *text, char separator, const cha
 	size_t n = 0;
 
 	for (char *item; (item = list_take(&text, separator));) {
-		if (!*item || lines_unquote(item) < 0)
+		if (!*item || writer_unquote(item) < 0)
 			return wrong(p, "wrong list");
 		*must_add(p->arena, list, n) = item;
 	}
@@ -225,7 +225,7 @@ static int parse_argument(struct parser *p, char *text, struct macro_argument *r
 	if (value < 0)
 		return wrong(p, "argument '%.40s': unknown kind '%.20s'", text, kind);
 	ret->kind = (enum macro_value_kind)value;
-	if (lines_unquote(text) < 0 || (fallback && lines_unquote(fallback) < 0))
+	if (writer_unquote(text) < 0 || (fallback && writer_unquote(fallback) < 0))
 		return wrong(p, "wrong %%XX in an argument");
 	ret->name = text;
 	if (fallback)
@@ -318,7 +318,7 @@ static int parse_kept(struct parser *p, char *rest)
 		return wrong(p, "wanted KEY = VALUE");
 	*value = 0;
 	value += 3;
-	if (lines_unquote(rest) < 0 || lines_unquote(value) < 0)
+	if (writer_unquote(rest) < 0 || writer_unquote(value) < 0)
 		return wrong(p, "wrong %%XX");
 	kept->key = rest;
 	kept->value = value;
@@ -410,29 +410,29 @@ int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len, c
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-static void put_bits(struct lines *out, const char *word, uint32_t bits, const char *const *names)
+static void put_bits(struct writer *out, const char *word, uint32_t bits, const char *const *names)
 {
 	const char *separator = "";
 
 	if (!bits)
 		return;
-	lines_put(out, " %s=", word);
+	writer_put(out, " %s=", word);
 	for (int i = 1; names[i]; i++)
 		if (bits >> i & 1) {
-			lines_put(out, "%s%s", separator, names[i]);
+			writer_put(out, "%s%s", separator, names[i]);
 			separator = ",";
 		}
 }
 
-static void put_strings(struct lines *out, const char *before, const char *const *list, size_t n,
+static void put_strings(struct writer *out, const char *before, const char *const *list, size_t n,
 			char separator, const char *stop)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0)
-			lines_put(out, "%s", before);
+			writer_put(out, "%s", before);
 		else
-			lines_add(out, &separator, 1);
-		lines_quote(out, list[i], stop);
+			writer_add(out, &separator, 1);
+		writer_quote(out, list[i], stop);
 	}
 }
 
@@ -441,35 +441,35 @@ static const char *kind_name(enum macro_value_kind kind)
 	return (unsigned)kind <= MACRO_VALUE_KIND_TOKENS ? kinds[kind] : kinds[0];
 }
 
-static void put_argument(struct lines *out, const struct macro_argument *argument)
+static void put_argument(struct writer *out, const struct macro_argument *argument)
 {
-	lines_put(out, "%s", argument->positional ? "*" : "");
-	lines_quote(out, argument->name, ARGUMENT_STOP);
-	lines_put(out, ":%s", kind_name(argument->kind));
+	writer_put(out, "%s", argument->positional ? "*" : "");
+	writer_quote(out, argument->name, ARGUMENT_STOP);
+	writer_put(out, ":%s", kind_name(argument->kind));
 	if (argument->of)
-		lines_put(out, "<%s>", kind_name(argument->of));
+		writer_put(out, "<%s>", kind_name(argument->of));
 	if (argument->required)
-		lines_put(out, "!");
+		writer_put(out, "!");
 	put_strings(out, "{", argument->choices, argument->n_choices, '|', ARGUMENT_STOP);
 	if (argument->n_choices)
-		lines_put(out, "}");
+		writer_put(out, "}");
 	if (*argument->fallback) {
-		lines_put(out, "=");
-		lines_quote(out, argument->fallback, ARGUMENT_STOP);
+		writer_put(out, "=");
+		writer_quote(out, argument->fallback, ARGUMENT_STOP);
 	}
 }
 
 const char *lock_macro_text(const struct macro_macro_description *macro, struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_quote(&out, macro->name, "");
+	writer_quote(&out, macro->name, "");
 	put_bits(&out, "places", macro->places, places);
 	put_bits(&out, "may", macro->may, additions);
-	lines_put(&out, "%s%s%s", macro->repeatable ? " repeatable" : "",
+	writer_put(&out, "%s%s%s", macro->repeatable ? " repeatable" : "",
 		  macro->any_arguments ? " any" : "", macro->raw_argument ? " raw" : "");
 	for (size_t i = 0; i < macro->n_arguments; i++) {
-		lines_put(&out, i ? "," : " args=");
+		writer_put(&out, i ? "," : " args=");
 		put_argument(&out, &macro->arguments[i]);
 	}
 	put_strings(&out, " headers=", macro->headers, macro->n_headers, ',', ",");
@@ -479,54 +479,54 @@ const char *lock_macro_text(const struct macro_macro_description *macro, struct 
 
 static const char *kept_text(const struct lock_kept *kept, struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_quote(&out, kept->file, "");
-	lines_put(&out, " ");
-	lines_quote(&out, kept->declaration, "");
-	lines_put(&out, " ");
+	writer_quote(&out, kept->file, "");
+	writer_put(&out, " ");
+	writer_quote(&out, kept->declaration, "");
+	writer_put(&out, " ");
 	/* Blanks between words stay; those at the ends, or that would look like " = ", do not. */
 	for (const char *c = kept->key; *c; c++) {
 		char one[2] = { *c, 0 };
 
 		if (*c == ' ' && c > kept->key && c[1] && c[1] != ' ')
-			lines_put(&out, " ");
+			writer_put(&out, " ");
 		else
-			lines_quote(&out, one, "=");
+			writer_quote(&out, one, "=");
 	}
-	lines_put(&out, " = ");
-	lines_quote(&out, kept->value, "=");
+	writer_put(&out, " = ");
+	writer_quote(&out, kept->value, "=");
 	return out.text;
 }
 
 static const char *use_text(const struct lock_use *use, struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_quote(&out, use->file, "");
-	lines_put(&out, " ");
-	lines_quote(&out, use->declaration, "");
-	lines_put(&out, " key=blake2b:%s plan=blake2b:%s", use->key, use->plan);
+	writer_quote(&out, use->file, "");
+	writer_put(&out, " ");
+	writer_quote(&out, use->declaration, "");
+	writer_put(&out, " key=blake2b:%s plan=blake2b:%s", use->key, use->plan);
 	put_strings(&out, " reads=", use->reads, use->n_reads, ',', ",");
 	return out.text;
 }
 
 static const char *state_text(const struct lock_state *state, struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_quote(&out, state->id, "");
-	lines_put(&out, " blake2b:%s", state->digest);
+	writer_quote(&out, state->id, "");
+	writer_put(&out, " blake2b:%s", state->digest);
 	return out.text;
 }
 
 /* Lines with WORD before each, sorted; equal ones once. */
-static void put_sorted(struct lines *out, const char *word, const char **list, size_t n)
+static void put_sorted(struct writer *out, const char *word, const char **list, size_t n)
 {
 	qsort((void *)list, n, sizeof *list, strings_order);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || strcmp(list[i], list[i - 1]) != 0)
-			lines_put(out, "%s %s\n", word, list[i]);
+			writer_put(out, "%s %s\n", word, list[i]);
 }
 
 #define PUT_ALL(out, word, list, n, text_of)                                   \
@@ -540,15 +540,15 @@ static void put_sorted(struct lines *out, const char *word, const char **list, s
 
 const char *lock_text(const struct lock *lock, struct cell_arena *arena)
 {
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 
-	lines_put(&out, "cell-lock 1\n");
+	writer_put(&out, "cell-lock 1\n");
 	if (lock->cell) {
-		lines_put(&out, "cell ");
-		lines_quote(&out, lock->cell, "");
-		lines_put(&out, " ");
-		lines_quote(&out, lock->key, "");
-		lines_put(&out, " catalog=blake2b:%s\n", lock->catalog);
+		writer_put(&out, "cell ");
+		writer_quote(&out, lock->cell, "");
+		writer_put(&out, " ");
+		writer_quote(&out, lock->key, "");
+		writer_put(&out, " catalog=blake2b:%s\n", lock->catalog);
 	}
 	PUT_ALL(&out, "macro", lock->macros, lock->n_macros, lock_macro_text);
 	PUT_ALL(&out, "state", lock->states, lock->n_states, state_text);

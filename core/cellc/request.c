@@ -1,6 +1,6 @@
 #include "request.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static const char *plain_path(const char *path, struct cell_arena *arena)
 {
 	char *copy = must_printf(arena, "%s", path), *save = NULL;
 	const char **parts = NULL;
-	struct lines out = lines_new(arena);
+	struct writer out = writer_new(arena);
 	size_t n = 0;
 
 	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
@@ -26,7 +26,7 @@ static const char *plain_path(const char *path, struct cell_arena *arena)
 			*must_add(arena, parts, n) = part;
 	}
 	for (size_t i = 0; i < n; i++)
-		lines_put(&out, "/%s", parts[i]);
+		writer_put(&out, "/%s", parts[i]);
 	return out.text;
 }
 

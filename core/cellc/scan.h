@@ -9,6 +9,8 @@
 #pragma once
 
 #include "diag.h"
+#include "lex.h"
+#include "lines.h"
 
 #include <cell/arena.h>
 #include "macro.cell.h"
@@ -22,20 +24,33 @@ struct attribute {
 	const struct macro_value *values;  /* parents first */
 	const struct place *value_places;  /* one per value */
 	size_t n_values;
-	/* Bytes of the text to overwrite: the attribute alone, or the whole list when it is
-	 * the last one of ours in it; brackets that hold nothing else go with it. */
+	/* Bytes of the text to overwrite: the attribute with one comma, or the whole list when
+	 * it is the last one of ours in it; brackets that hold nothing else go with it. */
 	size_t start, end;
+	/* Bytes of the attribute alone. */
+	size_t item_start, item_end;
 	/* Bytes of the brackets around it, and of a semicolon that belongs to it alone. */
 	size_t list_start, list_end;
+	size_t list_open, list_close;      /* bytes within the brackets */
+	/* The token before the list: 0, its punctuator, or UINT32_MAX for other ones; and
+	 * where it starts. The first byte of the token behind the list, LEN if there is none. */
+	uint32_t before;
+	size_t before_start, after_start;
+	bool is_after_tag;                 /* behind the braces of a struct, union or enum */
 	bool is_bare;                      /* [[…]]; at file scope: applies to nothing */
 	bool is_in_header;                 /* not in the file that is compiled */
 	bool is_in_macro;                  /* in the body of a #define */
+	bool is_call;                      /* CELL(…) */
 };
 
 struct scan {
 	struct attribute *attributes; /* in order */
 	size_t n_attributes;
-	/* Macros defined to one literal, for identifiers in arguments: used while scanning. */
+	/* For those who look closer. Empty if there are no attributes. */
+	struct lines lines;
+	struct ranges comments;       /* all outside directives */
+	struct ranges lists;          /* in code: every [[…]], also those of others; CELL(…) with ours */
+	bool has_directives;          /* #define lines: macros are not expanded yet */
 };
 
 /* Whether the text can hold an attribute at all: a quick look for "[[" and "CELL(". */

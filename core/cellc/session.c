@@ -1,6 +1,6 @@
 #include "session.h"
 
-#include "lines.h"
+#include "writer.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>

@@ -11,6 +11,8 @@ struct insertion {
 	const char *text;    /* whole lines */
 	const char *file;    /* that holds exactly this text: named by the marker */
 	unsigned order;      /* among those at one place: smaller first */
+	size_t blank;        /* bytes from AT on to be overwritten by spaces, as the semicolon of a
+			      * prototype that gets a body; usually 0 */
 };
 
 /* Replaces a name: a wrapped function becomes cell_body_X, with __func__ kept. */

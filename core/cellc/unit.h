@@ -24,7 +24,7 @@ struct declaration {
 	/* Bytes of the text. */
 	size_t start, end;        /* the declaration with its semicolon, or the function with its body */
 	size_t name;              /* its name's first byte; 0 at file scope */
-	size_t open, close;       /* its braces (struct, enum, function body); 0 = none */
+	size_t open, close;       /* its braces' own bytes (struct, enum, function body); 0 = none */
 };
 
 struct unit {
@@ -33,7 +33,7 @@ struct unit {
 	struct scan scan;
 	struct declaration *declarations; /* in order of the text */
 	size_t n_declarations;
-	/* Names that the file declares at file scope, to find clashes with what is planned. */
+	/* Names that the file declares at file scope (once for each declaration), to find clashes with what is planned. */
 	struct unit_name {
 		const char *name;
 		bool is_tag;
@@ -45,7 +45,9 @@ struct unit {
 struct unit_options {
 	const char *main_file;
 	const char *standard;            /* "gnu2x", …; NULL = the compiler's default */
-	const char *const *target_flags; /* -m32, --target=…, -fshort-enums, …; NULL-terminated */
+	/* -m32, --target=…, -fshort-enums, …; and for text of clang -frewrite-includes, whose
+	 * #ifdef lines ask for them, -D and -U; NULL-terminated, or NULL */
+	const char *const *target_flags;
 	const char *libclang;            /* path, NULL = search */
 };
 
