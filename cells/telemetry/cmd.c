@@ -93,7 +93,7 @@ static int show_metrics(struct command *command, const char *prefix)
 {
 	static const struct out_column columns[] = {
 		{ "METRIC", .may_shrink = true }, { "CELL", .may_shrink = true },
-		{ "OUTCOME" },			  { "COUNT", .is_right = true },
+		{ .title = "OUTCOME" },			  { "COUNT", .is_right = true },
 		{ "MEAN", .is_right = true },	  { "P50", .is_right = true },
 		{ "P99", .is_right = true },	  { 0 },
 	};
@@ -225,8 +225,8 @@ static const char *clock_text(char out[32], uint64_t ns)
 static int show_traces(struct command *command, const struct options *o)
 {
 	static const struct out_column columns[] = {
-		{ "TRACE" },
-		{ "BEGAN" },
+		{ .title = "TRACE" },
+		{ .title = "BEGAN" },
 		{ "FIRST", .may_shrink = true },
 		{ "CELL", .may_shrink = true },
 		{ "SPANS", .is_right = true },
@@ -316,8 +316,8 @@ static void tree_print(struct command *command, const struct telemetry_trace_rep
 {
 	static const struct out_column columns[] = {
 		{ "SPAN", .may_shrink = true }, { "CELL", .may_shrink = true },
-		{ "STATUS" },			{ "AT", .is_right = true },
-		{ "TOOK", .is_right = true },	{ "" },
+		{ .title = "STATUS" },			{ "AT", .is_right = true },
+		{ "TOOK", .is_right = true },	{ .title = "" },
 		{ 0 },
 	};
 	struct out_table *table = out_table_new(columns);

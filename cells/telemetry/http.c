@@ -188,9 +188,9 @@ int http_start(struct http **ret, struct ev_loop *loop, const char *address,
 {
 	const union MHD_DaemonInfo *info;
 	union address parsed;
-	socklen_t len;
+	socklen_t len = 0;
 	struct http *http;
-	int fd, r = address_parse(address, &parsed, &len, err);
+	int fd = -1, r = address_parse(address, &parsed, &len, err);
 
 	if (r < 0)
 		return r;

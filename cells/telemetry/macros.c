@@ -8,6 +8,7 @@
 #include "telemetry.h"
 
 #include <cell/cell.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -80,42 +80,21 @@ static const struct macro_type *guarded_parameter(struct cell_macro_work *work, 
 	return type && type->kind == MACRO_TYPE_KIND_STRUCT && rules_are_on(type) ? type : NULL;
 }
 
-static bool returns_int_and_takes_call(struct cell_macro_work *work)
-{
-	const struct macro_declaration *function = cell_macro_declaration(work);
-	const struct macro_type *result = cell_macro_plain_type(work, function->type);
-	const struct macro_type *call;
-
-	if (!result || result->kind != MACRO_TYPE_KIND_SIGNED || result->size != sizeof(int) ||
-	    !function->n_parameters)
-		return false;
-	call = cell_macro_plain_type(work, function->parameters[0].type);
-	if (!call || call->kind != MACRO_TYPE_KIND_POINTER)
-		return false;
-	call = cell_macro_plain_type(work, call->element);
-	return call && call->tag && strcmp(call->tag, "cell_call") == 0;
-}
-
 static int plan_checked(struct cell_macro_work *work, const struct macro_attribute *mine)
 {
 	const struct macro_declaration *function = cell_macro_declaration(work);
 	bool is_any = false;
 	int err;
 
-	if (!returns_int_and_takes_call(work)) {
+	if (!cell_macro_is_fallible(work)) {
 		(void)cell_macro_refuse(work, mine, NULL,
 					"'%s' cannot be checked: it has no way to refuse",
 					function->name);
 		cell_macro_note(work, "int %s(struct cell_call *call, …)", function->name);
 		return CELL_INVALID_ARGUMENT;
 	}
-	for (size_t i = 1; i < function->n_parameters; i++) {
-		if (!*function->parameters[i].name)
-			return cell_macro_refuse(work, mine, NULL,
-						 "parameter %zu of '%s' needs a name", i + 1,
-						 function->name);
+	for (size_t i = 1; i < function->n_parameters; i++)
 		is_any |= guarded_parameter(work, i) != NULL;
-	}
 	if (!is_any) {
 		(void)cell_macro_refuse(work, mine, NULL,
 					"nothing that '%s' takes has a guard", function->name);
@@ -136,30 +115,21 @@ static int expand_checked(struct cell_macro_work *work, const struct macro_attri
 	const char *symbol = cell_macro_printf(work, "cell_40_%s", function->name);
 	struct cell_piece *piece = cell_piece_wrap(work, mine, MACRO_PHASE_VALIDATE, symbol);
 
-	cell_piece_put(piece, "static int %s(", symbol);
-	for (size_t i = 0; i < function->n_parameters; i++) {
-		const char *spelling =
-			cell_macro_type(work, function->parameters[i].type)->spelling;
-		size_t len = strlen(spelling);
-
-		cell_piece_put(piece, "%s%s%s%s", i ? ", " : "", spelling,
-			       len && spelling[len - 1] == '*' ? "" : " ",
-			       i ? function->parameters[i].name : "call");
-	}
-	cell_piece_put(piece, ")\n{\n\tint cell_err;\n\n");
+	cell_piece_prototype(piece, symbol);
+	cell_piece_put(piece, "\n{\n\tint cell_err;\n\n");
 	for (size_t i = 1; i < function->n_parameters; i++) {
 		const struct macro_type *type = guarded_parameter(work, i);
 
 		if (type)
 			cell_piece_put(piece,
-				       "\tcell_err = %s_check(call, %s);\n\tif (cell_err)\n"
+				       "\tcell_err = %s_check(%s, %s);\n\tif (cell_err)\n"
 				       "\t\treturn cell_err;\n",
-				       type->tag, function->parameters[i].name);
+				       type->tag, cell_macro_parameter_name(work, 0),
+				       cell_macro_parameter_name(work, i));
 	}
-	cell_piece_put(piece, "\treturn $next$(call");
-	for (size_t i = 1; i < function->n_parameters; i++)
-		cell_piece_put(piece, ", %s", function->parameters[i].name);
-	cell_piece_put(piece, ");\n}\n");
+	cell_piece_put(piece, "\treturn ");
+	cell_piece_next(piece);
+	cell_piece_put(piece, ";\n}\n");
 	return 0;
 }
 
