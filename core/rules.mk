@@ -83,3 +83,8 @@ $(eval $(call core_program,cellc,cellc,$(PROTO_LIB) $(LIBCELL),$(CELLC_LIBS)))
 # The oldest header: what it has, every libclang that may be opened has, too.
 LIBCLANG_HEADER := $(firstword $(sort $(wildcard /usr/lib/llvm-*/include/clang-c/Index.h)))
 $(O)/obj/core/cellc/clang.o: EXTRA = $(LIBCLANG_HEADER:%/clang-c/Index.h=-isystem %)
+# cmd_VERB.c beside it is the command cell-VERB.
+CELLC_VERBS := $(patsubst core/cellc/cmd_%.c,%,$(filter core/cellc/cmd_%,$(MAIN_FILES)))
+$(foreach v,$(CELLC_VERBS),$(eval $(call program,$(O)/bin/cell-$(v),$(O)/obj/core/cellc/cmd_$(v).o,$(cellc_LIB) $(COMMAND_ARCHIVES),$(COMMAND_LIBS) -ldl)))
+COMMANDS += $(CELLC_VERBS:%=$(O)/bin/cell-%)
+PROGRAMS += $(CELLC_VERBS:%=$(O)/bin/cell-%)

@@ -186,7 +186,7 @@ static const struct cell_macro validate_macros[] = {
 	  .doc = "Calls the function only if all that it takes passes its guards.\n"
 		 "Else the caller gets CELL_INVALID_ARGUMENT naming the member.",
 	  .places = CELL_MACRO_BIT(MACRO_PLACE_FUNCTION),
-	  .may = CELL_MACRO_BIT(MACRO_ADDITION_WRAP),
+	  .may = CELL_MACRO_BIT(MACRO_ADDITION_WRAP) | CELL_MACRO_BIT(MACRO_ADDITION_DECLARATIONS),
 	  .plan = plan_checked,
 	  .expand = expand_checked },
 	{ 0 },

@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Signals are blocked and read from here, so that none comes between a look and a wait. */
 static struct {
 	int fd;
