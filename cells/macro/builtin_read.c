@@ -518,12 +518,23 @@ static void fields_read(struct reading *reading, const struct macro_type *type,
 	}
 }
 
+/* By its tag: the table has a struct once for each way in which it is qualified. */
+static struct gen_message *message_known(struct reading *reading, const char *tag)
+{
+	const struct macro_plan_request *request = cell_macro_request(reading->work);
+
+	for (size_t i = 1; i <= request->n_types; i++)
+		if (reading->by_type[i] && strcmp(request->types[i - 1].tag, tag) == 0)
+			return reading->by_type[i];
+	return NULL;
+}
+
 /* NULL if it is being read already: it contains itself. */
 static struct gen_message *message_read(struct reading *reading, uint32_t index,
 					const struct macro_attribute *attribute)
 {
 	const struct macro_type *type = cell_macro_type(reading->work, index);
-	struct gen_message *m = reading->by_type[index];
+	struct gen_message *m = message_known(reading, type->tag);
 	const char *name;
 
 	if (m)

@@ -344,6 +344,7 @@ static void method_build(struct gen_model *model, const struct gen_service *serv
 {
 	const Google__Protobuf__MethodOptions *options = proto->options;
 
+	method->is_hidden = service->is_hidden;
 	method->name = proto->name;
 	method->verb = gen_name_member(gen_name_snake(proto->name));
 	method->noun = gen_printf("%s_%s", service->prefix, gen_name_snake(proto->name));

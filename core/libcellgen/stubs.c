@@ -19,6 +19,12 @@ static void put(struct gen_text *out, const char *head, const struct args *args,
 	gen_put_call(out, head, args->at, args->n, tail);
 }
 
+/* In a header nobody minds that a function is not used; text in a program's own file says so. */
+static const char *unused(bool is_hidden)
+{
+	return is_hidden ? "__attribute__((unused)) " : "";
+}
+
 /* --- what a handler and a client have in common: typed streams ---------- */
 
 /*
@@ -36,7 +42,8 @@ void gen_emit_source_type(struct gen_text *out, const struct gen_message *m)
 	gen_add(out,
 		"/* In a handler: the client's next item, or NULL. It lives until the next. */\n");
 	gen_put_call(out,
-		     gen_printf("static inline %s *%s_recv", gen_message_type(m), m->tag),
+		     gen_printf("static inline %s%s *%s_recv", unused(m->is_hidden),
+				     gen_message_type(m), m->tag),
 		     (const char *const[]){ gen_printf("struct %s_source *source", m->tag) },
 		     1, "\n{\n");
 	gen_put(out, "\treturn (%s *)cell_stream_recv((struct cell_stream *)source);\n}\n",
@@ -53,7 +60,7 @@ void gen_emit_sink_type(struct gen_text *out, const struct gen_message *m)
 	gen_put(out, "struct %s_sink;\n\n", m->tag);
 	gen_add(out,
 		"/* In a handler: send the client one more item. 0, or why there is no point. */\n");
-	gen_put_call(out, gen_printf("static inline int %s_send", m->tag),
+	gen_put_call(out, gen_printf("static inline %sint %s_send", unused(m->is_hidden), m->tag),
 		     (const char *const[]){
 			     gen_printf("struct %s_sink *sink", m->tag),
 			     gen_printf("const %s *item", gen_message_type(m)) },
@@ -124,9 +131,11 @@ struct stub {
 	bool has_out;
 };
 
-static void begin(struct gen_text *out, const char *head, const struct args *args)
+static void begin(struct gen_text *out, const struct stub *stub, const char *head,
+		  const struct args *args)
 {
-	put(out, gen_printf("static inline %s", head), args, "\n{\n");
+	put(out, gen_printf("static inline %s%s", unused(stub->method->is_hidden), head), args,
+	    "\n{\n");
 }
 
 static void arg_in(struct args *args, const struct stub *stub)
@@ -168,7 +177,7 @@ static void emit_unary(struct gen_text *out, const struct stub *stub)
 
 	arg_in(&args, stub);
 	arg_out(&args, stub);
-	begin(out, gen_printf("int %s", method->noun), &args);
+	begin(out, stub, gen_printf("int %s", method->noun), &args);
 	emit_none(out, stub, true, true);
 	gen_put(out, "\treturn cell_invoke(call, %s, %s, %s);\n}\n\n", stub->target,
 		in_of(stub), out_of(stub));
@@ -181,7 +190,7 @@ static void emit_post(struct gen_text *out, const struct stub *stub)
 
 	arg_in(&args, stub);
 	gen_put(out, "/* %s one-way: 0 means it was sent, no more. */\n", method->name);
-	begin(out, gen_printf("int %s_post", method->noun), &args);
+	begin(out, stub, gen_printf("int %s_post", method->noun), &args);
 	emit_none(out, stub, true, false);
 	gen_put(out, "\treturn cell_post(call, %s, %s);\n}\n\n", stub->target, in_of(stub));
 }
@@ -197,7 +206,7 @@ static void emit_future(struct gen_text *out, const struct stub *stub)
 	gen_put(out, "struct %s_future {\n\tstruct cell_future future;\n};\n\n",
 		method->noun);
 	arg_in(&start, stub);
-	begin(out, gen_printf("struct %s_future %s_start", method->noun, method->noun),
+	begin(out, stub, gen_printf("struct %s_future %s_start", method->noun, method->noun),
 	      &start);
 	gen_put(out, "\tstruct %s_future started;\n", method->noun);
 	if (stub->has_in)
@@ -207,7 +216,7 @@ static void emit_future(struct gen_text *out, const struct stub *stub)
 		in_of(stub));
 	gen_add(out, "\treturn started;\n}\n\n");
 	arg_out(&wait, stub);
-	begin(out, gen_printf("int %s_wait", method->noun), &wait);
+	begin(out, stub, gen_printf("int %s_wait", method->noun), &wait);
 	emit_none(out, stub, false, true);
 	gen_put(out, "\treturn cell_invoke_wait(&future->future, %s);\n}\n\n", out_of(stub));
 }
@@ -222,7 +231,7 @@ static void emit_cursor(struct gen_text *out, const struct stub *stub)
 	gen_put(out, "%s {\n\tstruct cell_stream *stream;\n};\n\n", cursor);
 	gen_emit_doc(out, "", method->origin.doc);
 	arg_in(&open, stub);
-	begin(out, gen_printf("%s %s", cursor, method->noun), &open);
+	begin(out, stub, gen_printf("%s %s", cursor, method->noun), &open);
 	gen_put(out, "\t%s cursor;\n", cursor);
 	if (stub->has_in)
 		gen_add(out, "\n");
@@ -233,11 +242,11 @@ static void emit_cursor(struct gen_text *out, const struct stub *stub)
 
 	gen_add(out,
 		"/* The next item, which lives until the one after it; NULL at the end. */\n");
-	begin(out, gen_printf("struct %s *%s_next", method->out->tag, method->noun), &one);
+	begin(out, stub, gen_printf("struct %s *%s_next", method->out->tag, method->noun), &one);
 	gen_put(out, "\treturn (struct %s *)cell_stream_recv(cursor->stream);\n}\n\n",
 		method->out->tag);
 	gen_add(out, "/* Finish, before the end too: 0, or why it stopped. */\n");
-	begin(out, gen_printf("int %s_end", method->noun), &one);
+	begin(out, stub, gen_printf("int %s_end", method->noun), &one);
 	gen_add(out, "\treturn cell_stream_end(cursor->stream, NULL);\n}\n\n");
 }
 
@@ -254,34 +263,34 @@ static void emit_stream(struct gen_text *out, const struct stub *stub)
 
 	gen_put(out, "%s {\n\tstruct cell_stream *stream;\n};\n\n", type);
 	gen_emit_doc(out, "", method->origin.doc);
-	begin(out, gen_printf("%s %s_open", type, method->noun), &open);
+	begin(out, stub, gen_printf("%s %s_open", type, method->noun), &open);
 	gen_put(out, "\t%s opened;\n\n", type);
 	gen_put(out,
 		"\topened.stream = cell_stream_open(call, %s, NULL);\n\treturn opened;\n}\n\n",
 		stub->target);
 
 	gen_add(out, "/* Send one item: 0, or why there is no point. */\n");
-	begin(out, gen_printf("int %s_send", method->noun), &send);
+	begin(out, stub, gen_printf("int %s_send", method->noun), &send);
 	gen_add(out, "\treturn cell_stream_send(stream->stream, item);\n}\n\n");
 
 	if (method->server_streams) {
 		gen_add(out,
 			"/* The next item, which lives until the one after it; NULL at the end. */\n");
-		begin(out, gen_printf("struct %s *%s_recv", method->out->tag, method->noun),
+		begin(out, stub, gen_printf("struct %s *%s_recv", method->out->tag, method->noun),
 		      &one);
 		gen_put(out, "\treturn (struct %s *)cell_stream_recv(stream->stream);\n}\n\n",
 			method->out->tag);
 		gen_add(out, "/* No more items from us; those of the cell go on. */\n");
-		begin(out, gen_printf("int %s_close_send", method->noun), &one);
+		begin(out, stub, gen_printf("int %s_close_send", method->noun), &one);
 		gen_add(out, "\treturn cell_stream_close_send(stream->stream);\n}\n\n");
 		gen_add(out, "/* Finish, before the end too: 0, or why it stopped. */\n");
-		begin(out, gen_printf("int %s_close", method->noun), &one);
+		begin(out, stub, gen_printf("int %s_close", method->noun), &one);
 		gen_add(out, "\treturn cell_stream_end(stream->stream, NULL);\n}\n\n");
 		return;
 	}
 	gen_add(out, "/* No more items: wait for what the cell makes of them. */\n");
 	arg_out(&close, stub);
-	begin(out, gen_printf("int %s_close", method->noun), &close);
+	begin(out, stub, gen_printf("int %s_close", method->noun), &close);
 	emit_none(out, stub, false, true);
 	gen_add(out, "\t(void)cell_stream_close_send(stream->stream);\n");
 	gen_put(out, "\treturn cell_stream_end(stream->stream, %s);\n}\n\n", out_of(stub));

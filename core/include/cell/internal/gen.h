@@ -186,6 +186,7 @@ struct gen_method {
 	bool client_streams;
 	bool server_streams;
 	bool is_idempotent;
+	bool is_hidden; /* as its service */
 	const struct gen_message *in;
 	const struct gen_message *out;
 	struct gen_origin origin;
