@@ -30,6 +30,7 @@ struct expansion {
 
 struct session; /* a connection to the macro cell; opened when first needed */
 
+/* PROJECT is copied; what it points to must live as long as the session. */
 struct session *session_new(const struct project *project, struct diag *diag);
 void session_free(struct session *session); /* accepts NULL */
 

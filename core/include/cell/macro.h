@@ -149,7 +149,7 @@ const struct macro_value *cell_macro_next(const struct macro_attribute *attribut
 					  const struct macro_value *parent,
 					  const struct macro_value *after);
 
-/* printf, into memory that lives as long as the answer. NULL if there is none. */
+/* printf, into memory that lives as long as the answer. NULL if there is none left. */
 const char *cell_macro_printf(struct cell_macro_work *work, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
