@@ -75,8 +75,8 @@ static int on_object(void *userdata, const char *member, const uint8_t *bytes, s
 	return r == -EPROTO ? cell_wrap(link->err, r, "%s", where(link)) : r;
 }
 
-/* Not unmapped: notes point into it. */
-static int file_read(struct link *link, const char *path)
+/* A file that people know as NAME. Not unmapped: notes point into it. */
+static int file_read(struct link *link, const char *path, const char *name)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	const uint8_t *bytes = MAP_FAILED;
@@ -89,7 +89,7 @@ static int file_read(struct link *link, const char *path)
 	(void)close(fd);
 	if (bytes == MAP_FAILED)
 		return 0;
-	link->file = path;
+	link->file = name;
 	if (note_is_archive(bytes, (size_t)st.st_size))
 		return note_each_object(bytes, (size_t)st.st_size, on_object, link);
 	return on_object(link, "", bytes, (size_t)st.st_size);
@@ -120,7 +120,7 @@ static int library_read(struct link *link, const struct command_line *line, cons
 			if (access(path, R_OK) < 0)
 				continue;
 			kept = cell_arena_strdup(link->arena, path);
-			return kept ? file_read(link, kept)
+			return kept ? file_read(link, kept, kept)
 				    : cell_fail(link->err, -ENOMEM, "reading '%s'", path);
 		}
 	}
@@ -137,9 +137,9 @@ int link_read(struct link *ret, const struct command_line *line, const char *con
 		const struct command_input *input = &line->inputs[i];
 
 		if (objects && objects[i])
-			r = file_read(ret, objects[i]);
+			r = file_read(ret, objects[i], input->path);
 		else if (input->kind == COMMAND_INPUT_LINKED)
-			r = file_read(ret, input->path);
+			r = file_read(ret, input->path, input->path);
 		else if (input->kind == COMMAND_INPUT_LIBRARY)
 			r = library_read(ret, line, input->path);
 	}
