@@ -179,7 +179,8 @@ static void insert_own(struct assembly *a, size_t at, const char *stem, const ch
 
 	if (!*text)
 		return;
-	*must_add(a->arena, a->files, a->n_files) = (struct assembly_file){ path, text };
+	if (!a->is_forgotten)
+		*must_add(a->arena, a->files, a->n_files) = (struct assembly_file){ path, text };
 	insert(a, at, path, text);
 }
 

@@ -26,6 +26,7 @@ struct assembly {
 	size_t n_emitted;
 	const char *const *grown;   /* tags of structs that get members: their layout changes */
 	size_t n_grown;
+	bool is_forgotten;          /* what is added now is not to be kept */
 	struct insertion *insertions;
 	size_t n_insertions;
 	struct renaming *renamings;

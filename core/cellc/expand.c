@@ -513,7 +513,7 @@ static void take_kept(const struct work *w, struct item *item)
 			if (strcmp(item->prepared.namespaces[i]->ns, item->code.kept[k].ns) == 0 &&
 			    item->code.kept[k].n_kept)
 				*must_add(w->arena, item->kept, item->n_kept) =
-					item->code.kept[k];
+					request_sort_kept(&item->code.kept[k], w->arena);
 }
 
 static void accept(struct work *w, struct item *item)
@@ -693,8 +693,10 @@ static void assemble(struct work *w, struct assembly *a)
 		.grown = grown,
 		.n_grown = n_grown,
 	};
-	for (size_t i = 0; i < w->n_items; i++)
+	for (size_t i = 0; i < w->n_items; i++) {
+		a->is_forgotten = w->items[i].is_degraded;
 		assemble_add(a, &w->items[i].prepared, &w->items[i].cached, w->items[i].key);
+	}
 }
 
 static void record(const struct work *w, const struct item *item, const char *plan_hash)
@@ -876,7 +878,8 @@ static void run(struct work *w, struct expansion *e)
 {
 	struct assembly assembly;
 
-	if (known_load(&w->known, w->project, w->session, w->arena, w->diag) < 0) {
+	if (known_load(&w->known, w->project, w->session, &w->unit->scan, w->arena,
+		       w->diag) < 0) {
 		w->err = -EINVAL;
 		return;
 	}
