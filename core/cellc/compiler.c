@@ -112,7 +112,8 @@ const char **compiler_argv(const struct compiler *compiler, struct cell_arena *a
 	at = argv = cell_arena_calloc(arena, n + 1, sizeof *argv);
 	if (!argv)
 		return NULL;
-	memcpy(at, compiler->words, compiler->n_words * sizeof *at);
+	if (compiler->n_words)
+		memcpy(at, compiler->words, compiler->n_words * sizeof *at);
 	at += compiler->n_words;
 	va_start(args, list);
 	for (const char *const *l = list; l; l = va_arg(args, const char *const *)) {

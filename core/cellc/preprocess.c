@@ -179,7 +179,7 @@ int preprocess_again(const struct command_line *line, const struct compiler *com
 		     struct cell_error *err)
 {
 	static const char *const gcc[] = {
-		"-E", "-P", "-fpreprocessed", "-fdirectives-only", "-x", "c", NULL
+		"-E", "-fpreprocessed", "-fdirectives-only", "-x", "c", NULL
 	};
 	static const char *const clang[] = { "-E", "-x", "c", NULL };
 	const char *input[] = { file, NULL }, **argv;

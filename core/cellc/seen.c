@@ -320,8 +320,7 @@ static bool entry_holds(const uint8_t *bytes, size_t len, struct cell_arena *are
 		return false;
 	for (size_t i = 0; i < components.n; i++)
 		components.hashes[i] = cell_read_u64(&reader);
-	n = cell_read_u32(&reader);
-	for (uint32_t i = 0; i < n; i++)
+	while (cell_read_u8(&reader) == 1)
 		if (!folder_is_same(&reader, &components))
 			return false;
 	return cell_reader_is_done(&reader);
@@ -618,8 +617,6 @@ static void folder_write(struct keeper *keeper, const char *folder)
 static void entry_write(struct keeper *keeper)
 {
 	struct seen *seen = keeper->seen;
-	size_t before;
-	long at;
 
 	write_number(keeper->out, MAGIC, 8);
 	write_number(keeper->out, seen->n_files, 4);
@@ -635,14 +632,12 @@ static void entry_write(struct keeper *keeper)
 	write_number(keeper->out, keeper->components.n, 4);
 	for (size_t i = 0; i < keeper->components.n; i++)
 		write_number(keeper->out, keeper->components.hashes[i], 8);
-	/* There may be more folders after this than before it. */
-	at = ftell(keeper->out);
-	write_number(keeper->out, 0, 4);
-	for (before = 0; before < keeper->n_folders && !seen->is_spoilt; before++)
-		folder_write(keeper, keeper->folders[before]);
-	(void)fseek(keeper->out, at, SEEK_SET);
-	write_number(keeper->out, before, 4);
-	(void)fseek(keeper->out, 0, SEEK_END);
+	/* Each may add some; a 0 ends them. */
+	for (size_t i = 0; i < keeper->n_folders && !seen->is_spoilt; i++) {
+		write_number(keeper->out, 1, 1);
+		folder_write(keeper, keeper->folders[i]);
+	}
+	write_number(keeper->out, 0, 1);
 }
 
 /* PATH and the folders above it that are not there. */
@@ -660,16 +655,18 @@ static bool folders_make(const char *path, struct cell_arena *arena)
 	return mkdir(copy, 0700) == 0 || errno == EEXIST;
 }
 
-/* The oldest entry goes when there are too many. */
-static void folder_trim(const char *folder)
+/* The oldest entry goes when there are too many; then true. */
+static bool folder_trim(const char *folder)
 {
 	char oldest[NAME_MAX + 1] = "";
 	struct timespec oldest_time = { 0 };
 	DIR *dir = opendir(folder);
 	size_t n = 0;
 
+	bool went;
+
 	if (!dir)
-		return;
+		return false;
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		struct stat st;
 
@@ -682,9 +679,9 @@ static void folder_trim(const char *folder)
 			(void)snprintf(oldest, sizeof oldest, "%s", entry->d_name);
 		}
 	}
-	if (n > SEEN_ENTRIES_MAX)
-		(void)unlinkat(dirfd(dir), oldest, 0);
+	went = n > SEEN_ENTRIES_MAX && unlinkat(dirfd(dir), oldest, 0) == 0;
 	(void)closedir(dir);
+	return went;
 }
 
 /* Beside it, and renamed: a reader sees all of it or nothing. */
@@ -708,7 +705,8 @@ static void entry_put(struct seen *seen, const char *bytes, size_t len)
 	if (n != (ssize_t)len || rename(temp, seen->path) < 0)
 		(void)unlink(temp);
 	else
-		folder_trim(seen->folder);
+		while (folder_trim(seen->folder))
+			;
 }
 
 void seen_keep(struct seen *seen)
