@@ -516,6 +516,21 @@ static void take_kept(const struct work *w, struct item *item)
 					request_sort_kept(&item->code.kept[k], w->arena);
 }
 
+/* Files have whole lines. */
+static void end_lines(const struct work *w, struct macro_generated_code *code)
+{
+	struct macro_piece *pieces = must_new(w->arena, struct macro_piece, code->n_pieces);
+
+	for (size_t i = 0; i < code->n_pieces; i++) {
+		size_t len = strlen(code->pieces[i].text);
+
+		pieces[i] = code->pieces[i];
+		if (len > 0 && pieces[i].text[len - 1] != '\n')
+			pieces[i].text = must_printf(w->arena, "%s\n", pieces[i].text);
+	}
+	code->pieces = pieces;
+}
+
 static void accept(struct work *w, struct item *item)
 {
 	const struct accept_rules rules = {
@@ -554,7 +569,7 @@ static void accept(struct work *w, struct item *item)
 	take_kept(w, item);
 	request = request_with_kept(&item->prepared.request, item->kept, item->n_kept);
 	item->key = make_key(w, item, &request, item->states, item->n_states);
-	assemble_wraps(&item->code, item->prepared.request.declaration, w->arena);
+	end_lines(w, &item->code);
 	cache_make(&item->cached, &item->plan, &item->code, item->prepared.name, item->key,
 		   w->arena);
 	item->is_there = item->is_new = true;

@@ -84,7 +84,8 @@ static const struct macro_argument require_arguments[] = {
 	{ .name = "role", .kind = MACRO_VALUE_KIND_STRING, .required = true },
 };
 static const struct macro_macro_description macros[] = {
-	{ .ns = "auth", .name = "require", .places = BIT(MACRO_PLACE_FUNCTION),
+	{ .ns = "auth", .name = "require",
+	  .places = BIT(MACRO_PLACE_FUNCTION) | BIT(MACRO_PLACE_PROTOTYPE),
 	  .may = BIT(MACRO_ADDITION_WRAP), .n_arguments = 1, .arguments = require_arguments },
 	{ .ns = "cell", .name = "handler", .places = BIT(MACRO_PLACE_FUNCTION),
 	  .may = BIT(MACRO_ADDITION_WRAP) | BIT(MACRO_ADDITION_DECLARATIONS) },
@@ -220,42 +221,58 @@ static int plan(struct cell_call *call, void *self, const struct macro_plan_requ
 	return 0;
 }
 
-static const char *wrapper(struct cell_call *call, const struct macro_plan_request *in,
-			   const char *symbol, int add)
+static const char *wrapper(struct cell_call *call, const char *before, const char *symbol,
+			   const char *next, int add)
 {
-	(void)in;
-	return PRINT(call, "static int %s(int x)\n{\n\treturn $next$(x) + %d;\n}\n", symbol, add);
+	return PRINT(call, "%sint %s(int x)\n{\n\treturn %s(x) + %d;\n}\n", before, symbol, next, add);
 }
 
-/* Pieces in no useful order: cellc has to know it. */
-static size_t pieces_make(struct cell_call *call, const struct macro_plan_request *in,
-			  struct macro_piece *pieces)
+static void wrappers_make(struct cell_call *call, const struct macro_plan_request *in,
+			  struct macro_generated_code *out, struct macro_piece *pieces)
+{
+	const struct macro_attribute *require = find(in, "auth", "require");
+	const struct macro_attribute *handler = find(in, "cell", "handler");
+	const char *name = in->declaration->name, *next = name;
+
+	if (require && !handler) {
+		out->rename = PRINT(call, "cell_body_%s", name);
+		next = out->rename;
+	}
+	if (require) {
+		const char *symbol = handler ? PRINT(call, "cell_30_%s", name) : name;
+
+		pieces[out->n_pieces++] = (struct macro_piece){
+			.anchor = MACRO_ANCHOR_WRAP, .kind = MACRO_PIECE_KIND_INLINE,
+			.text = wrapper(call, handler || in->declaration->is_static ? "static " : "",
+					symbol, next, 30),
+			.attribute = require->id, .symbol = symbol,
+			.phase = MACRO_PHASE_AUTHORIZE, .ns = "auth",
+		};
+		next = symbol;
+	}
+	if (!handler)
+		return;
+	pieces[out->n_pieces++] = (struct macro_piece){
+		.anchor = MACRO_ANCHOR_WRAP, .kind = MACRO_PIECE_KIND_INLINE,
+		.text = wrapper(call, "static ", PRINT(call, "cell_run_%s", name), next, 0),
+		.attribute = handler->id, .symbol = PRINT(call, "cell_run_%s", name),
+		.phase = MACRO_PHASE_ENTRY, .ns = "cell",
+	};
+	pieces[out->n_pieces++] = (struct macro_piece){
+		.kind = MACRO_PIECE_KIND_ONCE, .attribute = handler->id, .ns = "cell", .symbol = "",
+		.text = PRINT(call, "int (*cell_method_%s)(int) = cell_run_%s;\n", name, name),
+	};
+}
+
+static void pieces_make(struct cell_call *call, const struct macro_plan_request *in,
+			struct macro_generated_code *out, struct macro_piece *pieces)
 {
 	const char *name = in->declaration->name, *x = noun(in);
 	const struct macro_attribute *a;
-	size_t n = 0;
 
-	if ((a = find(in, "auth", "require")))
-		pieces[n++] = (struct macro_piece){
-			.anchor = MACRO_ANCHOR_WRAP, .kind = MACRO_PIECE_KIND_INLINE,
-			.text = wrapper(call, in, PRINT(call, "cell_30_%s", name), 30),
-			.attribute = a->id, .symbol = PRINT(call, "cell_30_%s", name),
-			.phase = MACRO_PHASE_AUTHORIZE, .ns = "auth",
-		};
-	if ((a = find(in, "cell", "handler")))
-		pieces[n++] = (struct macro_piece){
-			.anchor = MACRO_ANCHOR_WRAP, .kind = MACRO_PIECE_KIND_INLINE,
-			.text = wrapper(call, in, PRINT(call, "cell_run_%s", name), 0),
-			.attribute = a->id, .symbol = PRINT(call, "cell_run_%s", name),
-			.phase = MACRO_PHASE_ENTRY, .ns = "cell",
-		};
-	if ((a = find(in, "cell", "handler")))
-		pieces[n++] = (struct macro_piece){
-			.kind = MACRO_PIECE_KIND_ONCE, .attribute = a->id, .ns = "cell", .symbol = "",
-			.text = PRINT(call, "int (*cell_method_%s)(int) = cell_run_%s;\n", name, name),
-		};
+	wrappers_make(call, in, out, pieces);
 	if ((a = find(in, "db", "table"))) {
-		pieces[n++] = (struct macro_piece){
+		pieces[out->n_pieces++] = (struct macro_piece){
 			.kind = MACRO_PIECE_KIND_INLINE, .attribute = a->id, .ns = "db", .symbol = "",
 			.text = PRINT(call,
 				      "static inline int %s_get(struct %s *row)\n{\n"
@@ -263,28 +280,27 @@ static size_t pieces_make(struct cell_call *call, const struct macro_plan_reques
 				      x, name, script_or(call, "text", "1"),
 				      script_or(call, "bad", "")),
 		};
-		pieces[n++] = (struct macro_piece){
+		pieces[out->n_pieces++] = (struct macro_piece){
 			.anchor = MACRO_ANCHOR_END, .kind = MACRO_PIECE_KIND_ONCE,
 			.attribute = a->id, .ns = "db", .symbol = "",
 			.text = PRINT(call, "int %s_shared = sizeof(struct %s);\n", x, name),
 		};
 	}
 	if ((a = find(in, "db", "grow")))
-		pieces[n++] = (struct macro_piece){
+		pieces[out->n_pieces++] = (struct macro_piece){
 			.anchor = MACRO_ANCHOR_STRUCT_END, .attribute = a->id, .ns = "db",
 			.symbol = "", .text = "int version;\n",
 		};
 	if ((a = find(in, "db", "body")))
-		pieces[n++] = (struct macro_piece){
+		pieces[out->n_pieces++] = (struct macro_piece){
 			.anchor = MACRO_ANCHOR_BODY, .attribute = a->id, .ns = "db", .symbol = "",
 			.text = "{\n\treturn 7;\n}\n",
 		};
 	if ((a = find(in, "db", "unit")))
-		pieces[n++] = (struct macro_piece){
+		pieces[out->n_pieces++] = (struct macro_piece){
 			.kind = MACRO_PIECE_KIND_UNIT, .attribute = a->id, .ns = "db", .symbol = "",
 			.text = "int cell_unit_value = 5;\n",
 		};
-	return n;
 }
 
 /* The number of each member: the kept one, else the next that is free. */
@@ -332,9 +348,9 @@ static int expand(struct cell_call *call, void *self, const struct macro_expansi
 	note("expand", request->declaration->name);
 	if (in->n_plan != 32 || memcmp(in->plan, now, 32) != 0)
 		return cell_refuse(call, CELL_ABORTED, "the plan has changed");
-	*out = (struct macro_generated_code){ .pieces = pieces,
+	*out = (struct macro_generated_code){ .pieces = pieces, .rename = "",
 					      .degraded = script(call, "degraded") != NULL };
-	out->n_pieces = pieces_make(call, request, pieces);
+	pieces_make(call, request, out, pieces);
 	if (!a)
 		return 0;
 	keep_numbers(call, request, out);

@@ -379,7 +379,8 @@ START_TEST(others_are_renamed)
 		"static int /* why */ f(int x)\n{\n"
 		"\treturn x > 0 ? f(x - 1) : strcmp(__func__, \"f\");\n}\n"
 		"[[auth::require(role = \"y\")]] int g(int x) { return x; }\n"
-		"int main(void) { return f(2) == 90 && g(1) == 31 ? 0 : 1; }\n");
+		"[[db::body, auth::require(role = \"z\")]] static int h(int);\n"
+		"int main(void) { return f(2) == 90 && g(1) == 31 && h(1) == 37 ? 0 : 1; }\n");
 	runs();
 	ck_assert_uint_eq(expansion.splice.n_renamings, 2);
 }
