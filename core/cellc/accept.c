@@ -196,6 +196,8 @@ int accept_text(const struct macro_piece *piece, bool may_asm, const struct acce
 
 	if (root && strlen(root) > 1 && strstr(piece->text, root))
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text names a path of this machine");
+	if (strstr(piece->text, "$next$"))
+		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text still has a $next$ in it");
 	e = check_tokens(&r);
 	if (e == 0) {
 		e = ctext_declared(piece->text, on_name, &r, &why, &line);
@@ -243,7 +245,8 @@ static int check_piece(const struct accept_rules *rules, const struct macro_piec
 		       struct cell_error *err)
 {
 	bool may_asm = rules->may >> MACRO_ADDITION_ASM & 1;
-	bool is_function = rules->declaration->place == MACRO_PLACE_FUNCTION;
+	bool is_function = rules->declaration->place == MACRO_PLACE_FUNCTION ||
+			   (rules->declaration->place == MACRO_PLACE_PROTOTYPE && rules->plan->body);
 	int r = 0;
 
 	switch (piece->anchor) {
@@ -303,6 +306,11 @@ int accept_code(const struct accept_rules *rules, const struct macro_generated_c
 	int r = check_plan(rules->plan, err);
 
 	*ret_attribute = 0;
+	if (r == 0 && *code->rename && strncmp(code->rename, "cell_body_", 10) != 0)
+		r = cell_fail(err, CELL_INVALID_ARGUMENT, "it gives the function the name '%.60s'",
+			      code->rename);
+	if (r == 0 && *code->rename && !accept_identifier(code->rename))
+		r = cell_fail(err, CELL_INVALID_ARGUMENT, "it gives the function no proper name");
 	for (size_t i = 0; i < code->n_pieces && r == 0; i++) {
 		total += strlen(code->pieces[i].text);
 		if (total > ACCEPT_TEXT_MAX)

@@ -513,7 +513,22 @@ static void take_kept(const struct work *w, struct item *item)
 			if (strcmp(item->prepared.namespaces[i]->ns, item->code.kept[k].ns) == 0 &&
 			    item->code.kept[k].n_kept)
 				*must_add(w->arena, item->kept, item->n_kept) =
-					item->code.kept[k];
+					request_sort_kept(&item->code.kept[k], w->arena);
+}
+
+/* Files have whole lines. */
+static void end_lines(const struct work *w, struct macro_generated_code *code)
+{
+	struct macro_piece *pieces = must_new(w->arena, struct macro_piece, code->n_pieces);
+
+	for (size_t i = 0; i < code->n_pieces; i++) {
+		size_t len = strlen(code->pieces[i].text);
+
+		pieces[i] = code->pieces[i];
+		if (len > 0 && pieces[i].text[len - 1] != '\n')
+			pieces[i].text = must_printf(w->arena, "%s\n", pieces[i].text);
+	}
+	code->pieces = pieces;
 }
 
 static void accept(struct work *w, struct item *item)
@@ -554,7 +569,7 @@ static void accept(struct work *w, struct item *item)
 	take_kept(w, item);
 	request = request_with_kept(&item->prepared.request, item->kept, item->n_kept);
 	item->key = make_key(w, item, &request, item->states, item->n_states);
-	assemble_wraps(&item->code, item->prepared.request.declaration, w->arena);
+	end_lines(w, &item->code);
 	cache_make(&item->cached, &item->plan, &item->code, item->prepared.name, item->key,
 		   w->arena);
 	item->is_there = item->is_new = true;
@@ -693,8 +708,10 @@ static void assemble(struct work *w, struct assembly *a)
 		.grown = grown,
 		.n_grown = n_grown,
 	};
-	for (size_t i = 0; i < w->n_items; i++)
+	for (size_t i = 0; i < w->n_items; i++) {
+		a->is_forgotten = w->items[i].is_degraded;
 		assemble_add(a, &w->items[i].prepared, &w->items[i].cached, w->items[i].key);
+	}
 }
 
 static void record(const struct work *w, const struct item *item, const char *plan_hash)
@@ -876,7 +893,8 @@ static void run(struct work *w, struct expansion *e)
 {
 	struct assembly assembly;
 
-	if (known_load(&w->known, w->project, w->session, w->arena, w->diag) < 0) {
+	if (known_load(&w->known, w->project, w->session, &w->unit->scan, w->arena,
+		       w->diag) < 0) {
 		w->err = -EINVAL;
 		return;
 	}

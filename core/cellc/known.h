@@ -45,11 +45,12 @@ struct known {
 };
 
 /*
- * Read the locks of PROJECT and ask SESSION (NULL: nobody) for catalogues. A lock that cannot
- * be read is said. Lives in ARENA and SESSION. Returns 0 or -EINVAL.
+ * Read the locks of PROJECT and ask SESSION for catalogues, and for the signatures of the
+ * namespaces that stand in SCAN. A lock that cannot be read is said. Lives in ARENA and
+ * SESSION. Returns 0 or -EINVAL.
  */
 int known_load(struct known *ret, const struct project *project, struct session *session,
-	       struct cell_arena *arena, struct diag *diag);
+	       const struct scan *scan, struct cell_arena *arena, struct diag *diag);
 
 struct known_namespace *known_find(const struct known *known, const char *ns);
 

@@ -32,7 +32,7 @@ static int try_piece(struct macro_piece piece, const struct macro_declaration *d
 {
 	const struct accept_rules rules = { .root = "/home/ann/bank", .plan = &plan, .may = may,
 					    .declaration = declaration };
-	struct macro_generated_code code = { .n_pieces = 1, .pieces = &piece };
+	struct macro_generated_code code = { .n_pieces = 1, .pieces = &piece, .rename = "" };
 	uint32_t attribute = 0;
 	int r;
 
@@ -120,7 +120,7 @@ START_TEST(anchors_need_leave)
 	struct macro_piece field = { .anchor = MACRO_ANCHOR_STRUCT_END, .text = "int version;\n" };
 	struct macro_piece body = { .anchor = MACRO_ANCHOR_BODY, .text = "{ return 1; }\n" };
 	struct macro_piece wrap = { .anchor = MACRO_ANCHOR_WRAP, .phase = 30, .symbol = "cell_30_f",
-				    .text = "static int cell_30_f(void) { return $next$(); }\n" };
+				    .text = "static int cell_30_f(void) { return f(); }\n" };
 
 	ck_assert_int_eq(try_piece(field, &account, MAY(FIELDS)), 0);
 	ck_assert_int_lt(try_piece(field, &account, MAY(DECLARATIONS)), 0);
@@ -138,6 +138,8 @@ START_TEST(anchors_need_leave)
 
 	ck_assert_msg(try_piece(wrap, &function, MAY(WRAP)) == 0, "%s", err.text);
 	ck_assert_int_lt(try_piece(wrap, &prototype, MAY(WRAP)), 0);
+	wrap.text = "static int cell_30_f(void) { return $next$(); }\n";
+	ck_assert_int_lt(try_piece(wrap, &function, MAY(WRAP)), 0);
 	wrap.phase = 20;
 	ck_assert_int_lt(try_piece(wrap, &function, MAY(WRAP)), 0);
 	ck_assert_has(err.text, "was not planned");
