@@ -13,6 +13,10 @@ const char runtime_declarations[] =
 	"\t\tconst char *span, const char *const *counters, const char *const *histograms);\n";
 
 const char runtime_unit[] =
+	"#include <cell/cell.h>\n"
+	"#include <sys/random.h>\n"
+	"#include <time.h>\n"
+	"\n"
 	"struct cell_telemetry_scope {\n"
 	"\tuint64_t start_ns, began_ns;\n"
 	"\tuint8_t trace[25], before[25];\n"
