@@ -29,7 +29,8 @@ trap 'rm -f "$faults"' EXIT
 
 core_pure='core/libcellgen/check.c core/libcellgen/decode.c core/libcellgen/encode.c
 	core/libcellgen/header.c core/libcellgen/model.c core/libcellgen/names.c
-	core/libcellgen/service.c core/libcellgen/stubs.c core/libcell/fileset.c
+	core/libcellgen/service.c core/libcellgen/stubs.c core/libcell/fileset.c core/libcell/ctext.c
+	core/libcell/macro_check.c core/libcell/macro_text.c
 	core/libcell/frame.c core/libcell/wheel.c core/libcell/codec.c
 	core/cellcore/kernel.c core/cellcore/broker.c core/cellcore/supervise.c core/cellcore/quota.c
 	core/cellc/lex.c core/cellc/lines.c core/cellc/arguments.c core/cellc/scan.c
