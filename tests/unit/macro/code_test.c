@@ -437,6 +437,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, a_unit_of_its_own_includes_what_it_needs, 0, 6);
 	tcase_add_loop_test(tcase, dangerous_text_is_refused, 0, sizeof texts / sizeof *texts);
 	tcase_add_loop_test(tcase, names_are_taken_and_lines_stay, 0,
 			    sizeof wrapped / sizeof *wrapped);
