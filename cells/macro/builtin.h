@@ -14,3 +14,6 @@ struct builtin {
 	char cells[64][64];
 	size_t n_cells;
 };
+
+/* What its functions get as self in the macro cell. */
+extern void *cell_builtin_self;
