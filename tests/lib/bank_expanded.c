@@ -150,13 +150,17 @@ struct report {
 	const struct entry *entries;
 	struct entry best;
 	char currency[3];
+	uint8_t seal[4];
+	uint32_t months[3];
 };
 
-_Static_assert(sizeof(struct report) == 40 &&
+_Static_assert(sizeof(struct report) == 56 &&
 	__builtin_offsetof(struct report, n_entries) == 0 &&
 	__builtin_offsetof(struct report, entries) == 8 &&
 	__builtin_offsetof(struct report, best) == 16 &&
-	__builtin_offsetof(struct report, currency) == 32,
+	__builtin_offsetof(struct report, currency) == 32 &&
+	__builtin_offsetof(struct report, seal) == 35 &&
+	__builtin_offsetof(struct report, months) == 40,
 	"struct report is laid out otherwise than cellc saw it");
 extern const struct cell_message_type cell_report_type;
 size_t cell_report_bound(const void *message);
@@ -410,10 +414,9 @@ static int cell_run_bank_write(const void *handlers, struct cell_call *call, voi
 
 static int sign(struct cell_call *call, const struct receipt *in, struct signature *out)
 {
-	const uint8_t *bytes = cell_request_bytes(call, &(size_t){ 0 });
 	size_t len;
+	const uint8_t *bytes = cell_request_bytes(call, &len);
 
-	bytes = cell_request_bytes(call, &len);
 	out->bytes = len;
 	for (size_t i = 0; i < len; i++)
 		out->sum += bytes[i];
@@ -918,7 +921,7 @@ __attribute__((weak)) const struct cell_message_type cell_entry_type = {
 __attribute__((weak)) size_t cell_report_bound(const void *message)
 {
 	const struct report *m = message;
-	uint64_t size = 9;
+	uint64_t size = 40;
 
 	for (size_t i = 0; i < m->n_entries && size <= CELL_MESSAGE_SIZE_MAX; i++)
 		size += 6 + cell_bound_size(cell_entry_bound(&m->entries[i]));
@@ -943,6 +946,14 @@ __attribute__((weak)) uint8_t *cell_report_encode(const void *message, uint8_t *
 		*out++ = 26;
 		out = cell_encode_chars(out, m->currency, sizeof m->currency);
 	}
+	if (!cell_bytes_are_zero(m->seal, sizeof m->seal)) {
+		*out++ = 34;
+		out = cell_encode_bytes(out, m->seal, sizeof m->seal);
+	}
+	if (!cell_bytes_are_zero(m->months, sizeof m->months)) {
+		*out++ = 42;
+		out = cell_encode_packed_uint32(out, m->months, 3);
+	}
 	return out;
 }
 
@@ -956,7 +967,9 @@ static const char cell_report_names[] =
 	"Report\0"
 	"1:entries "
 	"2:best "
-	"3:currency ";
+	"3:currency "
+	"4:seal "
+	"5:months ";
 
 __attribute__((weak)) const uint8_t *cell_report_merge(struct cell_decoder *d,
 		const uint8_t *at, const uint8_t *end, void *message)
@@ -965,6 +978,7 @@ __attribute__((weak)) const uint8_t *cell_report_merge(struct cell_decoder *d,
 	struct cell_list list;
 	const uint8_t *stop = NULL;
 	void *inner;
+	size_t n_months = 0;
 	uint32_t tag;
 
 	while (at < end) {
@@ -994,6 +1008,24 @@ __attribute__((weak)) const uint8_t *cell_report_merge(struct cell_decoder *d,
 		case 26: /* currency */
 			at = cell_decode_chars(d, at, end, m->currency, sizeof m->currency);
 			break;
+		case 34: /* seal */
+			at = cell_decode_block(d, at, end, m->seal, sizeof m->seal);
+			break;
+		case 40: /* months */
+			if (n_months < 3)
+				at = cell_decode_uint32(at, end, &m->months[n_months]);
+			else
+				at = cell_decode_not_n(d);
+			n_months++;
+			break;
+		case 42: /* months */
+			list.n = 0;
+			list.items = NULL;
+			at = cell_decode_packed_uint32(d, at, end, &list);
+			if (at)
+				at = cell_decode_array(d, at, &list, m->months, sizeof m->months[0],
+					3, &n_months);
+			break;
 		default:
 			at = cell_decode_unknown(d, at, end, (uint8_t)tag);
 			break;
@@ -1001,17 +1033,25 @@ __attribute__((weak)) const uint8_t *cell_report_merge(struct cell_decoder *d,
 		if (CELL_UNLIKELY(!at))
 			return cell_decode_fail(d, cell_report_names, tag);
 	}
+	if (n_months && n_months != 3) {
+		(void)cell_decode_not_n(d);
+		return cell_decode_fail(d, cell_report_names, 42);
+	}
 	return at;
 }
 
-static const uint8_t cell_report_descriptor[71] = {
+static const uint8_t cell_report_descriptor[101] = {
 	10,6,82,101,112,111,114,116,18,22,10,7,101,110,116,114,105,101,115,24,
 	1,32,3,40,11,50,5,69,110,116,114,121,18,19,10,4,98,101,115,116,
 	24,2,32,1,40,11,50,5,69,110,116,114,121,18,16,10,8,99,117,114,
-	114,101,110,99,121,24,3,32,1,40,9,
+	114,101,110,99,121,24,3,32,1,40,9,18,12,10,4,115,101,97,108,24,
+	4,32,1,40,12,18,14,10,6,109,111,110,116,104,115,24,5,32,3,40,
+	13,
 };
 
 static const char *const cell_report_docs[] = {
+	(const char *)0,
+	(const char *)0,
 	(const char *)0,
 	(const char *)0,
 	(const char *)0,
@@ -1026,7 +1066,7 @@ static const struct cell_message_schema cell_report_schema = {
 	.descriptor = cell_report_descriptor,
 	.descriptor_len = sizeof cell_report_descriptor,
 	.docs = cell_report_docs,
-	.n_docs = 4,
+	.n_docs = 6,
 	.messages = cell_report_uses,
 	.n_messages = 1,
 };

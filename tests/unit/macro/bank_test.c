@@ -112,7 +112,7 @@ static void messages(struct source *s)
 	source_struct(s, "", "cell::message", "entry", "uint32_t account; int64_t balance;");
 	source_struct(s, "", "cell::message", "report",
 		      "size_t n_entries; const struct entry *entries; struct entry best;"
-		      "char currency[3];");
+		      "char currency[3]; uint8_t seal[4]; uint32_t months[3];");
 	source_struct(s, "", "cell::message", "signature", "uint64_t bytes; uint32_t sum;");
 }
 
