@@ -402,6 +402,10 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 	int r;
 
 	*ret_name = "";
+	/* a => b is an expression of somebody's. */
+	if (slice->end - slice->start > 2 && is(token + 1, '=') && is(token + 2, '>') &&
+	    token[1].end == token[2].start)
+		return 0;
 	if (slice->end - slice->start < 2 || (!is(token + 1, '=') && !is(token + 1, ':')))
 		return 0;
 	if (token->kind == TOKEN_IDENTIFIER) {
@@ -417,7 +421,7 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 		return 0;
 	}
 	if (slice->end - slice->start == 2)
-		return refuse(parser, token + 1, "there is no value for ", *ret_name);
+		return refuse(parser, token + 1, "a value must follow '='", "");
 	slice->start += 2;
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of one source line that is shown. */
@@ -62,6 +63,7 @@ static void write_all(int fd, const char *bytes, size_t len)
 
 static void content_read(struct diag *diag, const char *file)
 {
+	struct stat status;
 	FILE *stream;
 	size_t room = 0;
 	ssize_t n;
@@ -75,6 +77,11 @@ static void content_read(struct diag *diag, const char *file)
 	stream = fopen(file, "re");
 	if (!stream)
 		return;
+	/* A line marker may name anything, also what never ends. */
+	if (fstat(fileno(stream), &status) < 0 || !S_ISREG(status.st_mode)) {
+		fclose(stream);
+		return;
+	}
 	n = getdelim(&diag->content, &room, '\0', stream);
 	diag->content_len = n > 0 ? (size_t)n : 0;
 	fclose(stream);
