@@ -127,7 +127,8 @@ static int parse_strings(struct parser *parser, struct slice slice, const char *
 		size_t len;
 
 		if (!string_of(parser, token, &string) ||
-		    !lex_decode(parser->arguments->lexer, &string, parser->arena, &bytes, &len))
+		    !lex_decode(parser->arguments->lexer, &string, parser->arena, &bytes,
+				&len))
 			return refuse(parser, token,
 				      "this string has an escape that C does not know", "");
 		for (size_t k = 0; k < len; k++)
@@ -378,7 +379,8 @@ static int parse_value(struct parser *parser, struct slice slice, size_t index)
 		if (word_read(parser, first, &value))
 			r = 0;
 		else if (k)
-			r = parse_one(parser, k == 2 ? &macro[0] : NULL, &macro[k - 1], &value);
+			r = parse_one(parser, k == 2 ? &macro[0] : NULL, &macro[k - 1],
+				      &value);
 		else
 			r = parse_one(parser, NULL, first, &value);
 	} else if (n == 1 &&

@@ -286,7 +286,8 @@ static void read_define(struct scanner *scanner, bool is_define)
 		lex_skip_line(lexer);
 		return;
 	}
-	/* Only the lines are of interest without somebody to talk to, and between brackets. */
+	/* Only the lines are of interest without somebody to talk to, and between brackets.
+	 */
 	if (!scanner->diag || scanner->is_in_list) {
 		lex_skip_line(lexer);
 		return;
@@ -397,8 +398,8 @@ static void refuse(struct scanner *scanner, size_t start, size_t end, const stru
 
 	lines_refresh(scanner);
 	place = place_at(scanner, start, end);
-	diag_say(scanner->diag, SEVERITY_ERROR, &place, ns, "%s%s%s: %s", ns, is_named ? "::" : "",
-		 is_named ? name : "", text);
+	diag_say(scanner->diag, SEVERITY_ERROR, &place, ns, "%s%s%s: %s", ns,
+		 is_named ? "::" : "", is_named ? name : "", text);
 	scanner->has_failed = true;
 }
 

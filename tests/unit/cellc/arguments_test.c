@@ -35,17 +35,19 @@ static const struct {
 	{ "LIMIT, NEGATIVE, PARENTHESES, TEXT", "10, -7, 3, \"text\"" },
 	{ "TEXT \"more\", x = TEXT", "\"textmore\", x=\"text\"" },
 	{ "x > LIMIT", "<x > 10>" },
-	{ "EXPRESSION, FUNCTION, EMPTY, GONE, LATER", "EXPRESSION, FUNCTION, EMPTY, GONE, LATER" },
+	{ "EXPRESSION, FUNCTION, EMPTY, GONE, LATER",
+	  "EXPRESSION, FUNCTION, EMPTY, GONE, LATER" },
 	{ "LIMIT = 1, REDEFINED", "LIMIT=1, 2" },
 	{ "linux, __LINUX", "linux, 2" },
 };
 
-static const char prelude[] = "# 1 \"<built-in>\"\n#define linux 1\n#define __LINUX 2\n# 1 \"main.c\"\n"
-			      "#define LIMIT 10 /* ten */\n#define NEGATIVE -7\n"
-			      "#define PARENTHESES ((3))\n#define TEXT \"text\"\n"
-			      "#define EXPRESSION 1 + 1\n#define FUNCTION() 1\n#define EMPTY\n"
-			      "#define GONE 1\n#undef GONE\n#define REDEFINED 1\n#undef REDEFINED\n"
-			      "#define REDEFINED 2\n";
+static const char prelude[] =
+	"# 1 \"<built-in>\"\n#define linux 1\n#define __LINUX 2\n# 1 \"main.c\"\n"
+	"#define LIMIT 10 /* ten */\n#define NEGATIVE -7\n"
+	"#define PARENTHESES ((3))\n#define TEXT \"text\"\n"
+	"#define EXPRESSION 1 + 1\n#define FUNCTION() 1\n#define EMPTY\n"
+	"#define GONE 1\n#undef GONE\n#define REDEFINED 1\n#undef REDEFINED\n"
+	"#define REDEFINED 2\n";
 
 START_TEST(reads_values)
 {
@@ -58,7 +60,8 @@ START_TEST(reads_values)
 
 	snprintf(source, sizeof source, "%s[[db::x(%s)]];\n#define LATER 1\n", prelude,
 		 rows[_i].source);
-	snprintf(want, sizeof want, rows[_i].values[0] ? "db::x(%s)" : "db::x%s", rows[_i].values);
+	snprintf(want, sizeof want, rows[_i].values[0] ? "db::x(%s)" : "db::x%s",
+		 rows[_i].values);
 	cell_arena_init(&arena, 0);
 	caught_open(&caught, &options);
 	r = scan_text(&scan, source, strlen(source), "main.c", &arena, caught.diag);
@@ -84,8 +87,10 @@ static const struct {
 	{ "1_000", 9, "this is no number of C; write it as a string: \"1_000\"" },
 	{ "0..3", 9, "this is no number of C; write it as a string: \"0..3\"" },
 	{ "08", 9, "this is no number of C; write it as a string: \"08\"" },
-	{ "99999999999999999999", 9, "this number has more than 64 bits: 99999999999999999999" },
-	{ "9223372036854775808", 9, "this number has more than 64 bits: 9223372036854775808" },
+	{ "99999999999999999999", 9,
+	  "this number has more than 64 bits: 99999999999999999999" },
+	{ "9223372036854775808", 9,
+	  "this number has more than 64 bits: 9223372036854775808" },
 	{ "@", 9, "this is nothing that C knows; write it as a string" },
 	{ "a, `b`", 12, "this is nothing that C knows; write it as a string" },
 	{ "#a", 9, "this is nothing that C knows; write it as a string" },
@@ -111,7 +116,9 @@ START_TEST(says_what_is_wrong)
 		 wrong[_i].text);
 	cell_arena_init(&arena, 0);
 	caught_open(&caught, &options);
-	ck_assert_int_lt(scan_text(&scan, source, strlen(source), "/none.c", &arena, caught.diag), 0);
+	ck_assert_int_lt(scan_text(&scan, source, strlen(source), "/none.c", &arena,
+				   caught.diag),
+			 0);
 	caught_close(&caught);
 	if (strncmp(caught.text, want, strlen(want)) != 0)
 		ck_assert_str_eq(caught.text, want);
@@ -135,7 +142,9 @@ START_TEST(refuses_what_is_nested_too_deeply)
 	strcat(source, ")]];");
 	cell_arena_init(&arena, 0);
 	caught_open(&caught, &options);
-	ck_assert_int_lt(scan_text(&scan, source, strlen(source), "/none.c", &arena, caught.diag), 0);
+	ck_assert_int_lt(scan_text(&scan, source, strlen(source), "/none.c", &arena,
+				   caught.diag),
+			 0);
 	ck_assert_ptr_nonnull(strstr(caught_close(&caught), "this is nested too deeply"));
 	cell_arena_deinit(&arena);
 }
@@ -156,8 +165,8 @@ START_TEST(places_are_those_of_names_and_values)
 
 	cell_arena_init(&arena, 0);
 	caught_open(&caught, &options);
-	ck_assert_int_eq(
-		scan_text(&scan, source, strlen(source), "a.c", &arena, caught.diag), 0);
+	ck_assert_int_eq(scan_text(&scan, source, strlen(source), "a.c", &arena, caught.diag),
+			 0);
 	ck_assert_uint_eq(scan.attributes[0].n_values, COUNT(want));
 	for (size_t i = 0; i < COUNT(want); i++) {
 		const struct place *place = &scan.attributes[0].value_places[i];

@@ -56,8 +56,12 @@ static inline void values_print(FILE *out, const struct attribute *attribute, ui
 			fprintf(out, "%s=", value->name);
 		switch (value->kind) {
 		case MACRO_VALUE_KIND_STRING: fprintf(out, "\"%s\"", value->text); break;
-		case MACRO_VALUE_KIND_INTEGER: fprintf(out, "%lld", (long long)value->integer); break;
-		case MACRO_VALUE_KIND_BOOL: fputs(value->integer ? "true" : "false", out); break;
+		case MACRO_VALUE_KIND_INTEGER:
+			fprintf(out, "%lld", (long long)value->integer);
+			break;
+		case MACRO_VALUE_KIND_BOOL:
+			fputs(value->integer ? "true" : "false", out);
+			break;
 		case MACRO_VALUE_KIND_IDENTIFIER: fprintf(out, "%s", value->text); break;
 		case MACRO_VALUE_KIND_FLOAT: fprintf(out, "%sf", value->text); break;
 		case MACRO_VALUE_KIND_NULL: fputs("null", out); break;

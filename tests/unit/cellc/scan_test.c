@@ -27,7 +27,8 @@ static const struct {
 	{ "[[nodiscard, deprecated(\"x::y\")]] [[gnu::a, clang::b, gcc::c, msvc::d, omp::e(f)]] "
 	  "[[__gnu__::a]] int f();",
 	  "" },
-	{ "const char *s = \"[[a::b]]\"; char c = '[[a::b]]'; // [[a::b]]\n/* [[a::b]] */", "" },
+	{ "const char *s = \"[[a::b]]\"; char c = '[[a::b]]'; // [[a::b]]\n/* [[a::b]] */",
+	  "" },
 	{ "const char *s = R\"([[a::b]])\" \"\\\"[[a::b]]\";", "" },
 	{ "int x = a[b[1]]; y = z::w; CELL(1 + 2); CELL(a, b);", "" },
 	{ "#pragma x [[a::b]]\n#error don't [[a::b]]\nint a;", "" },
@@ -89,11 +90,11 @@ static char *found_print(const struct scan *scan, const char *text)
 		fprintf(out, "%s", i ? " " : "");
 		if (strcmp(one->at.file, "main.c") != 0)
 			fprintf(out, "%s:", one->at.file);
-		fprintf(out, "%u:%u %s::%s %s%s%s%s%s{%.*s}", one->at.line, one->at.column, one->ns,
-			one->name, one->is_bare ? "b" : "", one->is_in_header ? "h" : "",
-			one->is_in_macro ? "m" : "", one->is_call ? "c" : "",
-			one->is_conditional ? "?" : "", (int)(one->end - one->start),
-			text + one->start);
+		fprintf(out, "%u:%u %s::%s %s%s%s%s%s{%.*s}", one->at.line, one->at.column,
+			one->ns, one->name, one->is_bare ? "b" : "",
+			one->is_in_header ? "h" : "", one->is_in_macro ? "m" : "",
+			one->is_call ? "c" : "", one->is_conditional ? "?" : "",
+			(int)(one->end - one->start), text + one->start);
 	}
 	fclose(out);
 	return found;
@@ -155,7 +156,9 @@ START_TEST(says_what_is_wrong)
 
 	cell_arena_init(&arena, 0);
 	caught_open(&caught, &options);
-	ck_assert_int_lt(scan_text(&scan, source, strlen(source), "/none.c", &arena, caught.diag), 0);
+	ck_assert_int_lt(scan_text(&scan, source, strlen(source), "/none.c", &arena,
+				   caught.diag),
+			 0);
 	caught_close(&caught);
 	snprintf(want, sizeof want, "/none.c:%s", wrong[_i].said);
 	if (strncmp(caught.text, want, strlen(want)) != 0)
@@ -166,16 +169,19 @@ END_TEST
 
 START_TEST(finds_places_of_bytes)
 {
-	static const char text[] = "int a;\n# 5 \"x.h\" 1 3\n/*\n# 1 \"y.h\"\n*/ int b;\n# 2 \"m.c\" 2\n  int c;\n";
+	static const char text[] =
+		"int a;\n# 5 \"x.h\" 1 3\n/*\n# 1 \"y.h\"\n*/ int b;\n# 2 \"m.c\" 2\n  int c;\n";
 	struct cell_arena arena;
 	struct place place;
 
 	cell_arena_init(&arena, 0);
-	place = scan_place(text, strlen(text), (size_t)(strstr(text, "int b") - text), &arena);
+	place = scan_place(text, strlen(text), (size_t)(strstr(text, "int b") - text),
+			   &arena);
 	ck_assert_str_eq(place.file, "x.h");
 	ck_assert_uint_eq(place.line, 7);
 	ck_assert_uint_eq(place.column, 4);
-	place = scan_place(text, strlen(text), (size_t)(strstr(text, "int c") - text), &arena);
+	place = scan_place(text, strlen(text), (size_t)(strstr(text, "int c") - text),
+			   &arena);
 	ck_assert_str_eq(place.file, "m.c");
 	ck_assert_uint_eq(place.line, 2);
 	ck_assert_uint_eq(place.column, 3);
@@ -188,8 +194,12 @@ END_TEST
 
 START_TEST(looks_away_quickly)
 {
-	static const char *const texts[] = { "", "a[1]", "int x = y[z[1]];", "\"a::b\"",
-					     "[[nodiscard]] int f();", "#define CEL(x) [x]" };
+	static const char *const texts[] = { "",
+					     "a[1]",
+					     "int x = y[z[1]];",
+					     "\"a::b\"",
+					     "[[nodiscard]] int f();",
+					     "#define CEL(x) [x]" };
 
 	for (size_t i = 0; i < COUNT(texts); i++)
 		ck_assert_msg(!scan_may_find(texts[i], strlen(texts[i])), "%s", texts[i]);
