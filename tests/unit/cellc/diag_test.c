@@ -58,7 +58,8 @@ END_TEST
 START_TEST(needs_no_file_and_no_place)
 {
 	static const struct diag_options options = { 0 };
-	static const struct place gone = { "/nowhere/x.c", 3, 4, 1 }, endless = { "/dev/zero", 1, 1, 1 };
+	static const struct place gone = { "/nowhere/x.c", 3, 4, 1 },
+				  endless = { "/dev/zero", 1, 1, 1 };
 	const struct place behind = { path, 99, 1, 1 }, right = { path, 1, 99, 1 };
 	struct caught caught;
 	char want[512];
@@ -82,7 +83,8 @@ END_TEST
 START_TEST(says_a_thing_once)
 {
 	static const struct diag_options options = { 0 };
-	static const struct place here = { "/nowhere/a.c", 1, 1, 0 }, there = { "/nowhere/a.c", 1, 2, 0 };
+	static const struct place here = { "/nowhere/a.c", 1, 1, 0 },
+				  there = { "/nowhere/a.c", 1, 2, 0 };
 	struct caught caught;
 
 	caught_open(&caught, &options);
@@ -93,8 +95,9 @@ START_TEST(says_a_thing_once)
 		diag_say(caught.diag, SEVERITY_NOTE, &there, NULL, "its note");
 	}
 	ck_assert_uint_eq(diag_errors(caught.diag), 2);
-	ck_assert_str_eq(caught_close(&caught), "/nowhere/a.c:1:1: error: one\n/nowhere/a.c:1:1: note: its note\n"
-						"/nowhere/a.c:1:2: error: one\n/nowhere/a.c:1:2: note: its note\n");
+	ck_assert_str_eq(caught_close(&caught),
+			 "/nowhere/a.c:1:1: error: one\n/nowhere/a.c:1:1: note: its note\n"
+			 "/nowhere/a.c:1:2: error: one\n/nowhere/a.c:1:2: note: its note\n");
 }
 END_TEST
 
@@ -115,7 +118,8 @@ START_TEST(obeys_the_options_for_warnings)
 	caught_open(&caught, &strict);
 	diag_say(caught.diag, SEVERITY_WARNING, &here, "db", "w");
 	ck_assert_uint_eq(diag_errors(caught.diag), 1);
-	ck_assert_str_eq(caught_close(&caught), "/nowhere/a.c:1:1: error: w [-Werror=cell=db]\n");
+	ck_assert_str_eq(caught_close(&caught),
+			 "/nowhere/a.c:1:1: error: w [-Werror=cell=db]\n");
 }
 END_TEST
 
@@ -127,9 +131,10 @@ START_TEST(colours_as_gcc)
 
 	caught_open(&caught, &options);
 	diag_say(caught.diag, SEVERITY_WARNING, &here, "db", "w");
-	ck_assert_str_eq(caught_close(&caught),
-			 "\033[01m\033[K/nowhere/a.c:1:1: \033[m\033[K\033[01;35m\033[Kwarning: \033[m\033[Kw "
-			 "[\033[01;35m\033[K-Wcell=db\033[m\033[K]\n");
+	ck_assert_str_eq(
+		caught_close(&caught),
+		"\033[01m\033[K/nowhere/a.c:1:1: \033[m\033[K\033[01;35m\033[Kwarning: \033[m\033[Kw "
+		"[\033[01;35m\033[K-Wcell=db\033[m\033[K]\n");
 }
 END_TEST
 
@@ -154,7 +159,8 @@ START_TEST(writes_json_at_the_end)
 			 "a \"quoted\"\n\ttext");
 	ck_assert_str_eq(json_string_value(json_object_get(one, "option")), "-Wcell=db");
 	ck_assert_uint_eq(json_array_size(json_object_get(one, "children")), 2);
-	caret = json_object_get(json_array_get(json_object_get(one, "locations"), 0), "caret");
+	caret = json_object_get(json_array_get(json_object_get(one, "locations"), 0),
+				"caret");
 	ck_assert_str_eq(json_string_value(json_object_get(caret, "file")), path);
 	ck_assert_int_eq(json_integer_value(json_object_get(caret, "line")), 2);
 	ck_assert_int_eq(json_integer_value(json_object_get(caret, "byte-column")), 10);
