@@ -8,30 +8,28 @@
 #include <stdio.h>
 
 /* What is used of libclang's interface, which is the same in all of its versions. */
-#define FUNCTIONS(X)                                                                                                   \
-	X(getClangVersion)                                                                                             \
-	X(Type_visitFields) X(createIndex) X(disposeIndex) X(parseTranslationUnit2) X(                                 \
-		disposeTranslationUnit) X(getTranslationUnitCursor) X(visitChildren) X(getCString)                     \
-		X(disposeString) X(getCursorSpelling) X(getCursorLocation) X(getCursorExtent) X(                       \
-			getRangeStart) X(getRangeEnd) X(getExpansionLocation) X(getCursorType) X(getCanonicalType)     \
-			X(getTypeSpelling) X(getTypeDeclaration) X(getCursorDefinition) X(                             \
-				getTypedefDeclUnderlyingType) X(isCursorDefinition) X(Cursor_getStorageClass)          \
-				X(Cursor_isFunctionInlined) X(Cursor_isVariadic) X(Cursor_isNull) X(                   \
-					Cursor_getNumArguments) X(Cursor_getArgument) X(getCursorResultType)           \
-					X(Cursor_isAnonymous) X(Cursor_getOffsetOfField) X(                            \
-						getFieldDeclBitWidth) X(Cursor_isBitField) X(getEnumConstantDeclValue) \
-						X(isConstQualifiedType) X(Type_getSizeOf) X(                           \
-							Type_getAlignOf) X(Type_getNamedType) X(getPointeeType)        \
-							X(getArrayElementType) X(getArraySize) X(                      \
-								getElementType) X(getResultType) X(Type_getValueType)  \
-								X(getNumDiagnostics) X(getDiagnostic) X(               \
-									disposeDiagnostic) X(getDiagnosticSeverity)    \
-									X(getDiagnosticSpelling) X(                    \
-										getDiagnosticLocation)                 \
-										X(getTranslationUnitTargetInfo) X(     \
-											TargetInfo_getTriple)          \
-											X(TargetInfo_getPointerWidth)  \
-												X(TargetInfo_dispose)
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(getClangVersion) X(Type_visitFields) X(createIndex) X(disposeIndex) \
+	X(parseTranslationUnit2) X(disposeTranslationUnit) \
+	X(getTranslationUnitCursor) X(visitChildren) X(getCString) X(disposeString) \
+	X(getCursorSpelling) X(getCursorLocation) X(getCursorExtent) \
+	X(getRangeStart) X(getRangeEnd) X(getExpansionLocation) X(getCursorType) \
+	X(getCanonicalType) X(getTypeSpelling) X(getTypeDeclaration) \
+	X(getCursorDefinition) X(getTypedefDeclUnderlyingType) \
+	X(isCursorDefinition) X(Cursor_getStorageClass) X(Cursor_isFunctionInlined) \
+	X(Cursor_isVariadic) X(Cursor_isNull) X(Cursor_getNumArguments) \
+	X(Cursor_getArgument) X(getCursorResultType) \
+	X(Cursor_getOffsetOfField) X(getFieldDeclBitWidth) X(Cursor_isBitField) \
+	X(getEnumConstantDeclValue) X(isConstQualifiedType) X(Type_getSizeOf) \
+	X(Type_getAlignOf) X(Type_getNamedType) X(getPointeeType) \
+	X(getArrayElementType) X(getArraySize) X(getElementType) X(getResultType) \
+	X(Type_getValueType) X(getNumDiagnostics) X(getDiagnostic) \
+	X(disposeDiagnostic) X(getDiagnosticSeverity) X(getDiagnosticSpelling) \
+	X(getDiagnosticLocation) X(getTranslationUnitTargetInfo) \
+	X(TargetInfo_getTriple) X(TargetInfo_getPointerWidth) X(TargetInfo_dispose) \
+	X(getAllSkippedRanges) X(disposeSourceRangeList)
+/* clang-format on */
 
 #define DECLARE(name) typeof(&clang_##name) name;
 static struct libclang {
@@ -667,6 +665,23 @@ static void errors_read(struct reader *reader, CXTranslationUnit unit, struct cl
 	ret->n_errors = errors.n;
 }
 
+static void skipped_read(struct reader *reader, CXTranslationUnit unit, struct clang_tree *ret)
+{
+	CXSourceRangeList *list = lib.getAllSkippedRanges(unit);
+	struct clang_stretch *all;
+
+	if (!list)
+		return;
+	all = memory_new(reader->arena, list->count, sizeof *all);
+	for (unsigned i = 0; i < list->count; i++) {
+		all[i].start = offset_of(lib.getRangeStart(list->ranges[i]));
+		all[i].end = offset_of(lib.getRangeEnd(list->ranges[i]));
+	}
+	ret->skipped = all;
+	ret->n_skipped = list->count;
+	lib.disposeSourceRangeList(list);
+}
+
 /* "x86_64-pc-linux-gnu" and "x86_64-unknown-linux-gnu" are one target. */
 static const char *triple_clean(struct reader *reader, const char *triple)
 {
@@ -711,6 +726,7 @@ int clang_parse(struct clang_tree *ret, const char *text, size_t len,
 {
 	struct reader *reader = memory_new(arena, 1, sizeof *reader);
 	struct CXUnsavedFile file = { UNIT_NAME, text, len };
+	unsigned flags = CXTranslationUnit_KeepGoing | CXTranslationUnit_SkipFunctionBodies;
 	CXTranslationUnit unit = NULL;
 	enum CXErrorCode code;
 	CXIndex index;
@@ -728,15 +744,18 @@ int clang_parse(struct clang_tree *ret, const char *text, size_t len,
 		*VECTOR_ADD(arena, &arguments) = *at;
 	if (needs_brackets_flag())
 		*VECTOR_ADD(arena, &arguments) = "-fdouble-square-bracket-attributes";
+	if (options->wants_skipped)
+		flags |= CXTranslationUnit_DetailedPreprocessingRecord;
 	index = lib.createIndex(0, 0);
 	code = lib.parseTranslationUnit2(index, UNIT_NAME, arguments.items, (int)arguments.n,
 					 &file, 1,
-					 CXTranslationUnit_KeepGoing |
-						 CXTranslationUnit_SkipFunctionBodies,
+					 flags,
 					 &unit);
 	if (code == CXError_Success) {
 		lib.visitChildren(lib.getTranslationUnitCursor(unit), on_declaration, reader);
 		errors_read(reader, unit, ret);
+		if (options->wants_skipped)
+			skipped_read(reader, unit, ret);
 		ret->target = target_read(reader, unit);
 		ret->declarations = reader->declarations.items;
 		ret->n_declarations = reader->declarations.n;

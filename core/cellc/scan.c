@@ -164,6 +164,15 @@ static const struct definition *definition_find(const struct scanner *scanner,
 	return NULL;
 }
 
+/* Whether a condition around here depends on macros that the text does not define. */
+static bool is_conditional(const struct scanner *scanner)
+{
+	for (size_t i = 0; i < scanner->conditionals.n; i++)
+		if (scanner->conditionals.items[i].branch == BRANCH_UNKNOWN)
+			return true;
+	return false;
+}
+
 static bool is_compiled(const struct scanner *scanner)
 {
 	return scanner->conditionals.n == 0 ||
@@ -617,6 +626,7 @@ static void attribute_add(struct scanner *scanner, const struct list *list, size
 		.list_close = list->close,
 		.is_in_macro = scanner->macro != NULL,
 		.is_call = list->is_call,
+		.is_conditional = is_conditional(scanner),
 		.before = scanner->context.before.kind == TOKEN_PUNCTUATOR
 				  ? scanner->context.before.punctuator
 			  : scanner->context.before.kind == TOKEN_END ? 0
