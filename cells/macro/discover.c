@@ -60,8 +60,10 @@ int providers_add(struct cell_arena *arena, struct providers *providers,
 		return -ENOMEM;
 	*provider = (struct provider){
 		.cell = cell_arena_strdup(arena, info->name),
+		/* What is about to be, too: a connection waits for it. */
 		.is_running = info->state == CORE_INSTANCE_STATE_READY ||
-			      info->state == CORE_INSTANCE_STATE_STARTING,
+			      info->state == CORE_INSTANCE_STATE_STARTING ||
+			      info->state == CORE_INSTANCE_STATE_BACKOFF,
 	};
 	return provider->cell ? split(arena, info->macros, provider) : -ENOMEM;
 }

@@ -189,6 +189,14 @@ int cell_macro_catalog(struct cell_call *call, const struct cell_macro_provider 
 	return r;
 }
 
+/* An answer after the deadline is none: half of it may have been made by waits cut short. */
+static int check_time(struct cell_call *call)
+{
+	return cell_call_left_ns(call) == 0
+		       ? cell_refuse(call, CELL_DEADLINE_EXCEEDED, "it took too long")
+		       : 0;
+}
+
 /* --- planning and expanding --------------------------------------------------------------------- */
 
 int cell_macro_plan(struct cell_call *call, const struct cell_macro_provider *provider, void *self,
@@ -199,6 +207,8 @@ int cell_macro_plan(struct cell_call *call, const struct cell_macro_provider *pr
 
 	macro_work_init(&work, call, provider, self, request);
 	r = macro_plan_make(&work);
+	if (r == 0)
+		r = check_time(call);
 	return r < 0 ? r : macro_plan_put(&work, ret_plan);
 }
 
@@ -325,6 +335,8 @@ int cell_macro_expand(struct cell_call *call, const struct cell_macro_provider *
 	work.diagnostics.items = work.diagnostics.n ? work.diagnostics.items : NULL;
 	if (r == 0 && !work.n_errors)
 		r = expand_all(&work);
+	if (r == 0)
+		r = check_time(call);
 	if (r == 0)
 		r = put_code(&work, &code);
 	if (r == 0 && !work.n_errors)
@@ -479,11 +491,14 @@ static int on_query(struct cell_call *call, void *self, const struct macro_query
 		    struct macro_query_result *out)
 {
 	const struct served_provider *served = self;
+	int r;
 
 	*out = (struct macro_query_result){ .outcome = MACRO_QUERY_RESULT_OUTCOME_UNKNOWN };
 	if (!served->provider->query || !macro_owns(served->provider, in->ns))
 		return 0;
-	return served->provider->query(call, served->self, in, out);
+	*out = (struct macro_query_result){ 0 };
+	r = served->provider->query(call, served->self, in, out);
+	return r < 0 ? r : check_time(call);
 }
 
 static int on_provision(struct cell_call *call, void *self,

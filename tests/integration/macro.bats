@@ -205,8 +205,12 @@ took() {
 	run macro_client expand "struct s" 'alpha::bad("die")' 'beta::add'
 	[ "$status" -eq 1 ]
 	[ "$output" = "error: 1: alpha: cell 'alpha' ended before it had answered" ]
-	run macro_client expand "struct s" 'beta::add'
-	[ "$output" = "static inline int s_beta(void) { return 1; }" ]
+	# It starts again, and is waited for.
+	run macro_client expand "struct s" 'alpha::add' 'beta::add'
+	[ "$output" = "static inline int s_alpha(void) { return 1; }
+static inline int s_beta(void) { return 1; }" ]
+	run macro_client plan "struct s" 'alpha::bad("die-plan")'
+	[ "$output" = "error: 1: alpha: cell 'alpha' ended before it had answered" ]
 }
 
 @test "garbage and nonsense are named and harm nobody" {

@@ -159,8 +159,10 @@ static int query(struct cell_call *call, void *self, const struct macro_query *i
 	(void)self;
 	if (strcmp(in->key, "sleep") == 0)
 		(void)cell_sleep_ms(call, 60000);
-	if (strcmp(in->key, "unknown") == 0)
+	if (strcmp(in->key, "unknown") == 0) {
+		out->outcome = MACRO_QUERY_RESULT_OUTCOME_UNKNOWN;
 		return 0;
+	}
 	if (strncmp(in->key, "down:", 5) == 0) {
 		n = atoi(in->key + 5);
 		first->ns = in->ns;
