@@ -33,6 +33,10 @@ $(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS),\
 	$(filter-out %/store.h,$(wildcard core/include/cell/*.h)),$(LIBCELL_GEN_OBJECTS)))
 endif
 
+# ---- a main() for programs whose handlers are all there is to them ----
+$(eval $(call archive,$(O)/lib/libcell-main.a,$(call objects,$(wildcard core/libcell-main/*.c))))
+LIBRARIES += $(O)/lib/libcell-main.a
+
 # ---- libcellstore: the only library that knows LMDB ----
 STORE_OBJECTS := $(call objects,$(wildcard core/libcellstore/*.c))
 STORE_LIB := $(if $(STORE_OBJECTS),$(O)/lib/libcellstore.a)
@@ -87,3 +91,8 @@ PROGRAMS += $(CELLC_VERBS:%=$(O)/bin/cell-%)
 # The oldest header: what it has, every libclang that may be opened has, too.
 LIBCLANG_HEADER := $(firstword $(sort $(wildcard /usr/lib/llvm-*/include/clang-c/Index.h)))
 $(O)/obj/core/cellc/clang.o: EXTRA = $(LIBCLANG_HEADER:%/clang-c/Index.h=-isystem %)
+# cmd_VERB.c beside it is the command cell-VERB.
+CELLC_VERBS := $(patsubst core/cellc/cmd_%.c,%,$(filter core/cellc/cmd_%,$(MAIN_FILES)))
+$(foreach v,$(CELLC_VERBS),$(eval $(call program,$(O)/bin/cell-$(v),$(O)/obj/core/cellc/cmd_$(v).o,$(cellc_LIB) $(COMMAND_ARCHIVES),$(COMMAND_LIBS) -ldl)))
+COMMANDS += $(CELLC_VERBS:%=$(O)/bin/cell-%)
+PROGRAMS += $(CELLC_VERBS:%=$(O)/bin/cell-%)

@@ -82,7 +82,8 @@ static enum code_verdict check_text(const struct macro_plan_request *request,
 				    const uint32_t *asm_ok, size_t n_asm_ok, struct cell_error *err)
 {
 	const struct macro_attribute *attribute = own_attribute(request, part, piece->attribute);
-	struct text_rules rules = { .request = request };
+	struct text_rules rules = { .request = request,
+				    .is_unit = piece->kind == MACRO_PIECE_KIND_UNIT };
 	enum text_verdict verdict;
 	const char *why;
 	unsigned line;

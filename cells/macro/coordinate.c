@@ -196,6 +196,21 @@ static int take_plan(struct cell_call *call, struct coordination *c, size_t part
 	return of->plan ? 0 : no_memory(call);
 }
 
+/*
+ * Who has just died under somebody else's declaration starts again; cellcore may take a moment
+ * to see it, and hands out connections to the dead one until then.
+ */
+static int plan_again(struct cell_call *call, const struct coordination *c, size_t part,
+		      struct macro_plan *plan)
+{
+	int r = cell_sleep_ms(call, COORDINATE_AGAIN_MS);
+
+	return r < 0 ? r
+		     : macro_provider_plan_expansion(
+			       coordinate_to(call, c->state[part].provider, COORDINATE_CALL_MS),
+			       c->state[part].request, plan);
+}
+
 static int ask_plans(struct cell_call *call, struct coordination *c)
 {
 	struct macro_provider_plan_expansion_future futures[PLAN_PARTS_MAX];
@@ -216,6 +231,8 @@ static int ask_plans(struct cell_call *call, struct coordination *c)
 						   provider->builtin, provider->self,
 						   c->state[i].request, &plan)
 				 : macro_provider_plan_expansion_wait(&futures[i], &plan);
+		if (status == CELL_UNAVAILABLE && !provider->builtin)
+			status = plan_again(call, c, i, &plan);
 		if (r == 0)
 			r = take_plan(call, c, i, status, &plan);
 	}

@@ -13,6 +13,8 @@
 
 /* A provider has this long for each answer. */
 #define COORDINATE_CALL_MS 2000
+/* After which one that was gone is asked for its plan again, once. */
+#define COORDINATE_AGAIN_MS 100
 /* The longest chain of questions that lead to other questions. */
 #define COORDINATE_HOPS_MAX 8
 

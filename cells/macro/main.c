@@ -8,12 +8,13 @@
 
 int main(void)
 {
-	struct macro macro = { .builtin = &cell_builtin, .builtin_self = cell_builtin_self };
+	struct builtin builtin = { .n_cells = 0 };
+	struct macro macro = { .builtin = &cell_builtin, .builtin_self = &builtin };
 	struct cell_call *call = cell_open("macro");
 	int err = cell_serve(call, &macro_service, &macro_handlers, &macro);
 
 	/* It is a provider like any other, too: whoever starts a program provisions there. */
 	if (!err)
-		err = cell_provide_macros(call, &cell_builtin, cell_builtin_self);
+		err = cell_provide_macros(call, &cell_builtin, &builtin);
 	return cell_exit(call, err ? err : cell_loop_run(call));
 }

@@ -20,6 +20,8 @@
 #define PLAN_PARTS_MAX 64
 /* Of one request: enough for any real declaration, and what is quadratic stays small. */
 #define PLAN_ATTRIBUTES_MAX 4096
+/* Of each kind in one provider's plan, for the same reason. */
+#define PLAN_ITEMS_MAX 1024
 
 /* One provider's share in a declaration. */
 struct plan_part {

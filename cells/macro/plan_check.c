@@ -87,12 +87,30 @@ static int check_lists(const struct plan_part *part, struct cell_error *err)
 	return 0;
 }
 
+static int check_counts(const struct plan_part *part, struct cell_error *err)
+{
+	const struct macro_plan *plan = part->plan;
+	const size_t counts[] = { plan->n_fields, plan->n_wraps,    plan->n_symbols,
+				  plan->n_wants,  plan->n_provides, plan->n_reads,
+				  plan->n_uses,   plan->n_headers,  plan->n_link,
+				  plan->n_diagnostics };
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		if (counts[i] > PLAN_ITEMS_MAX)
+			return cell_fail(err, CELL_INTERNAL,
+					 "cell '%s' plans %zu of one kind, limit %d", part->cell,
+					 counts[i], PLAN_ITEMS_MAX);
+	return 0;
+}
+
 int plan_check(const struct macro_plan_request *request, const struct plan_part *part,
 	       struct cell_error *err)
 {
 	const struct macro_plan *plan = part->plan;
-	int r = check_names(request, part, err);
+	int r = check_counts(part, err);
 
+	if (r == 0)
+		r = check_names(request, part, err);
 	if (r == 0)
 		r = check_lists(part, err);
 	if (r < 0)

@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,18 @@ static int by_id(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* An identifier; "" is the name of what has none. It becomes part of generated text. */
+static bool is_word(const char *name)
+{
+	size_t len = 0;
+
+	for (; name[len]; len++)
+		if (!isalnum((unsigned char)name[len]) && name[len] != '_' &&
+		    (unsigned char)name[len] < 0x80)
+			return false;
+	return true;
+}
+
 int request_check(const struct macro_plan_request *request, struct cell_error *err)
 {
 	struct macro_attribute *sorted;
@@ -20,6 +33,9 @@ int request_check(const struct macro_plan_request *request, struct cell_error *e
 
 	if (!request || !request->declaration)
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "a request needs a declaration");
+	if (!is_word(request->declaration->name))
+		return cell_fail(err, CELL_INVALID_ARGUMENT, "'%.60s' is no name in C",
+				 request->declaration->name);
 	if (request->n_attributes == 0)
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "a request needs an attribute");
 	if (request->n_attributes > PLAN_ATTRIBUTES_MAX || request->n_types > TYPES_MAX)

@@ -114,6 +114,9 @@ static enum text_verdict check_directive(struct checker *c)
 		return TEXT_FINE;
 	if (ctext_is(&c->ctext, "pragma"))
 		return refuse(c, TEXT_NEEDS_ASM, "a pragma");
+	if (ctext_is(&c->ctext, "include") && c->rules->is_unit &&
+	    c->ctext.start[c->ctext.len + strspn(c->ctext.start + c->ctext.len, " \t")] == '<')
+		return TEXT_FINE;
 	if (ctext_is(&c->ctext, "include"))
 		return refuse(c, TEXT_REFUSED, "an #include");
 	if (ctext_is(&c->ctext, "line") || c->ctext.len == 0 ||

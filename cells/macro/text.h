@@ -14,6 +14,7 @@
 
 struct text_rules {
 	bool allows_asm; /* the macro announced it: asm, pragmas, constructors */
+	bool is_unit;    /* a translation unit of its own: it includes <x.h> itself */
 	const struct macro_plan_request *request; /* a path that the user wrote is the user's */
 };
 

@@ -86,9 +86,22 @@ static bool is_any(const struct ctext *token, const char *const *words)
 	return false;
 }
 
-/* Under -fpreprocessed other directives do not work, or lie about where the text is from. */
+/* #include <x.h>, of the system or of Cell. */
+static bool is_system_include(const struct ctext *token)
+{
+	const char *after = token->start + token->len;
+
+	return ctext_is(token, "include") && after[strspn(after, " \t")] == '<';
+}
+
+/*
+ * Under -fpreprocessed other directives do not work, or lie about where the text is from. A
+ * unit of its own is compiled from the beginning, and has to include what it needs.
+ */
 static int check_directive(const struct reading *r, const struct ctext *token)
 {
+	if (r->piece->kind == MACRO_PIECE_KIND_UNIT && is_system_include(token))
+		return 0;
 	if (ctext_is(token, "define") || ctext_is(token, "undef") ||
 	    (r->may_asm && ctext_is(token, "pragma")))
 		return 0;

@@ -40,6 +40,25 @@ static bool same(const char *name, const char *start, size_t len)
 	return strlen(name) == len && memcmp(name, start, len) == 0;
 }
 
+/* A unit of its own has nothing of the user's text, and declares again what it needs. */
+static bool is_mirrored(const struct checked *checked, const char *name, size_t len)
+{
+	const struct macro_plan_request *request = checked->request;
+
+	if (checked->piece->kind != MACRO_PIECE_KIND_UNIT)
+		return false;
+	for (size_t i = 0; i < request->n_types; i++) {
+		const struct macro_type *type = &request->types[i];
+
+		if (same(type->tag, name, len))
+			return true;
+		for (size_t j = 0; j < type->n_enumerators; j++)
+			if (same(type->enumerators[j].name, name, len))
+				return true;
+	}
+	return false;
+}
+
 static bool is_planned(const struct checked *checked, enum ctext_role role, const char *name,
 		       size_t len)
 {
@@ -49,6 +68,8 @@ static bool is_planned(const struct checked *checked, enum ctext_role role, cons
 	if (len > 5 && (memcmp(name, "cell_", 5) == 0 || memcmp(name, "CELL_", 5) == 0))
 		return true;
 	if (role == CTEXT_ORDINARY && same(checked->piece->symbol, name, len))
+		return true;
+	if (is_mirrored(checked, name, len))
 		return true;
 	/* Declaring again what the user declares adds nothing. */
 	if (same(checked->request->declaration->name, name, len))

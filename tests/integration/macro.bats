@@ -207,6 +207,7 @@ took() {
 	[ "$output" = "error: 1: alpha: cell 'alpha' ended before it had answered" ]
 	# It starts again, and is waited for.
 	run macro_client expand "struct s" 'alpha::add' 'beta::add'
+	echo "$output"
 	[ "$output" = "static inline int s_alpha(void) { return 1; }
 static inline int s_beta(void) { return 1; }" ]
 	run macro_client plan "struct s" 'alpha::bad("die-plan")'

@@ -464,6 +464,10 @@ START_TEST(garbage_is_not_believed)
 	plan->headers = bad_header;
 	ck_assert_int_eq(plan_check(&request, &parts[0], &err), CELL_INTERNAL);
 	plan->n_headers = 0;
+	plan->n_symbols = PLAN_ITEMS_MAX + 1;
+	ck_assert_int_eq(plan_check(&request, &parts[0], &err), CELL_INTERNAL);
+	ck_assert_str_eq(err.text, "cell 'db' plans 1025 of one kind, limit 1024");
+	plan->n_symbols = 1;
 	plan->body = 2;
 	ck_assert_int_eq(plan_check(&request, &parts[0], &err), CELL_INTERNAL);
 }
