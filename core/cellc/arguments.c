@@ -127,7 +127,8 @@ static int parse_strings(struct parser *parser, struct slice slice, const char *
 		size_t len;
 
 		if (!string_of(parser, token, &string) ||
-		    !lex_decode(parser->arguments->lexer, &string, parser->arena, &bytes, &len))
+		    !lex_decode(parser->arguments->lexer, &string, parser->arena, &bytes,
+				&len))
 			return refuse(parser, token,
 				      "this string has an escape that C does not know", "");
 		for (size_t k = 0; k < len; k++)
@@ -378,7 +379,8 @@ static int parse_value(struct parser *parser, struct slice slice, size_t index)
 		if (word_read(parser, first, &value))
 			r = 0;
 		else if (k)
-			r = parse_one(parser, k == 2 ? &macro[0] : NULL, &macro[k - 1], &value);
+			r = parse_one(parser, k == 2 ? &macro[0] : NULL, &macro[k - 1],
+				      &value);
 		else
 			r = parse_one(parser, NULL, first, &value);
 	} else if (n == 1 &&
@@ -402,6 +404,10 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 	int r;
 
 	*ret_name = "";
+	/* a => b is an expression of somebody's. */
+	if (slice->end - slice->start > 2 && is(token + 1, '=') && is(token + 2, '>') &&
+	    token[1].end == token[2].start)
+		return 0;
 	if (slice->end - slice->start < 2 || (!is(token + 1, '=') && !is(token + 1, ':')))
 		return 0;
 	if (token->kind == TOKEN_IDENTIFIER) {
@@ -417,7 +423,7 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 		return 0;
 	}
 	if (slice->end - slice->start == 2)
-		return refuse(parser, token + 1, "there is no value for ", *ret_name);
+		return refuse(parser, token + 1, "a value must follow '='", "");
 	slice->start += 2;
 	return 0;
 }

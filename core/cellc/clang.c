@@ -34,6 +34,7 @@
 #define DECLARE(name) typeof(&clang_##name) name;
 static struct libclang {
 	void *handle;
+	char path[256];
 	FUNCTIONS(DECLARE)
 } lib;
 #undef DECLARE
@@ -61,6 +62,7 @@ struct reader {
 /* --- the library --------------------------------------------------------------------------
  */
 
+/* One that was opened before stays: LLVM does not like to be unloaded. */
 static bool open_one(const char *path)
 {
 	lib.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -72,6 +74,7 @@ static bool open_one(const char *path)
 		goto old;
 	FUNCTIONS(FIND)
 #undef FIND
+	snprintf(lib.path, sizeof lib.path, "%s", path);
 	return true;
 old:
 	dlclose(lib.handle);
@@ -105,7 +108,7 @@ static bool open_any(void)
 
 static int library_open(const char *path, struct cell_error *err)
 {
-	if (lib.handle)
+	if (lib.handle && (!path || strcmp(lib.path, path) == 0))
 		return 0;
 	if (path && !open_one(path))
 		return cell_fail(err, -ENOENT, "'%s' is no libclang: %s", path, dlerror());
@@ -461,12 +464,7 @@ static void declaration_read(struct reader *reader, CXCursor cursor,
 	ret->start = offset_of(lib.getRangeStart(extent));
 	ret->end = offset_of(lib.getRangeEnd(extent));
 	ret->name_at = offset_of(lib.getCursorLocation(cursor));
-	if (cursor.kind == CXCursor_FunctionDecl)
-		ret->is_definition =
-			lib.getCursorType(cursor).kind == CXType_FunctionNoProto &&
-			lib.Cursor_getNumArguments(cursor) > 0;
-	else
-		ret->is_definition = lib.isCursorDefinition(cursor);
+	ret->is_definition = lib.isCursorDefinition(cursor);
 }
 
 struct parts {
@@ -665,7 +663,8 @@ static void errors_read(struct reader *reader, CXTranslationUnit unit, struct cl
 	ret->n_errors = errors.n;
 }
 
-static void skipped_read(struct reader *reader, CXTranslationUnit unit, struct clang_tree *ret)
+static void skipped_read(struct reader *reader, CXTranslationUnit unit,
+			 struct clang_tree *ret)
 {
 	CXSourceRangeList *list = lib.getAllSkippedRanges(unit);
 	struct clang_stretch *all;
@@ -748,9 +747,7 @@ int clang_parse(struct clang_tree *ret, const char *text, size_t len,
 		flags |= CXTranslationUnit_DetailedPreprocessingRecord;
 	index = lib.createIndex(0, 0);
 	code = lib.parseTranslationUnit2(index, UNIT_NAME, arguments.items, (int)arguments.n,
-					 &file, 1,
-					 flags,
-					 &unit);
+					 &file, 1, flags, &unit);
 	if (code == CXError_Success) {
 		lib.visitChildren(lib.getTranslationUnitCursor(unit), on_declaration, reader);
 		errors_read(reader, unit, ret);

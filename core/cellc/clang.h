@@ -24,7 +24,7 @@ struct clang_declaration {
 	const char *name;               /* "" = none */
 	size_t start, end;              /* without the semicolon, without a function's body */
 	size_t name_at;
-	bool is_definition;             /* of a function: only if its parameters are K&R's, else unknown */
+	bool is_definition;             /* of functions it is not known: bodies are skipped */
 	bool is_static, is_inline, is_variadic;
 	const struct clang_type *type;  /* its own; of a function: what it returns; NULL = not asked for */
 	const struct clang_mark *marks;
