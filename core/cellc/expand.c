@@ -361,7 +361,8 @@ static void look_up(struct work *w, struct item *item)
 		states[i] = (struct lock_state){ use->reads[i],
 						 state_now(w, item, use->reads[i]) };
 	item->key = make_key(w, item, &item->prepared.request, states, use->n_reads);
-	if (strcmp(item->key, use->key) != 0 || item->prepared.kept_from || !load(w, item, use))
+	if (w->project->fresh || strcmp(item->key, use->key) != 0 || item->prepared.kept_from ||
+	    !load(w, item, use))
 		return;
 	item->is_there = true;
 	item->states = states;

@@ -130,6 +130,7 @@ static int take_catalog(struct known *known, const char *ns, const struct macro_
 	if (!made)
 		made = add(known, ns, project, arena);
 	if (*catalog->trouble || catalog->n_digest != 32) {
+		made->silent = catalog->cell;
 		made->trouble = *catalog->trouble ? catalog->trouble : "its catalogue has no digest";
 		return 0;
 	}

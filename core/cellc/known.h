@@ -18,6 +18,7 @@ struct known_namespace {
 	struct lock lock;
 	const struct macro_catalog *catalog; /* of a cell that runs and answers; else NULL */
 	const char *trouble;                 /* why it does not answer; "" */
+	const char *silent;                  /* the cell that does not; NULL */
 	/* From the catalogue, else from the lock; CELL is NULL if neither is there. */
 	const char *cell, *key, *digest;
 	const struct macro_macro_description *macros;

@@ -90,7 +90,9 @@ static bool is_left_out(const struct preparing *p, const struct macro_attribute 
 static void say_missing(struct preparing *p, const struct attribute *a,
 			const struct known_namespace *known)
 {
-	const char *cell = known && known->cell ? known->cell : a->ns;
+	const char *cell = known && known->cell	   ? known->cell
+			   : known && known->silent ? known->silent
+						    : a->ns;
 
 	p->err = -EINVAL;
 	diag_say(p->diag, SEVERITY_ERROR, &a->at, a->ns,
