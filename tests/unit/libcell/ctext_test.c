@@ -9,27 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char names[1024];
+
+static int add(void *userdata, enum ctext_role role, const char *name, size_t len, unsigned line)
+{
+	static const char *const roles[] = { "", "tag:", "define:" };
+
+	(void)userdata;
+	(void)line;
+	snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s%.*s",
+		 *names ? " " : "", roles[role], (int)len, name);
+	return 0;
+}
+
 /* "name tag:name define:NAME" of what TEXT declares. */
 static const char *declared(const char *text)
 {
-	static char names[1024];
-	static const char *const roles[] = { "", "tag:", "define:" };
 	const char *why;
 	unsigned line;
-	int r;
-
-	int add(void *userdata, enum ctext_role role, const char *name, size_t len, unsigned at)
-	{
-		(void)userdata;
-		(void)at;
-		snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s%.*s",
-			 *names ? " " : "", roles[role], (int)len, name);
-		return 0;
-	}
 
 	names[0] = '\0';
-	r = ctext_declared(text, add, NULL, &why, &line);
-	if (r == -EINVAL)
+	if (ctext_declared(text, add, NULL, &why, &line) == -EINVAL)
 		snprintf(names, sizeof names, "%u: %s", line, why);
 	return names;
 }
