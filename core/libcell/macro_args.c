@@ -12,13 +12,13 @@ const struct macro_value *cell_macro_next(const struct macro_attribute *attribut
 					  const struct macro_value *parent,
 					  const struct macro_value *after)
 {
-	const struct macro_value *end = attribute->values + attribute->n_values;
 	uint32_t index = parent ? (uint32_t)(parent - attribute->values) + 1 : 0;
 
-	for (const struct macro_value *value = after ? after + 1 : attribute->values; value < end;
-	     value++)
-		if (value->parent == index)
-			return value;
+	/* By number: an attribute without values has no array to point into. */
+	for (size_t i = after ? (size_t)(after - attribute->values) + 1 : 0; i < attribute->n_values;
+	     i++)
+		if (attribute->values[i].parent == index)
+			return &attribute->values[i];
 	return NULL;
 }
 

@@ -105,6 +105,48 @@ static int on_name(void *userdata, enum ctext_role role, const char *name, size_
 		   name);
 }
 
+/*
+ * How often the text has $next$ as a word of its own, for that is what is replaced; other
+ * words with a '$' are *ret_odd's and nobody's.
+ */
+static size_t count_next(const char *text, bool *ret_odd)
+{
+	struct ctext ctext;
+	size_t n = 0;
+
+	*ret_odd = false;
+	ctext_init(&ctext, text);
+	for (;;) {
+		enum ctext_kind kind = ctext_next(&ctext);
+
+		if (kind == CTEXT_END || kind == CTEXT_BROKEN)
+			return n;
+		if ((kind != CTEXT_NAME && kind != CTEXT_NUMBER) ||
+		    !memchr(ctext.start, '$', ctext.len))
+			continue;
+		if (ctext_is(&ctext, "$next$"))
+			n++;
+		else
+			*ret_odd = true;
+	}
+}
+
+static int check_next(const struct checked *checked)
+{
+	const struct macro_piece *piece = checked->piece;
+	bool is_odd;
+	size_t n = count_next(piece->text, &is_odd);
+
+	if (is_odd)
+		return bug(checked, piece->attribute, "a word of its text has a '$' in it");
+	if (piece->anchor == MACRO_ANCHOR_WRAP && n == 0)
+		return bug(checked, piece->attribute, "its wrapper '%s' never calls $next$",
+			   piece->symbol);
+	if (piece->anchor != MACRO_ANCHOR_WRAP && n > 0)
+		return bug(checked, piece->attribute, "$next$ stands in a piece that is no wrapper");
+	return 0;
+}
+
 static int check_wrap(const struct checked *checked)
 {
 	const struct macro_plan *plan = checked->plan;
@@ -112,9 +154,6 @@ static int check_wrap(const struct checked *checked)
 
 	if (!*piece->symbol)
 		return bug(checked, piece->attribute, "its wrapper has no name");
-	if (!strstr(piece->text, "$next$"))
-		return bug(checked, piece->attribute, "its wrapper '%s' never calls $next$",
-			   piece->symbol);
 	for (size_t i = 0; i < plan->n_wraps; i++)
 		if (plan->wraps[i].attribute == piece->attribute &&
 		    plan->wraps[i].phase == piece->phase)
@@ -146,12 +185,12 @@ int cell_macro_check_names(const struct macro_plan_request *request, const struc
 static int check_piece(struct checked *checked)
 {
 	const struct macro_piece *piece = checked->piece;
-	int r = 0;
+	int r = check_next(checked);
 
+	if (r < 0)
+		return r;
 	if (piece->anchor == MACRO_ANCHOR_WRAP)
 		r = check_wrap(checked);
-	else if (strstr(piece->text, "$next$"))
-		r = bug(checked, piece->attribute, "$next$ stands in a piece that is no wrapper");
 	else if (piece->anchor == MACRO_ANCHOR_BODY && checked->plan->body != piece->attribute)
 		r = bug(checked, piece->attribute, "gives '%s' a body, which it did not plan",
 			checked->request->declaration->name);

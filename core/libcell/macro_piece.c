@@ -205,7 +205,8 @@ void cell_piece_from_value(struct cell_piece *piece, const struct macro_attribut
 {
 	uint32_t index = 0;
 
-	if (value && value >= attribute->values && value < attribute->values + attribute->n_values)
+	if (value && attribute->n_values && value >= attribute->values &&
+	    value < attribute->values + attribute->n_values)
 		index = (uint32_t)(value - attribute->values) + 1;
 	piece_source(piece, attribute->id, index, "");
 }

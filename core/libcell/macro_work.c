@@ -238,8 +238,8 @@ int cell_macro_refuse(struct cell_macro_work *work, const struct macro_attribute
 	va_start(args, format);
 	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, attribute, format, args);
 	va_end(args);
-	if (diagnostic && attribute && value && value >= attribute->values &&
-	    value < attribute->values + attribute->n_values)
+	if (diagnostic && attribute && attribute->n_values && value &&
+	    value >= attribute->values && value < attribute->values + attribute->n_values)
 		diagnostic->value = (uint32_t)(value - attribute->values) + 1;
 	return CELL_INVALID_ARGUMENT;
 }

@@ -89,6 +89,10 @@ static int expand_thing(struct cell_macro_work *work, const struct macro_attribu
 		piece = cell_piece_wrap(work, mine, MACRO_PHASE_TRACE, "traced");
 		cell_piece_put(piece, "static int traced(void) { return 0; }");
 	}
+	if (has(what, "GLUED")) {
+		piece = cell_piece_wrap(work, mine, MACRO_PHASE_TRACE, "traced");
+		cell_piece_put(piece, "static int traced(void) { return$next$(); }");
+	}
 	if (has(what, "SYMBOL")) {
 		piece = cell_piece(work, mine, MACRO_ANCHOR_AFTER, MACRO_PIECE_KIND_INLINE);
 		cell_piece_template(piece, "static inline int $noun$_hello(void)\n{\n",
@@ -542,6 +546,7 @@ START_TEST(what_was_not_planned_is_refused)
 	is_bug("WRAP", "test::thing: wraps as 'traced' in phase 50, which it did not plan");
 	is_bug("wrap", "test::thing: plans one wrapper in phase 50 and makes 0");
 	is_bug("wrap NONEXT", "test::thing: its wrapper 'traced' never calls $next$");
+	is_bug("wrap GLUED", "test::thing: a word of its text has a '$' in it");
 	is_bug("body", "test::thing: plans a body and does not give one");
 	is_bug("FACT", "test: gives the fact 'size', which it did not plan");
 	is_bug("fact", "plans the fact 'size' and does not give it");
