@@ -124,6 +124,7 @@ static void put_unit(struct gen_text *out, struct job *job, struct reading *read
 {
 	size_t n = cell_macro_request(job->work)->n_types;
 
+	gen_add(out, "#include <cell/cell.h>\n\n");
 	for (size_t i = 1; i <= n; i++)
 		for (size_t j = 0; reading->by_type[i] && j < reading->by_type[i]->n_fields; j++)
 			if (reading->by_type[i]->fields[j].enumeration &&

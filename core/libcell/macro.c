@@ -216,8 +216,11 @@ static int expand_one(struct cell_macro_work *work, const struct cell_macro *mac
 		      const struct macro_attribute *mine)
 {
 	size_t errors_before = work->n_errors;
-	int r = macro->expand ? macro->expand(work, mine) : 0;
+	int r;
 
+	work->asked = mine;
+	r = macro->expand ? macro->expand(work, mine) : 0;
+	work->asked = NULL;
 	if (r < 0 && work->n_errors == errors_before && !work->bug && r != -ENOMEM)
 		return macro_bug(work, mine, "its expansion failed with %s and does not say why",
 				 cell_status_name(r));

@@ -189,7 +189,9 @@ static int plan_one(struct cell_macro_work *work, const struct cell_macro *macro
 	for (const char *const *link = macro->link; link && *link; link++)
 		if (macro_list_add_text(work, &work->link, *link) < 0)
 			return -ENOMEM;
+	work->asked = mine;
 	r = macro->plan ? macro->plan(work, mine) : 0;
+	work->asked = NULL;
 	if (r < 0 && work->n_errors == errors_before && !work->bug && r != -ENOMEM)
 		return macro_bug(work, mine, "its plan failed with %s and does not say why",
 				 cell_status_name(r));

@@ -251,7 +251,7 @@ int cell_macro_refuse_member(struct cell_macro_work *work, const char *member,
 	va_list args;
 
 	va_start(args, format);
-	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, NULL, format, args);
+	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, work->asked, format, args);
 	va_end(args);
 	if (diagnostic)
 		diagnostic->member = cell_arena_strdup(cell_arena(work->call), member);

@@ -36,6 +36,7 @@ struct cell_macro_work {
 	const struct macro_go *go;                /* NULL while planning */
 	cell_macro_query_fn *query;
 	void *query_userdata;
+	const struct macro_attribute *asked;      /* whose macro plans or expands now; or NULL */
 	bool is_out_of_memory;
 	int bug; /* CELL_INTERNAL once something is wrong with the provider itself */
 

@@ -47,12 +47,22 @@ static void must(bool ok, const char *what)
 	abort();
 }
 
+/* All memory is of the test, which ends soon: known here, so no leak. */
+static void **kept;
+static size_t n_kept;
+
+static void *keep(void *at)
+{
+	if (n_kept % 1024 == 0)
+		kept = realloc(kept, (n_kept + 1024) * sizeof *kept);
+	must(at != NULL && kept != NULL, "no memory");
+	kept[n_kept++] = at;
+	return at;
+}
+
 static void *take(size_t n, size_t size)
 {
-	void *at = calloc(n ? n : 1, size);
-
-	must(at != NULL, "no memory");
-	return at;
+	return keep(calloc(n ? n : 1, size));
 }
 
 __attribute__((format(printf, 1, 2))) static char *format(const char *format, ...)
@@ -65,7 +75,7 @@ __attribute__((format(printf, 1, 2))) static char *format(const char *format, ..
 	n = vasprintf(&text, format, args);
 	va_end(args);
 	must(n >= 0, "no memory");
-	return text;
+	return keep(text);
 }
 
 static char *cut(const char *start, const char *end)

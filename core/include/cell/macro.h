@@ -170,7 +170,7 @@ const char *cell_macro_printf(struct cell_macro_work *work, const char *format, 
 int cell_macro_refuse(struct cell_macro_work *work, const struct macro_attribute *attribute,
 		      const struct macro_value *value, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The same at a member, enumerator or parameter of the declaration. */
+/* The same at a member, enumerator or parameter of the declaration, by the macro that is asked. */
 int cell_macro_refuse_member(struct cell_macro_work *work, const char *member,
 			     const char *format, ...) __attribute__((format(printf, 3, 4)));
 void cell_macro_warn(struct cell_macro_work *work, const struct macro_attribute *attribute,

@@ -127,6 +127,8 @@ START_TEST(every_member_is_told_at_once)
 					 &plan), 0);
 	ck_assert_uint_eq(plan.n_diagnostics, 2);
 	ck_assert_str_eq(plan.diagnostics[0].member, "a");
+	ck_assert_uint_eq(plan.diagnostics[0].attribute,
+			  source_request(source, "x")->attributes[0].id);
 	ck_assert_str_eq(plan.diagnostics[1].member, "b");
 }
 END_TEST
