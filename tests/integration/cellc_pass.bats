@@ -65,6 +65,8 @@ try() {
 	rm -rf "$dir/work" "$to"
 	cp -rp "$dir/$from" "$dir/work"
 	(cd "$dir/work" && "$@" >"$dir/out" 2>"$dir/err" <"${input:-/dev/null}") || status=$?
+	# Names of the compiler's own temporary files.
+	sed -i 's,/cc[A-Za-z0-9]\{6\}\.,/ccXXXXXX.,g' "$dir/err"
 	mv "$dir/out" "$dir/err" "$dir/work"
 	echo "$status" >"$dir/work/status"
 	mv "$dir/work" "$to"
