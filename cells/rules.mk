@@ -10,7 +10,7 @@
 CELLS := $(sort $(patsubst cells/%/main.c,%,$(wildcard cells/*/main.c)))
 -include $(wildcard cells/*/rules.mk)
 
-CELL_ARCHIVES := $(PROTO_LIB) $(STORE_LIB) $(LIBCELL) $(DESCRIPTOR_LIB)
+CELL_ARCHIVES := $(PROTO_LIB) $(STORE_LIB) $(LIBCELL) $(GEN_LIB) $(DESCRIPTOR_LIB)
 CELL_LIBS := $(call pkg_libs,jansson) $(BASE_LIBS) $(STORE_LIBS)
 
 # One cell. Its logic is also an archive, for the tests.
@@ -42,6 +42,16 @@ PROGRAMS += $(foreach v,$($(1)_VERBS),$(O)/bin/cell-$(v))
 endif
 endef
 $(foreach c,$(CELLS),$(eval $(call cell,$(c))))
+
+# Logic whose program is not there yet: an archive, for the tests.
+LOGIC_ONLY := $(filter-out $(CELLS),$(sort $(foreach f,$(wildcard cells/*/*.c),$(word 2,$(subst /, ,$(f))))))
+define logic
+$(1)_OBJECTS := $(call objects,$(filter-out cells/$(1)/cmd.c $(MAIN_FILES),$(wildcard cells/$(1)/*.c)))
+$(1)_LIB := $(O)/lib/cells/$(1).a
+$(1)_ALL_LIBS := $$(call pkg_libs,$($(1)_PKGS)) $($(1)_LIBS) $(CELL_LIBS)
+$$(eval $$(call archive,$(O)/lib/cells/$(1).a,$$($(1)_OBJECTS)))
+endef
+$(foreach c,$(LOGIC_ONLY),$(eval $(call logic,$(c))))
 
 # file: a further program in a cell's folder
 define cell_extra

@@ -33,6 +33,10 @@ $(eval $(call shared,libcell,$(LIBCELL_OBJECTS),,$(BASE_LIBS),\
 	$(filter-out %/store.h,$(wildcard core/include/cell/*.h)),$(LIBCELL_GEN_OBJECTS)))
 endif
 
+# ---- a main() for programs whose handlers are all there is to them ----
+$(eval $(call archive,$(O)/lib/libcell-main.a,$(call objects,$(wildcard core/libcell-main/*.c))))
+LIBRARIES += $(O)/lib/libcell-main.a
+
 # ---- libcellstore: the only library that knows LMDB ----
 STORE_OBJECTS := $(call objects,$(wildcard core/libcellstore/*.c))
 STORE_LIB := $(if $(STORE_OBJECTS),$(O)/lib/libcellstore.a)
@@ -45,7 +49,7 @@ endif
 # folder,name: an archive of all but main.c for the tests, and the program
 # $(1) folder under core, $(2) program, $(3) archives, $(4) libraries
 define core_program
-$(1)_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/$(1)/*.c)))
+$(1)_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES) core/$(1)/verb_%,$(wildcard core/$(1)/*.c)))
 $$(eval $$(call archive,$(O)/lib/lib$(1).a,$$($(1)_OBJECTS)))
 $(1)_LIB := $$(if $$($(1)_OBJECTS),$(O)/lib/lib$(1).a)
 ifneq ($(filter core/$(1)/main.c,$(MAIN_FILES)),)
@@ -76,6 +80,19 @@ PROGRAMS += $(COMMANDS)
 linked_in = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
 CELLC_LIBS := $(foreach l,ev protobuf-c sodium inih,$(call linked_in,$(l))) -lm -lpthread -ldl
 $(eval $(call core_program,cellc,cellc,$(PROTO_LIB) $(LIBCELL),$(CELLC_LIBS)))
+
+# Commands around it: verb_NAME.c with a main is cell-NAME, one without is shared by them.
+CELLC_VERB_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/cellc/verb_*.c)))
+CELLC_VERBS := $(patsubst core/cellc/verb_%.c,%,$(filter core/cellc/verb_%,$(MAIN_FILES)))
+$(foreach v,$(CELLC_VERBS),$(eval $(call program,$(O)/bin/cell-$(v),$(O)/obj/core/cellc/verb_$(v).o $(CELLC_VERB_OBJECTS),$(cellc_LIB) $(COMMAND_ARCHIVES),$(COMMAND_LIBS) -ldl)))
+COMMANDS += $(CELLC_VERBS:%=$(O)/bin/cell-%)
+PROGRAMS += $(CELLC_VERBS:%=$(O)/bin/cell-%)
+
 # The oldest header: what it has, every libclang that may be opened has, too.
 LIBCLANG_HEADER := $(firstword $(sort $(wildcard /usr/lib/llvm-*/include/clang-c/Index.h)))
 $(O)/obj/core/cellc/clang.o: EXTRA = $(LIBCLANG_HEADER:%/clang-c/Index.h=-isystem %)
+# cmd_VERB.c beside it is the command cell-VERB.
+CELLC_VERBS := $(patsubst core/cellc/cmd_%.c,%,$(filter core/cellc/cmd_%,$(MAIN_FILES)))
+$(foreach v,$(CELLC_VERBS),$(eval $(call program,$(O)/bin/cell-$(v),$(O)/obj/core/cellc/cmd_$(v).o,$(cellc_LIB) $(COMMAND_ARCHIVES),$(COMMAND_LIBS) -ldl)))
+COMMANDS += $(CELLC_VERBS:%=$(O)/bin/cell-%)
+PROGRAMS += $(CELLC_VERBS:%=$(O)/bin/cell-%)

@@ -20,6 +20,8 @@ $(eval $(call archive,$(DESCRIPTOR_LIB),$(GOOGLE_OBJECTS)))
 
 # Without the plugin there is nothing to generate with.
 PLUGIN_SOURCES := $(if $(wildcard core/protoc-gen-cell/main.c),$(wildcard core/protoc-gen-cell/*.c))
+GEN_SOURCES := $(wildcard core/libcellgen/*.c)
+GEN_LIB := $(O)/lib/libcellgen.a
 PLUGIN := $(O)/bin/protoc-gen-cell
 PROTOS := $(if $(PLUGIN_SOURCES),$(patsubst proto/%.proto,%,$(wildcard proto/*.proto)))
 GENERATED_HEADERS := $(PROTOS:%=$(O)/gen/%.cell.h)
@@ -36,10 +38,12 @@ $(foreach p,$(PROTOS),$(eval $(call generate,$(p),proto)))
 -include $(wildcard $(O)/gen/*.d)
 
 PLUGIN_OBJECTS := $(call objects,$(PLUGIN_SOURCES))
-BOOT_OBJECTS := $(PLUGIN_OBJECTS) $(GOOGLE_OBJECTS)
+GEN_OBJECTS := $(call objects,$(GEN_SOURCES))
+BOOT_OBJECTS := $(PLUGIN_OBJECTS) $(GEN_OBJECTS) $(GOOGLE_OBJECTS)
+$(eval $(call archive,$(GEN_LIB),$(GEN_OBJECTS)))
 ifneq ($(PLUGIN_SOURCES),)
-$(PLUGIN_OBJECTS): | $(GOOGLE_HEADERS)
-$(eval $(call program,$(PLUGIN),$(PLUGIN_OBJECTS),$(DESCRIPTOR_LIB),$(call pkg_libs,libprotobuf-c)))
+$(PLUGIN_OBJECTS) $(GEN_OBJECTS): | $(GOOGLE_HEADERS)
+$(eval $(call program,$(PLUGIN),$(PLUGIN_OBJECTS),$(GEN_LIB) $(DESCRIPTOR_LIB),$(call pkg_libs,libprotobuf-c)))
 PROGRAMS += $(PLUGIN)
 endif
 

@@ -16,6 +16,7 @@ for each breach; exits 1 if there is one.
     and those that NAME_IMPURE in cells/NAME/rules.mk lists; in core the list below
   - libcell, cellcore and cell-sandbox link the libraries named below and no other
   - LMDB is seen by libcellstore and the cells' store.c alone
+  - libcellgen is for protoc-gen-cell and the cells macro and codegen
 Then prints how many lines cellcore has.
 TXT
 }
@@ -26,7 +27,11 @@ O=${O:-build}
 faults=$(mktemp)
 trap 'rm -f "$faults"' EXIT
 
-core_pure='core/libcell/frame.c core/libcell/wheel.c core/libcell/codec.c
+core_pure='core/libcellgen/check.c core/libcellgen/decode.c core/libcellgen/encode.c
+	core/libcellgen/header.c core/libcellgen/model.c core/libcellgen/names.c
+	core/libcellgen/service.c core/libcellgen/stubs.c core/libcell/fileset.c core/libcell/ctext.c
+	core/libcell/macro_check.c core/libcell/macro_text.c
+	core/libcell/frame.c core/libcell/wheel.c core/libcell/codec.c
 	core/cellcore/kernel.c core/cellcore/broker.c core/cellcore/supervise.c core/cellcore/quota.c
 	core/cellc/lex.c core/cellc/lines.c core/cellc/arguments.c core/cellc/scan.c
 	core/cellc/doc.c core/cellc/declare.c core/cellc/splice.c
@@ -58,7 +63,7 @@ check_includes() {
 		sed "s,^,$1:," >>"$faults" || true
 }
 
-for folder in core/libcell core/libcellstore core/sandbox core/cellcore core/cell core/cellc \
+for folder in core/libcell core/libcell-main core/libcellstore core/libcellgen core/sandbox core/cellcore core/cell core/cellc \
 	core/protoc-gen-cell cells/*/; do
 	folder=${folder%/}
 	for file in "$folder"/*.[ch]; do
@@ -97,6 +102,11 @@ for folder in cells/*/; do
 		check_pure "cells/$name/$stem.c"
 	done
 done
+
+# The generator of codecs is for those whose text is generated.
+grep -rlE '<cell/internal/gen\.h>' core cells --include='*.[ch]' 2>/dev/null |
+	grep -vE '^(core/(libcellgen|protoc-gen-cell)|cells/(macro|codegen))/' |
+	sed 's,$,: includes cell/internal/gen.h; that is for generators,' >>"$faults" || true
 
 grep -rlE '<lmdb\.h>' core cells --include='*.[ch]' 2>/dev/null |
 	grep -vE '^(core/libcellstore/.*|cells/[^/]+/store\.[ch]|core/include/cell/store\.h)$' |

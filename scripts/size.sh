@@ -32,7 +32,7 @@ done
 echo
 printf '%-28s %10s %10s\n' part files lines
 for part in core/include/cell core/libcell core/libcellstore core/sandbox core/cellcore core/cell \
-	core/protoc-gen-cell cells/*/ proto tests; do
+	core/libcellgen core/protoc-gen-cell cells/*/ proto tests; do
 	part=${part%/}
 	[ -d "$part" ] || continue
 	git ls-files "$part/*.[chS]" "$part/*.proto" | tr '\n' '\0' | xargs -0 -r cat >"$temp/lines"

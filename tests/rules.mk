@@ -44,7 +44,7 @@ TEST_LIBS = $(CHECK_LIBS) $(COMMAND_LIBS) $(SANDBOX_LIBS) $(CELL_LIBS)
 TEST_INCLUDES := $(shell grep -HoE '^\#include "([^"]*/)?[a-z][a-z0-9-]*/[^"/]*"' \
 	$(TEST_SOURCES) $(FUZZ_SOURCES) /dev/null 2>/dev/null | \
 	sed -E 's,:.*[/"]([a-z][a-z0-9-]*)/[^"/]*"$$,:\1,' | sort -u)
-test_cells = $(sort $(foreach c,$(CELLS),$(if $(filter $(1):$(c),$(TEST_INCLUDES))$(findstring /$(c)/,$(1)),$(c))))
+test_cells = $(sort $(foreach c,$(CELLS) $(LOGIC_ONLY),$(if $(filter $(1):$(c),$(TEST_INCLUDES))$(findstring /$(c)/,$(1)),$(c))))
 test_archives = $(foreach c,$(call test_cells,$(1)),$($(c)_LIB))
 test_libs = $(foreach c,$(call test_cells,$(1)),$($(c)_ALL_LIBS))
 

@@ -13,6 +13,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+struct options {
+	bool is_app;
+	bool is_provider;
+};
+
+static const struct opts_option options[] = {
+	{ 'a', "app", OPTS_FLAG, offsetof(struct options, is_app),
+	  .help = "a project of C with attributes, with a client: for cell build" },
+	{ 'p', "provider", OPTS_FLAG, offsetof(struct options, is_provider),
+	  .help = "a cell that provides macros, instead of one that serves methods" },
+	{ 0 },
+};
+
 static const struct opts_argument arguments[] = {
 	{ "NAME",
 	  .help = "the cell's name: a small letter, then small letters, digits and -" },
@@ -24,18 +37,33 @@ static const struct opts_argument arguments[] = {
 static const struct opts_example examples[] = {
 	{ "cell new hello && cd hello && make", "make a cell and build it" },
 	{ "cell run .", "then run it" },
+	{ "cell new --app shop && cd shop && cell build", "attributes instead of a schema" },
+	{ "cell new --provider shapes", "a cell that provides macros, [[shapes::hello]]" },
 	{ 0 },
 };
 
 static const struct opts_command table = {
 	.name = "cell new",
 	.summary = "make the folder of a new cell",
-	.text = "Writes a schema, its handlers, a manifest, a Makefile and a test. They build and "
-		"run as they are.",
+	.text = "Writes a schema, its handlers, a manifest, a Makefile and a test; for a provider "
+		"its macros instead. They build and run as they are.",
 	.examples = examples,
+	.options = options,
 	.arguments = arguments,
 	.has_json = true,
 };
+
+/* The one folder that a file may be in. */
+static int folder_make(struct command *command, const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+		return command_fail(command, -errno, "%s: %s", folder, strerror(errno));
+	return 0;
+}
 
 static int file_write(struct command *command, const char *path, const char *text,
 		      mode_t mode)
@@ -64,7 +92,9 @@ static int file_make(struct command *command, const struct scaffold_file *file,
 
 	if (below && text) {
 		(void)snprintf(path, sizeof path, "%s/%s", dir, below);
-		r = file_write(command, path, text, file->mode);
+		r = folder_make(command, path);
+		if (r == 0)
+			r = file_write(command, path, text, file->mode);
 		(void)json_array_append_new(list, json_string(path));
 	}
 	free(below);
@@ -72,8 +102,10 @@ static int file_make(struct command *command, const struct scaffold_file *file,
 	return r;
 }
 
-static int make(struct command *command, const char *name, const char *dir)
+static int make(struct command *command, const struct scaffold *scaffold, const char *name,
+		const char *dir)
 {
+	const char *next = scaffold == &scaffold_app ? "cell build" : "make && cell run .";
 	json_t *list;
 	int err = 0;
 
@@ -100,26 +132,32 @@ static int make(struct command *command, const char *name, const char *dir)
 			       : command_fail(command, -errno, "%s: %s", dir,
 					      strerror(errno));
 	list = json_array();
-	for (size_t i = 0; err == 0 && i < scaffold_n_files; i++)
-		err = file_make(command, &scaffold_files[i], name, dir, list);
+	for (size_t i = 0; err == 0 && i < scaffold->n_files; i++)
+		err = file_make(command, &scaffold->files[i], name, dir, list);
 	if (err == 0 && command->is_json)
 		err = command_json(command, json_pack("{s:s, s:s, s:O}", "cell", name,
 						      "folder", dir, "files", list));
 	else if (err == 0)
-		command_note(command, "made %s (next: cd %s && make && cell run .)", dir,
-			     dir);
+		command_note(command, "made %s (next: cd %s && %s)", dir, dir, next);
 	json_decref(list);
 	return err;
 }
 
 int main(int argc, char **argv)
 {
+	struct options o = { 0 };
 	struct command command;
 	const char *name, *dir;
 
-	if (!command_begin(&command, &table, argc, argv, NULL))
+	if (!command_begin(&command, &table, argc, argv, &o))
 		return command.exit_code;
 	name = command_arg(&command, 0);
 	dir = command_arg(&command, 1);
-	return command_end(&command, make(&command, name, dir ? dir : name));
+	if (o.is_app && o.is_provider)
+		return command_usage(&command, "--app and --provider are two things");
+	return command_end(&command, make(&command,
+					  o.is_app	  ? &scaffold_app
+					  : o.is_provider ? &scaffold_provider
+							  : &scaffold_service,
+					  name, dir ? dir : name));
 }

@@ -237,14 +237,15 @@ static const char readme[] =
 
 static const char gitignore[] = "/build/\n/@NAME@\n";
 
-const struct scaffold_file scaffold_files[] = {
+static const struct scaffold_file files[] = {
 	{ "NAME.proto", proto, 0644 },     { "NAME.h", header, 0644 },
 	{ "main.c", main_c, 0644 },        { "rpc.c", rpc_c, 0644 },
 	{ "NAME.cell", manifest, 0644 },   { "Makefile", makefile, 0644 },
 	{ "test.sh", test_sh, 0755 },      { "README.md", readme, 0644 },
 	{ ".gitignore", gitignore, 0644 },
 };
-const size_t scaffold_n_files = sizeof scaffold_files / sizeof scaffold_files[0];
+
+const struct scaffold scaffold_service = { files, sizeof files / sizeof files[0] };
 
 bool scaffold_is_taken(const char *name)
 {

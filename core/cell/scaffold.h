@@ -1,6 +1,6 @@
 /*
- * The files of a new cell: a service of one method, built by a Makefile of its own, with a
- * test that starts a node and calls it. Pure.
+ * The files of a new cell: one that serves a method, or one that provides a macro. Each is
+ * built by a Makefile of its own, and has a test that starts a node and asks it. Pure.
  */
 #pragma once
 
@@ -16,8 +16,14 @@ struct scaffold_file {
 	mode_t mode;
 };
 
-extern const struct scaffold_file scaffold_files[];
-extern const size_t scaffold_n_files;
+struct scaffold {
+	const struct scaffold_file *files;
+	size_t n_files;
+};
+
+extern const struct scaffold scaffold_service;
+extern const struct scaffold scaffold_provider;
+extern const struct scaffold scaffold_app;
 
 /*
  * Whether NAME cannot be that of structs and functions in C: a keyword, or a prefix of

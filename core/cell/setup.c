@@ -26,6 +26,8 @@ static const char conf_text[] =
 	"; resolver = nucleus\n"
 	"; the cell that carries connections between nodes\n"
 	"; gateway = gateway\n"
+	"; the cell that coordinates macros: it may reach all that provide some\n"
+	"; macro = macro\n"
 	"; cells that may start and retire instances\n"
 	"; spawn = autoscaler\n"
 	"; bwrap, or none: cells then run without protection from them\n"

@@ -90,6 +90,30 @@ static bool is_utf8(const char *text, size_t len)
 	return true;
 }
 
+static size_t macro_tokens(struct parser *parser, const struct token *token,
+			   struct token ret[2])
+{
+	const struct arguments *arguments = parser->arguments;
+
+	if (!arguments->macro || token->kind != TOKEN_IDENTIFIER)
+		return 0;
+	return arguments->macro(arguments->userdata, token, ret);
+}
+
+/* The string that TOKEN is, or is a macro for. */
+static bool string_of(struct parser *parser, const struct token *token, struct token *ret)
+{
+	struct token macro[2];
+
+	*ret = *token;
+	if (token->kind == TOKEN_STRING)
+		return true;
+	if (macro_tokens(parser, token, macro) != 1 || macro[0].kind != TOKEN_STRING)
+		return false;
+	*ret = macro[0];
+	return true;
+}
+
 /* One or more string literals, as one. */
 static int parse_strings(struct parser *parser, struct slice slice, const char **ret_text,
 			 size_t *ret_len)
@@ -98,10 +122,13 @@ static int parse_strings(struct parser *parser, struct slice slice, const char *
 
 	for (size_t i = slice.start; i < slice.end; i++) {
 		const struct token *token = &parser->tokens[i];
+		struct token string;
 		const char *bytes;
 		size_t len;
 
-		if (!lex_decode(parser->arguments->lexer, token, parser->arena, &bytes, &len))
+		if (!string_of(parser, token, &string) ||
+		    !lex_decode(parser->arguments->lexer, &string, parser->arena, &bytes,
+				&len))
 			return refuse(parser, token,
 				      "this string has an escape that C does not know", "");
 		for (size_t k = 0; k < len; k++)
@@ -248,16 +275,6 @@ static bool word_read(struct parser *parser, const struct token *token,
 	return false;
 }
 
-static size_t macro_tokens(struct parser *parser, const struct token *token,
-			   struct token ret[2])
-{
-	const struct arguments *arguments = parser->arguments;
-
-	if (!arguments->macro || token->kind != TOKEN_IDENTIFIER)
-		return 0;
-	return arguments->macro(arguments->userdata, token, ret);
-}
-
 /* Anything else: its tokens, with a space between each two. */
 static const char *tokens_text(struct parser *parser, struct slice slice)
 {
@@ -352,33 +369,20 @@ static int parse_value(struct parser *parser, struct slice slice, size_t index)
 		parser->values.items[index] = value;
 		return parse_all(parser, inner, (uint32_t)index + 1);
 	}
-	while (strings < slice.end && parser->tokens[strings].kind == TOKEN_STRING)
+	while (strings < slice.end && string_of(parser, &parser->tokens[strings], &macro[0]))
 		strings++;
 	if (strings == slice.end) {
 		r = parse_string(parser, slice, &value);
 	} else if (n == 1 && first->kind == TOKEN_IDENTIFIER) {
-		size_t k = word_read(parser, first, &value)
-				   ? 0
-				   : macro_tokens(parser, first, macro);
+		size_t k = macro_tokens(parser, first, macro);
 
-		if (k && macro[k - 1].kind == TOKEN_STRING) {
-			size_t len;
-			const char *bytes;
-
+		if (word_read(parser, first, &value))
 			r = 0;
-			if (!lex_decode(parser->arguments->lexer, &macro[k - 1],
-					parser->arena, &bytes, &len) ||
-			    memchr(bytes, '\0', len) || !is_utf8(bytes, len))
-				r = refuse(parser, first,
-					   "this macro is not a string of UTF-8", "");
-			value.kind = MACRO_VALUE_KIND_STRING;
-			value.text = bytes;
-		} else if (k) {
+		else if (k)
 			r = parse_one(parser, k == 2 ? &macro[0] : NULL, &macro[k - 1],
 				      &value);
-		} else {
+		else
 			r = parse_one(parser, NULL, first, &value);
-		}
 	} else if (n == 1 &&
 		   (first->kind == TOKEN_NUMBER || first->kind == TOKEN_CHARACTER)) {
 		r = parse_one(parser, NULL, first, &value);
@@ -400,6 +404,10 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 	int r;
 
 	*ret_name = "";
+	/* a => b is an expression of somebody's. */
+	if (slice->end - slice->start > 2 && is(token + 1, '=') && is(token + 2, '>') &&
+	    token[1].end == token[2].start)
+		return 0;
 	if (slice->end - slice->start < 2 || (!is(token + 1, '=') && !is(token + 1, ':')))
 		return 0;
 	if (token->kind == TOKEN_IDENTIFIER) {
@@ -415,7 +423,7 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 		return 0;
 	}
 	if (slice->end - slice->start == 2)
-		return refuse(parser, token + 1, "there is no value for ", *ret_name);
+		return refuse(parser, token + 1, "a value must follow '='", "");
 	slice->start += 2;
 	return 0;
 }

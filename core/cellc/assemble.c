@@ -5,77 +5,6 @@
 #include <cell/cell.h>
 #include <string.h>
 
-/* ---- wrappers ------------------------------------------------------------------------------ */
-
-#define NEXT "$next$"
-
-static const char *body_name(const char *function, struct cell_arena *arena)
-{
-	return must_printf(arena, "cell_body_%s", function);
-}
-
-static const char *with_next(const char *text, const char *next, struct cell_arena *arena)
-{
-	struct writer out = writer_new(arena);
-	const char *at;
-
-	while ((at = strstr(text, NEXT))) {
-		writer_add(&out, text, (size_t)(at - text));
-		writer_add(&out, next, strlen(next));
-		text = at + strlen(NEXT);
-	}
-	writer_add(&out, text, strlen(text));
-	return out.text;
-}
-
-/* Wrappers to the end, outermost first; those of one phase stay as the macro cell ordered them. */
-static void sort_pieces(struct macro_piece *pieces, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-		for (size_t k = i; k > 0; k--) {
-			struct macro_piece *a = &pieces[k - 1], *b = &pieces[k], swap = *a;
-			bool a_wraps = a->anchor == MACRO_ANCHOR_WRAP;
-			bool b_wraps = b->anchor == MACRO_ANCHOR_WRAP;
-
-			if (!a_wraps || (b_wraps && a->phase <= b->phase))
-				break;
-			*a = *b;
-			*b = swap;
-		}
-}
-
-static const char *whole_lines(const char *text, struct cell_arena *arena)
-{
-	size_t len = strlen(text);
-
-	return len == 0 || text[len - 1] == '\n' ? text : must_printf(arena, "%s\n", text);
-}
-
-void assemble_wraps(struct macro_generated_code *code, const struct macro_declaration *declaration,
-		    struct cell_arena *arena)
-{
-	struct macro_piece *pieces = must_new(arena, struct macro_piece, code->n_pieces);
-	const char *next;
-	size_t first = 0;
-
-	if (code->n_pieces)
-		memcpy(pieces, code->pieces, code->n_pieces * sizeof *pieces);
-	for (size_t i = 0; i < code->n_pieces; i++)
-		pieces[i].text = whole_lines(pieces[i].text, arena);
-	sort_pieces(pieces, code->n_pieces);
-	code->pieces = pieces;
-	while (first < code->n_pieces && pieces[first].anchor != MACRO_ANCHOR_WRAP)
-		first++;
-	if (first == code->n_pieces)
-		return;
-	next = pieces[first].phase == MACRO_PHASE_ENTRY ? declaration->name
-							: body_name(declaration->name, arena);
-	for (size_t i = code->n_pieces; i-- > first;) {
-		pieces[i].text = with_next(pieces[i].text, next, arena);
-		next = pieces[i].symbol;
-	}
-}
-
 /* ---- places --------------------------------------------------------------------------------- */
 
 static const char *line_end(const char *at, const char *end)
@@ -179,13 +108,19 @@ static void insert_own(struct assembly *a, size_t at, const char *stem, const ch
 
 	if (!*text)
 		return;
-	*must_add(a->arena, a->files, a->n_files) = (struct assembly_file){ path, text };
+	if (!a->is_forgotten)
+		*must_add(a->arena, a->files, a->n_files) = (struct assembly_file){ path, text };
 	insert(a, at, path, text);
 }
 
-/* The words of the declaration before its body or semicolon, on one line. */
-static const char *head(const struct assembly *a, const struct declaration *d)
+/*
+ * The words of the declaration before its body or semicolon, on one line, with NAME instead
+ * of its own.
+ */
+static const char *head(const struct assembly *a, const struct prepared *prepared,
+			const char *name)
 {
+	const struct declaration *d = prepared->declaration;
 	size_t end = d->open ? d->open : d->end;
 	const char *text = a->unit->text;
 	struct writer out = writer_new(a->arena);
@@ -205,6 +140,12 @@ static const char *head(const struct assembly *a, const struct declaration *d)
 		}
 		if (is_ours)
 			continue;
+		if (i == d->name) {
+			writer_put(&out, "%s", name);
+			i += strlen(prepared->request.declaration->name);
+			blank = false;
+			continue;
+		}
 		next = skip_nothing(text + i, text + end);
 		if (next == text + i && text[i] != '\n' && text[i] != ';') {
 			writer_add(&out, text + i, 1);
@@ -263,7 +204,6 @@ static size_t anchor_at(const struct assembly *a, const struct declaration *d,
 	case MACRO_ANCHOR_BEFORE: return d->start;
 	case MACRO_ANCHOR_TOP: return a->top;
 	case MACRO_ANCHOR_STRUCT_END: return d->close;
-	case MACRO_ANCHOR_BODY: return d->end - 1;
 	case MACRO_ANCHOR_END: return a->unit->len;
 	default: return d->end;
 	}
@@ -274,41 +214,59 @@ static void add_unit(struct assembly *a, const char *path, const char *text)
 	*must_add(a->arena, a->units, a->n_units) = (struct expansion_unit){ path, text };
 }
 
-/* A function that is wrapped and no handler: its body gets another name, and its own name
- * means the outermost wrapper. */
-static void rename_body(struct assembly *a, const struct prepared *prepared,
-			const struct macro_piece *outermost, const char *stem)
+/*
+ * A function that is wrapped and no handler: its own name means the outermost wrapper, so it
+ * is declared before a body that may call it.
+ */
+static void rename_function(struct assembly *a, const struct prepared *prepared,
+			    const char *new_name, const char *stem)
 {
 	const struct declaration *d = prepared->declaration;
 	const char *name = prepared->request.declaration->name;
 
-	insert_own(a, d->start, stem, "proto", must_printf(a->arena, "%s;\n", head(a, d)));
+	insert_own(a, d->start, stem, "proto",
+		   must_printf(a->arena, "%s;\n", head(a, prepared, name)));
 	*must_add(a->arena, a->renamings, a->n_renamings) = (struct renaming){
 		.at = d->name, .start = d->open, .end = d->close, .name = name,
-		.new_name = body_name(name, a->arena),
+		.new_name = new_name,
 	};
-	insert_own(a, d->end, stem, "alias",
-		   must_printf(a->arena,
-			       "%s__typeof__(%s) %s __attribute__((alias(\"%s\")));\n",
-			       prepared->request.declaration->is_static ? "static " : "extern ",
-			       outermost->symbol, name, outermost->symbol));
 }
 
-static void add_wraps(struct assembly *a, const struct prepared *prepared,
-		      const struct cached *cached, const char *stem)
+/* Instead of the prototype's semicolon, or behind it for a function of another name. */
+static void add_body(struct assembly *a, const struct prepared *prepared,
+		     const struct macro_piece *piece, const char *path, const char *rename,
+		     const char *stem)
+{
+	const struct declaration *d = prepared->declaration;
+
+	if (*rename) {
+		insert_own(a, d->end, stem, "head",
+			   must_printf(a->arena, "%s\n", head(a, prepared, rename)));
+		insert(a, d->end, path, piece->text);
+		return;
+	}
+	insert(a, d->end - 1, path, piece->text);
+	a->insertions[a->n_insertions - 1].blank = 1;
+}
+
+/* The body and what is around it come before all that may use them; the innermost first. */
+static void add_function(struct assembly *a, const struct prepared *prepared,
+			 const struct cached *cached, const char *stem)
 {
 	const struct macro_generated_code *code = &cached->code;
-	const struct macro_piece *outermost = NULL;
 
-	for (size_t i = code->n_pieces; i-- > 0;) {
-		if (code->pieces[i].anchor != MACRO_ANCHOR_WRAP)
-			continue;
-		outermost = &code->pieces[i];
-		insert(a, prepared->declaration->end,
-		       must_printf(a->arena, "exp/%s", cached->paths[i]), outermost->text);
-	}
-	if (outermost && outermost->phase != MACRO_PHASE_ENTRY)
-		rename_body(a, prepared, outermost, stem);
+	if (*code->rename && prepared->declaration->open)
+		rename_function(a, prepared, code->rename, stem);
+	for (size_t i = 0; i < code->n_pieces; i++)
+		if (code->pieces[i].anchor == MACRO_ANCHOR_BODY)
+			add_body(a, prepared, &code->pieces[i],
+				 must_printf(a->arena, "exp/%s", cached->paths[i]), code->rename,
+				 stem);
+	for (size_t i = 0; i < code->n_pieces; i++)
+		if (code->pieces[i].anchor == MACRO_ANCHOR_WRAP)
+			insert(a, prepared->declaration->end,
+			       must_printf(a->arena, "exp/%s", cached->paths[i]),
+			       code->pieces[i].text);
 }
 
 void assemble_add(struct assembly *a, const struct prepared *prepared,
@@ -319,13 +277,13 @@ void assemble_add(struct assembly *a, const struct prepared *prepared,
 	const char *stem = cache_stem(prepared->namespaces[0]->ns, prepared->name, key, a->arena);
 	bool is_weak = d->is_in_header && !is_emitted(a, prepared->file), said_weak = false;
 
-	add_wraps(a, prepared, cached, stem);
+	add_function(a, prepared, cached, stem);
 	for (size_t i = 0; i < code->n_pieces; i++) {
 		const struct macro_piece *piece = &code->pieces[i];
 		const char *path = must_printf(a->arena, "exp/%s", cached->paths[i]);
 		size_t at = anchor_at(a, d, piece->anchor);
 
-		if (piece->anchor == MACRO_ANCHOR_WRAP)
+		if (piece->anchor == MACRO_ANCHOR_WRAP || piece->anchor == MACRO_ANCHOR_BODY)
 			continue;
 		if (piece->kind == MACRO_PIECE_KIND_UNIT) {
 			add_unit(a, path, piece->text);
@@ -336,9 +294,6 @@ void assemble_add(struct assembly *a, const struct prepared *prepared,
 			said_weak = true;
 		}
 		insert(a, at, path, piece->text);
-		/* The body stands instead of the prototype's semicolon. */
-		if (piece->anchor == MACRO_ANCHOR_BODY)
-			a->insertions[a->n_insertions - 1].blank = 1;
 	}
 	insert_own(a, a->unit->len, stem, "layout",
 		   assemble_layout(&prepared->request, a->grown, a->n_grown, a->arena));

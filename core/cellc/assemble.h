@@ -7,14 +7,6 @@
 #include "expand.h"
 #include "request.h"
 
-/*
- * Give wrappers their order and the names of what they call, before their text is kept. CODE's
- * pieces are copied to ARENA. An innermost wrapper calls the function by its name if there is
- * an entry (a handler), else its renamed body.
- */
-void assemble_wraps(struct macro_generated_code *code, const struct macro_declaration *declaration,
-		    struct cell_arena *arena);
-
 /* One unit's insertions under construction. */
 struct assembly {
 	struct cell_arena *arena;
@@ -26,6 +18,7 @@ struct assembly {
 	size_t n_emitted;
 	const char *const *grown;   /* tags of structs that get members: their layout changes */
 	size_t n_grown;
+	bool is_forgotten;          /* what is added now is not to be kept */
 	struct insertion *insertions;
 	size_t n_insertions;
 	struct renaming *renamings;

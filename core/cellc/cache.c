@@ -162,6 +162,8 @@ const char *cache_text(const struct cached *cached, struct cell_arena *arena)
 
 	writer_put(&out, "cell-expansion 1\n");
 	put_plan(&out, &cached->plan);
+	if (*code->rename)
+		writer_put(&out, "rename %s\n", code->rename);
 	put_pieces(&out, cached);
 	for (size_t i = 0; i < code->n_declared; i++) {
 		const struct macro_declared *declared = &code->declared[i];
@@ -339,6 +341,12 @@ static void parse_source(struct parser *p)
 	piece->sources = p->sources;
 }
 
+static void parse_rename(struct parser *p)
+{
+	p->cached->code.rename = take(p);
+	p->is_wrong = p->is_wrong || !accept_identifier(p->cached->code.rename);
+}
+
 static void parse_declared(struct parser *p)
 {
 	struct macro_declared *declared =
@@ -385,7 +393,7 @@ static int parse_line(struct parser *p, char *line)
 	} table[] = {
 		{ "field", parse_field },       { "symbol", parse_symbol }, { "use", parse_use },
 		{ "header", parse_header },     { "link", parse_link },     { "piece", parse_piece },
-		{ "source", parse_source },     { "file", parse_file },
+		{ "source", parse_source },     { "file", parse_file },     { "rename", parse_rename },
 		{ "declared", parse_declared }, { "warning", parse_warning },
 	};
 	const char *word;
@@ -407,7 +415,7 @@ static int parse_line(struct parser *p, char *line)
 int cache_parse(struct cached *ret, const char *text, size_t len, const char *path,
 		struct cell_arena *arena, struct cell_error *err)
 {
-	struct cached cached = { .paths = NULL };
+	struct cached cached = { .code.rename = "" };
 	struct parser p = { .cached = &cached, .arena = arena, .err = err, .path = path, .line = 1 };
 	char *line = must(cell_arena_strndup(arena, text, len));
 	int r = 0;

@@ -8,34 +8,33 @@
 #include <stdio.h>
 
 /* What is used of libclang's interface, which is the same in all of its versions. */
-#define FUNCTIONS(X)                                                                                                   \
-	X(getClangVersion)                                                                                             \
-	X(Type_visitFields) X(createIndex) X(disposeIndex) X(parseTranslationUnit2) X(                                 \
-		disposeTranslationUnit) X(getTranslationUnitCursor) X(visitChildren) X(getCString)                     \
-		X(disposeString) X(getCursorSpelling) X(getCursorLocation) X(getCursorExtent) X(                       \
-			getRangeStart) X(getRangeEnd) X(getExpansionLocation) X(getCursorType) X(getCanonicalType)     \
-			X(getTypeSpelling) X(getTypeDeclaration) X(getCursorDefinition) X(                             \
-				getTypedefDeclUnderlyingType) X(isCursorDefinition) X(Cursor_getStorageClass)          \
-				X(Cursor_isFunctionInlined) X(Cursor_isVariadic) X(Cursor_isNull) X(                   \
-					Cursor_getNumArguments) X(Cursor_getArgument) X(getCursorResultType)           \
-					X(Cursor_isAnonymous) X(Cursor_getOffsetOfField) X(                            \
-						getFieldDeclBitWidth) X(Cursor_isBitField) X(getEnumConstantDeclValue) \
-						X(isConstQualifiedType) X(Type_getSizeOf) X(                           \
-							Type_getAlignOf) X(Type_getNamedType) X(getPointeeType)        \
-							X(getArrayElementType) X(getArraySize) X(                      \
-								getElementType) X(getResultType) X(Type_getValueType)  \
-								X(getNumDiagnostics) X(getDiagnostic) X(               \
-									disposeDiagnostic) X(getDiagnosticSeverity)    \
-									X(getDiagnosticSpelling) X(                    \
-										getDiagnosticLocation)                 \
-										X(getTranslationUnitTargetInfo) X(     \
-											TargetInfo_getTriple)          \
-											X(TargetInfo_getPointerWidth)  \
-												X(TargetInfo_dispose)
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(getClangVersion) X(Type_visitFields) X(createIndex) X(disposeIndex) \
+	X(parseTranslationUnit2) X(disposeTranslationUnit) \
+	X(getTranslationUnitCursor) X(visitChildren) X(getCString) X(disposeString) \
+	X(getCursorSpelling) X(getCursorLocation) X(getCursorExtent) \
+	X(getRangeStart) X(getRangeEnd) X(getExpansionLocation) X(getCursorType) \
+	X(getCanonicalType) X(getTypeSpelling) X(getTypeDeclaration) \
+	X(getCursorDefinition) X(getTypedefDeclUnderlyingType) \
+	X(isCursorDefinition) X(Cursor_getStorageClass) X(Cursor_isFunctionInlined) \
+	X(Cursor_isVariadic) X(Cursor_isNull) X(Cursor_getNumArguments) \
+	X(Cursor_getArgument) X(getCursorResultType) \
+	X(Cursor_getOffsetOfField) X(getFieldDeclBitWidth) X(Cursor_isBitField) \
+	X(getEnumConstantDeclValue) X(isConstQualifiedType) X(Type_getSizeOf) \
+	X(Type_getAlignOf) X(Type_getNamedType) X(getPointeeType) \
+	X(getArrayElementType) X(getArraySize) X(getElementType) X(getResultType) \
+	X(Type_getValueType) X(getNumDiagnostics) X(getDiagnostic) \
+	X(disposeDiagnostic) X(getDiagnosticSeverity) X(getDiagnosticSpelling) \
+	X(getDiagnosticLocation) X(getTranslationUnitTargetInfo) \
+	X(TargetInfo_getTriple) X(TargetInfo_getPointerWidth) X(TargetInfo_dispose) \
+	X(getAllSkippedRanges) X(disposeSourceRangeList)
+/* clang-format on */
 
 #define DECLARE(name) typeof(&clang_##name) name;
 static struct libclang {
 	void *handle;
+	char path[256];
 	FUNCTIONS(DECLARE)
 } lib;
 #undef DECLARE
@@ -63,6 +62,7 @@ struct reader {
 /* --- the library --------------------------------------------------------------------------
  */
 
+/* One that was opened before stays: LLVM does not like to be unloaded. */
 static bool open_one(const char *path)
 {
 	lib.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -74,6 +74,7 @@ static bool open_one(const char *path)
 		goto old;
 	FUNCTIONS(FIND)
 #undef FIND
+	snprintf(lib.path, sizeof lib.path, "%s", path);
 	return true;
 old:
 	dlclose(lib.handle);
@@ -107,7 +108,7 @@ static bool open_any(void)
 
 static int library_open(const char *path, struct cell_error *err)
 {
-	if (lib.handle)
+	if (lib.handle && (!path || strcmp(lib.path, path) == 0))
 		return 0;
 	if (path && !open_one(path))
 		return cell_fail(err, -ENOENT, "'%s' is no libclang: %s", path, dlerror());
@@ -463,12 +464,7 @@ static void declaration_read(struct reader *reader, CXCursor cursor,
 	ret->start = offset_of(lib.getRangeStart(extent));
 	ret->end = offset_of(lib.getRangeEnd(extent));
 	ret->name_at = offset_of(lib.getCursorLocation(cursor));
-	if (cursor.kind == CXCursor_FunctionDecl)
-		ret->is_definition =
-			lib.getCursorType(cursor).kind == CXType_FunctionNoProto &&
-			lib.Cursor_getNumArguments(cursor) > 0;
-	else
-		ret->is_definition = lib.isCursorDefinition(cursor);
+	ret->is_definition = lib.isCursorDefinition(cursor);
 }
 
 struct parts {
@@ -667,6 +663,24 @@ static void errors_read(struct reader *reader, CXTranslationUnit unit, struct cl
 	ret->n_errors = errors.n;
 }
 
+static void skipped_read(struct reader *reader, CXTranslationUnit unit,
+			 struct clang_tree *ret)
+{
+	CXSourceRangeList *list = lib.getAllSkippedRanges(unit);
+	struct clang_stretch *all;
+
+	if (!list)
+		return;
+	all = memory_new(reader->arena, list->count, sizeof *all);
+	for (unsigned i = 0; i < list->count; i++) {
+		all[i].start = offset_of(lib.getRangeStart(list->ranges[i]));
+		all[i].end = offset_of(lib.getRangeEnd(list->ranges[i]));
+	}
+	ret->skipped = all;
+	ret->n_skipped = list->count;
+	lib.disposeSourceRangeList(list);
+}
+
 /* "x86_64-pc-linux-gnu" and "x86_64-unknown-linux-gnu" are one target. */
 static const char *triple_clean(struct reader *reader, const char *triple)
 {
@@ -711,6 +725,7 @@ int clang_parse(struct clang_tree *ret, const char *text, size_t len,
 {
 	struct reader *reader = memory_new(arena, 1, sizeof *reader);
 	struct CXUnsavedFile file = { UNIT_NAME, text, len };
+	unsigned flags = CXTranslationUnit_KeepGoing | CXTranslationUnit_SkipFunctionBodies;
 	CXTranslationUnit unit = NULL;
 	enum CXErrorCode code;
 	CXIndex index;
@@ -728,15 +743,16 @@ int clang_parse(struct clang_tree *ret, const char *text, size_t len,
 		*VECTOR_ADD(arena, &arguments) = *at;
 	if (needs_brackets_flag())
 		*VECTOR_ADD(arena, &arguments) = "-fdouble-square-bracket-attributes";
+	if (options->wants_skipped)
+		flags |= CXTranslationUnit_DetailedPreprocessingRecord;
 	index = lib.createIndex(0, 0);
 	code = lib.parseTranslationUnit2(index, UNIT_NAME, arguments.items, (int)arguments.n,
-					 &file, 1,
-					 CXTranslationUnit_KeepGoing |
-						 CXTranslationUnit_SkipFunctionBodies,
-					 &unit);
+					 &file, 1, flags, &unit);
 	if (code == CXError_Success) {
 		lib.visitChildren(lib.getTranslationUnitCursor(unit), on_declaration, reader);
 		errors_read(reader, unit, ret);
+		if (options->wants_skipped)
+			skipped_read(reader, unit, ret);
 		ret->target = target_read(reader, unit);
 		ret->declarations = reader->declarations.items;
 		ret->n_declarations = reader->declarations.n;

@@ -24,7 +24,7 @@ struct clang_declaration {
 	const char *name;               /* "" = none */
 	size_t start, end;              /* without the semicolon, without a function's body */
 	size_t name_at;
-	bool is_definition;             /* of a function: only if its parameters are K&R's, else unknown */
+	bool is_definition;             /* of functions it is not known: bodies are skipped */
 	bool is_static, is_inline, is_variadic;
 	const struct clang_type *type;  /* its own; of a function: what it returns; NULL = not asked for */
 	const struct clang_mark *marks;
@@ -53,18 +53,26 @@ struct clang_error {
 	size_t at;
 };
 
+struct clang_stretch {
+	size_t start, end;
+};
+
 struct clang_tree {
 	/* At file scope, in order. Parts and types are there for those that have marks. */
 	const struct clang_declaration *declarations;
 	size_t n_declarations;
 	const struct clang_error *errors;
 	size_t n_errors;
+	/* Left out by #if and #ifdef. */
+	const struct clang_stretch *skipped;
+	size_t n_skipped;
 	const struct macro_target *target;
 };
 
 struct clang_options {
 	const char *const *arguments; /* -std=…, -m32 and so on; NULL-terminated */
 	const char *libclang;         /* path; NULL = search for it */
+	bool wants_skipped;
 };
 
 /*

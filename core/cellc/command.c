@@ -402,6 +402,8 @@ static int own_option(struct parser *parser, const char *word, const char *next,
 		line->offline = true;
 	} else if (strcmp(word, "--frozen") == 0) {
 		line->locked = line->offline = true;
+	} else if (strcmp(word, "--fresh") == 0) {
+		line->fresh = true;
 	} else if (strcmp(word, "--strict") == 0) {
 		line->strict = true;
 	} else if (strcmp(word, "--cellc-verbose") == 0) {

@@ -199,6 +199,7 @@ static int text_expand(struct job *job)
 	project.locked |= line->locked;
 	project.offline |= line->offline;
 	project.strict |= line->strict || line->locked;
+	project.fresh = line->fresh;
 	r = unit_parse(&unit, &options, job->arena, job->diag, &job->err);
 	if (r < 0)
 		return r == -EINVAL && diag_errors(job->diag) ? r : say(job, r);

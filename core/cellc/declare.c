@@ -177,6 +177,26 @@ static bool braces_find(const struct unit *unit, size_t at, size_t *ret_open,
 	}
 }
 
+/* Whether the parentheses from the lexer's place on hold just the names of SOURCE's
+ * parameters. */
+static bool is_old_style(struct lexer lexer, const struct clang_declaration *source)
+{
+	struct token token;
+
+	if (source->n_parts == 0)
+		return false;
+	for (size_t i = 0; i < source->n_parts; i++) {
+		code_next(&lexer, &token);
+		if (!source->parts[i].name[0] ||
+		    !lex_is(&lexer, &token, source->parts[i].name))
+			return false;
+		code_next(&lexer, &token);
+		if (!is(&token, i + 1 < source->n_parts ? ',' : ')'))
+			return false;
+	}
+	return true;
+}
+
 enum macro_place declare_place(const struct declare_context *context,
 			       const struct clang_declaration *source)
 {
@@ -187,12 +207,12 @@ enum macro_place declare_place(const struct declare_context *context,
 
 	if (source->place != MACRO_PLACE_PROTOTYPE)
 		return source->place;
-	if (source->is_definition)
-		return MACRO_PLACE_FUNCTION;
 	/* Which comes first behind its parameters. */
 	lex_init(&lexer, unit->text, unit->len, text_offset(context, source->name_at));
 	for (;;) {
 		code_next(&lexer, &token);
+		if (is(&token, '(') && depth == 0 && is_old_style(lexer, source))
+			return MACRO_PLACE_FUNCTION;
 		if (is(&token, '(') || is(&token, '['))
 			depth++;
 		else if (is(&token, ')') || is(&token, ']'))

@@ -4,10 +4,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of one source line that is shown. */
 #define LINE_MAX_BYTES 400
+/* As gcc's -ftabstop. */
+#define TAB_STOP 8
 
 struct message {
 	enum severity severity;
@@ -62,6 +65,7 @@ static void write_all(int fd, const char *bytes, size_t len)
 
 static void content_read(struct diag *diag, const char *file)
 {
+	struct stat status;
 	FILE *stream;
 	size_t room = 0;
 	ssize_t n;
@@ -75,6 +79,11 @@ static void content_read(struct diag *diag, const char *file)
 	stream = fopen(file, "re");
 	if (!stream)
 		return;
+	/* A line marker may name anything, also what never ends. */
+	if (fstat(fileno(stream), &status) < 0 || !S_ISREG(status.st_mode)) {
+		fclose(stream);
+		return;
+	}
 	n = getdelim(&diag->content, &room, '\0', stream);
 	diag->content_len = n > 0 ? (size_t)n : 0;
 	fclose(stream);
@@ -124,44 +133,73 @@ static void put_color(struct diag *diag, struct text *text, const char *color)
 		fputs(color, text->stream);
 }
 
-/* What takes the room of LINE's first N bytes: tabs as they are, a character as a space. */
-static void put_room(struct text *text, const char *line, size_t n)
+/* The columns that are seen of LINE's first N bytes. */
+static size_t columns_of(const char *line, size_t n)
 {
+	size_t columns = 0;
+
 	for (size_t i = 0; i < n; i++)
 		if (line[i] == '\t')
-			putc('\t', text->stream);
+			columns += TAB_STOP - columns % TAB_STOP;
 		else if ((line[i] & 0xc0) != 0x80)
-			putc(' ', text->stream);
+			columns++;
+	return columns;
+}
+
+/* LINE's bytes from START to END, tabs as the spaces that they are seen as. */
+static void put_bytes(struct text *text, const char *line, size_t start, size_t end)
+{
+	for (size_t i = start; i < end; i++)
+		if (line[i] == '\t')
+			fprintf(text->stream, "%*s",
+				(int)(columns_of(line, i + 1) - columns_of(line, i)), "");
+		else
+			putc(line[i], text->stream);
 }
 
 /* As gcc: the line with its number, and the bytes underlined. */
 static void put_source(struct diag *diag, struct text *text, const struct place *place,
 		       enum severity severity)
 {
-	size_t len = 0, start = place->column ? place->column - 1 : 0, end;
+	size_t len = 0, start = place->column ? place->column - 1 : 0, end, columns;
 	const char *line = line_find(diag, place, &len);
 
 	if (!line || start > len)
 		return;
 	end = start + (place->width ? place->width : 1);
 	if (end > len)
-		end = len > start ? len : start + 1;
+		end = len;
 	fprintf(text->stream, "%5u | ", place->line);
-	fwrite(line, 1, start, text->stream);
+	put_bytes(text, line, 0, start);
 	put_color(diag, text, colors[severity]);
-	fwrite(line + start, 1, (end > len ? len : end) - start, text->stream);
+	put_bytes(text, line, start, end);
 	put_color(diag, text, "\033[m\033[K");
-	fwrite(line + (end > len ? len : end), 1, len - (end > len ? len : end),
-	       text->stream);
-	fputs("\n      | ", text->stream);
-	put_room(text, line, start);
+	put_bytes(text, line, end, len);
+	fprintf(text->stream, "\n      | %*s", (int)columns_of(line, start), "");
 	put_color(diag, text, colors[severity]);
 	putc('^', text->stream);
-	for (size_t i = start + 1; i < end; i++)
-		if ((line[i] & 0xc0) != 0x80)
-			putc('~', text->stream);
+	columns = columns_of(line, end) - columns_of(line, start);
+	for (size_t i = 1; i < columns; i++)
+		putc('~', text->stream);
 	put_color(diag, text, "\033[m\033[K");
 	putc('\n', text->stream);
+}
+
+/* The column that is said for the byte in COLUMN of PLACE's line. */
+static uint32_t column_seen(struct diag *diag, const struct place *place, uint32_t column)
+{
+	size_t len = 0;
+	const char *line = line_find(diag, place, &len);
+
+	if (!line || column == 0 || column - 1 > len)
+		return column;
+	return (uint32_t)columns_of(line, column - 1) + 1;
+}
+
+static uint32_t column_said(struct diag *diag, const struct place *place)
+{
+	return diag->options.columns_are_bytes ? place->column
+					       : column_seen(diag, place, place->column);
 }
 
 static const char *option_of(struct diag *diag, const struct message *message)
@@ -188,7 +226,7 @@ static void print(struct diag *diag, const struct message *message)
 	put_color(diag, &text, "\033[01m\033[K");
 	if (message->place.file && message->place.line)
 		fprintf(text.stream, "%s:%u:%u: ", message->place.file, message->place.line,
-			message->place.column);
+			column_said(diag, &message->place));
 	else
 		fputs("cellc: ", text.stream);
 	put_color(diag, &text, "\033[m\033[K");
@@ -229,14 +267,16 @@ static void put_json_string(FILE *stream, const char *string)
 	putc('"', stream);
 }
 
-static void put_json_point(FILE *stream, const char *name, const struct place *place,
-			   uint32_t column)
+static void put_json_point(struct diag *diag, FILE *stream, const char *name,
+			   const struct place *place, uint32_t column)
 {
+	uint32_t seen = column_seen(diag, place, column);
+
 	fprintf(stream, "\"%s\": {\"file\": ", name);
 	put_json_string(stream, place->file);
 	fprintf(stream,
 		", \"line\": %u, \"display-column\": %u, \"byte-column\": %u, \"column\": %u}",
-		place->line, column, column, column);
+		place->line, seen, column, diag->options.columns_are_bytes ? column : seen);
 }
 
 static void put_json(struct diag *diag, FILE *stream, const struct message *message)
@@ -249,10 +289,10 @@ static void put_json(struct diag *diag, FILE *stream, const struct message *mess
 		is_error ? "error" : words[message->severity]);
 	if (place->file && place->line) {
 		putc('{', stream);
-		put_json_point(stream, "caret", place, place->column);
+		put_json_point(diag, stream, "caret", place, place->column);
 		if (place->width > 1) {
 			fputs(", ", stream);
-			put_json_point(stream, "finish", place,
+			put_json_point(diag, stream, "finish", place,
 				       place->column + place->width - 1);
 		}
 		putc('}', stream);

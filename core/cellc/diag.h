@@ -25,6 +25,7 @@ struct diag_options {
 	bool as_json;            /* gcc's format: one array at the end */
 	bool warnings_are_errors;
 	bool no_warnings;
+	bool columns_are_bytes;  /* as clang counts; gcc goes to the next stop of eight at tabs */
 };
 
 /* Never NULL: out of memory ends the program. Prints to FD. */

@@ -361,7 +361,8 @@ static void look_up(struct work *w, struct item *item)
 		states[i] = (struct lock_state){ use->reads[i],
 						 state_now(w, item, use->reads[i]) };
 	item->key = make_key(w, item, &item->prepared.request, states, use->n_reads);
-	if (strcmp(item->key, use->key) != 0 || item->prepared.kept_from || !load(w, item, use))
+	if (w->project->fresh || strcmp(item->key, use->key) != 0 || item->prepared.kept_from ||
+	    !load(w, item, use))
 		return;
 	item->is_there = true;
 	item->states = states;
@@ -513,7 +514,22 @@ static void take_kept(const struct work *w, struct item *item)
 			if (strcmp(item->prepared.namespaces[i]->ns, item->code.kept[k].ns) == 0 &&
 			    item->code.kept[k].n_kept)
 				*must_add(w->arena, item->kept, item->n_kept) =
-					item->code.kept[k];
+					request_sort_kept(&item->code.kept[k], w->arena);
+}
+
+/* Files have whole lines. */
+static void end_lines(const struct work *w, struct macro_generated_code *code)
+{
+	struct macro_piece *pieces = must_new(w->arena, struct macro_piece, code->n_pieces);
+
+	for (size_t i = 0; i < code->n_pieces; i++) {
+		size_t len = strlen(code->pieces[i].text);
+
+		pieces[i] = code->pieces[i];
+		if (len > 0 && pieces[i].text[len - 1] != '\n')
+			pieces[i].text = must_printf(w->arena, "%s\n", pieces[i].text);
+	}
+	code->pieces = pieces;
 }
 
 static void accept(struct work *w, struct item *item)
@@ -522,7 +538,7 @@ static void accept(struct work *w, struct item *item)
 		.root = w->project->root,
 		.plan = &item->plan,
 		.may = may_of(w, item),
-		.declaration = item->prepared.request.declaration,
+		.request = &item->prepared.request,
 	};
 	const char *foreign = foreign_piece(item);
 	struct macro_plan_request request;
@@ -554,7 +570,7 @@ static void accept(struct work *w, struct item *item)
 	take_kept(w, item);
 	request = request_with_kept(&item->prepared.request, item->kept, item->n_kept);
 	item->key = make_key(w, item, &request, item->states, item->n_states);
-	assemble_wraps(&item->code, item->prepared.request.declaration, w->arena);
+	end_lines(w, &item->code);
 	cache_make(&item->cached, &item->plan, &item->code, item->prepared.name, item->key,
 		   w->arena);
 	item->is_there = item->is_new = true;
@@ -693,8 +709,10 @@ static void assemble(struct work *w, struct assembly *a)
 		.grown = grown,
 		.n_grown = n_grown,
 	};
-	for (size_t i = 0; i < w->n_items; i++)
+	for (size_t i = 0; i < w->n_items; i++) {
+		a->is_forgotten = w->items[i].is_degraded;
 		assemble_add(a, &w->items[i].prepared, &w->items[i].cached, w->items[i].key);
+	}
 }
 
 static void record(const struct work *w, const struct item *item, const char *plan_hash)
@@ -876,7 +894,8 @@ static void run(struct work *w, struct expansion *e)
 {
 	struct assembly assembly;
 
-	if (known_load(&w->known, w->project, w->session, w->arena, w->diag) < 0) {
+	if (known_load(&w->known, w->project, w->session, &w->unit->scan, w->arena,
+		       w->diag) < 0) {
 		w->err = -EINVAL;
 		return;
 	}

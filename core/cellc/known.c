@@ -113,15 +113,24 @@ static int take_macros(struct known_namespace *known, struct session *session,
 	return r;
 }
 
+static bool is_in(const struct scan *scan, const char *ns)
+{
+	for (size_t i = 0; i < scan->n_attributes; i++)
+		if (strcmp(scan->attributes[i].ns, ns) == 0)
+			return true;
+	return false;
+}
+
 static int take_catalog(struct known *known, const char *ns, const struct macro_catalog *catalog,
 			const struct project *project, struct session *session,
-			struct cell_arena *arena, struct cell_error *err)
+			const struct scan *scan, struct cell_arena *arena, struct cell_error *err)
 {
 	struct known_namespace *made = known_find(known, ns);
 
 	if (!made)
 		made = add(known, ns, project, arena);
 	if (*catalog->trouble || catalog->n_digest != 32) {
+		made->silent = catalog->cell;
 		made->trouble = *catalog->trouble ? catalog->trouble : "its catalogue has no digest";
 		return 0;
 	}
@@ -133,13 +142,15 @@ static int take_catalog(struct known *known, const char *ns, const struct macro_
 	made->cell = catalog->cell;
 	made->key = *catalog->key ? catalog->key : "local";
 	made->digest = hex_of(arena, catalog->digest, catalog->n_digest);
-	return take_macros(made, session, arena, err);
+	made->macros = NULL;
+	made->n_macros = 0;
+	return is_in(scan, ns) ? take_macros(made, session, arena, err) : 0;
 }
 
 int known_load(struct known *ret, const struct project *project, struct session *session,
-	       struct cell_arena *arena, struct diag *diag)
+	       const struct scan *scan, struct cell_arena *arena, struct diag *diag)
 {
-	const struct macro_macros *macros = session ? session_catalogs(session) : NULL;
+	const struct macro_macros *macros = session_catalogs(session);
 	struct known known = { .is_complete = macros != NULL };
 	struct cell_error err = { .code = 0 };
 	int r = read_locks(&known, project, arena, diag);
@@ -152,7 +163,7 @@ int known_load(struct known *ret, const struct project *project, struct session 
 		for (size_t k = 0; r == 0 && k < catalog->n_namespaces; k++)
 			if (lock_namespace_is_valid(catalog->namespaces[k]))
 				r = take_catalog(&known, catalog->namespaces[k], catalog, project,
-						 session, arena, &err);
+						 session, scan, arena, &err);
 		if (r < 0)
 			diag_say(diag, SEVERITY_ERROR, NULL, NULL, "%s", err.text);
 	}

@@ -18,6 +18,7 @@ struct known_namespace {
 	struct lock lock;
 	const struct macro_catalog *catalog; /* of a cell that runs and answers; else NULL */
 	const char *trouble;                 /* why it does not answer; "" */
+	const char *silent;                  /* the cell that does not; NULL */
 	/* From the catalogue, else from the lock; CELL is NULL if neither is there. */
 	const char *cell, *key, *digest;
 	const struct macro_macro_description *macros;
@@ -45,11 +46,12 @@ struct known {
 };
 
 /*
- * Read the locks of PROJECT and ask SESSION (NULL: nobody) for catalogues. A lock that cannot
- * be read is said. Lives in ARENA and SESSION. Returns 0 or -EINVAL.
+ * Read the locks of PROJECT and ask SESSION for catalogues, and for the signatures of the
+ * namespaces that stand in SCAN. A lock that cannot be read is said. Lives in ARENA and
+ * SESSION. Returns 0 or -EINVAL.
  */
 int known_load(struct known *ret, const struct project *project, struct session *session,
-	       struct cell_arena *arena, struct diag *diag);
+	       const struct scan *scan, struct cell_arena *arena, struct diag *diag);
 
 struct known_namespace *known_find(const struct known *known, const char *ns);
 

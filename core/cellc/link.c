@@ -189,7 +189,7 @@ static int unit_compile(const struct link *link, const struct link_note *unit,
 	struct cell_arena *arena = link->arena;
 	const char *source = cell_arena_printf(arena, "%s/unit%zu.c", folder, n);
 	const char *object = cell_arena_printf(arena, "%s/unit%zu.o", folder, n);
-	const char *own[] = { "-w", "-c", "-x", "c", source, "-o", object, NULL };
+	const char *own[] = { "-w", "-D_GNU_SOURCE", "-c", "-x", "c", source, "-o", object, NULL };
 	const char **words = words_of(&unit->note, arena), **argv = NULL;
 	struct process process;
 	int r;

@@ -42,6 +42,7 @@ static const char help[] =
 	"  --locked             fail if an expansion differs from the lock in .cell; write nothing\n"
 	"  --offline            connect to no cell; use what .cell has\n"
 	"  --frozen             both\n"
+	"  --fresh              ask cells again, whatever .cell has\n"
 	"  --strict             what is optional and missing is an error\n"
 	"  --features NAME=off  leave out the attributes of a namespace\n"
 	"  --cellc-verbose      say on stderr what is done\n"

@@ -20,6 +20,7 @@ struct project {
 	const char **features_off; /* sorted; NULL-terminated */
 	const char **order;        /* namespaces, outermost first; NULL-terminated */
 	bool locked, offline, strict;
+	bool fresh; /* ask again what .cell has an answer to */
 };
 
 /* Bytes of .cell/project. */

@@ -90,7 +90,9 @@ static bool is_left_out(const struct preparing *p, const struct macro_attribute 
 static void say_missing(struct preparing *p, const struct attribute *a,
 			const struct known_namespace *known)
 {
-	const char *cell = known && known->cell ? known->cell : a->ns;
+	const char *cell = known && known->cell	   ? known->cell
+			   : known && known->silent ? known->silent
+						    : a->ns;
 
 	p->err = -EINVAL;
 	diag_say(p->diag, SEVERITY_ERROR, &a->at, a->ns,
@@ -342,6 +344,17 @@ static int kept_order(const void *a, const void *b)
 	return order ? order : strcmp(x->value, y->value);
 }
 
+struct macro_kept_of request_sort_kept(const struct macro_kept_of *kept, struct cell_arena *arena)
+{
+	struct macro_kept *list = must_new(arena, struct macro_kept, kept->n_kept);
+
+	if (kept->n_kept) {
+		memcpy(list, kept->kept, kept->n_kept * sizeof *list);
+		qsort(list, kept->n_kept, sizeof *list, kept_order);
+	}
+	return (struct macro_kept_of){ .ns = kept->ns, .n_kept = kept->n_kept, .kept = list };
+}
+
 static struct macro_kept_of kept_of(const struct lock *lock, const char *file,
 				    const char *declaration, struct cell_arena *arena)
 {
@@ -353,9 +366,8 @@ static struct macro_kept_of kept_of(const struct lock *lock, const char *file,
 		    strcmp(lock->kept[i].declaration, declaration) == 0)
 			*must_add(arena, kept, n) = (struct macro_kept){ lock->kept[i].key,
 									 lock->kept[i].value };
-	if (n)
-		qsort(kept, n, sizeof *kept, kept_order);
-	return (struct macro_kept_of){ .ns = lock->ns, .n_kept = n, .kept = kept };
+	return request_sort_kept(
+		&(struct macro_kept_of){ .ns = lock->ns, .n_kept = n, .kept = kept }, arena);
 }
 
 /* The one other file that had this declaration and is gone: it was renamed. */

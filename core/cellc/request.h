@@ -43,6 +43,9 @@ int request_prepare(struct prepared *ret, bool *ret_any, const struct declaratio
 /* Put in what the locks keep about it. */
 void request_take_kept(struct prepared *prepared, const char *root, struct cell_arena *arena);
 
+/* KEPT with its list as requests have it: sorted. Lives in ARENA. */
+struct macro_kept_of request_sort_kept(const struct macro_kept_of *kept, struct cell_arena *arena);
+
 /* A copy of REQUEST in which KEPT (N) stands for what is kept. */
 struct macro_plan_request request_with_kept(const struct macro_plan_request *request,
 					    const struct macro_kept_of *kept, size_t n);

@@ -57,6 +57,7 @@ struct scanner {
 	const struct definition *macro; /* whose body is read */
 	const struct range *parameters; /* of it */
 	size_t n_parameters;
+	bool is_in_list; /* of attributes */
 	bool has_failed;
 };
 
@@ -164,6 +165,15 @@ static const struct definition *definition_find(const struct scanner *scanner,
 	return NULL;
 }
 
+/* Whether a condition around here depends on macros that the text does not define. */
+static bool is_conditional(const struct scanner *scanner)
+{
+	for (size_t i = 0; i < scanner->conditionals.n; i++)
+		if (scanner->conditionals.items[i].branch == BRANCH_UNKNOWN)
+			return true;
+	return false;
+}
+
 static bool is_compiled(const struct scanner *scanner)
 {
 	return scanner->conditionals.n == 0 ||
@@ -254,6 +264,7 @@ static void read_define(struct scanner *scanner, bool is_define)
 	struct lexer *lexer = &scanner->lexer;
 	struct definition definition = { 0 };
 	struct context context = scanner->context;
+	const char *file;
 	struct token token;
 
 	if (lex_next(lexer, &token) != TOKEN_IDENTIFIER) {
@@ -261,23 +272,23 @@ static void read_define(struct scanner *scanner, bool is_define)
 		return;
 	}
 	scanner->scan->has_directives = true;
+	file = scanner->markers.items[scanner->markers.n - 1].file;
 	definition.name = token.start;
 	definition.name_end = token.end;
 	if (is_define) {
 		definition.body = token.end;
 		definition.is_function =
 			token.end < lexer->len && lexer->text[token.end] == '(';
-		definition.is_built_in =
-			strcmp(scanner->markers.items[scanner->markers.n - 1].file,
-			       "<built-in>") == 0;
+		definition.is_built_in = file && strcmp(file, "<built-in>") == 0;
 	}
 	*VECTOR_ADD(scanner->arena, &scanner->definitions) = definition;
 	if (!is_define) {
 		lex_skip_line(lexer);
 		return;
 	}
-	/* Only the lines are of interest without somebody to talk to. */
-	if (!scanner->diag) {
+	/* Only the lines are of interest without somebody to talk to, and between brackets.
+	 */
+	if (!scanner->diag || scanner->is_in_list) {
 		lex_skip_line(lexer);
 		return;
 	}
@@ -381,12 +392,14 @@ static void refuse(struct scanner *scanner, size_t start, size_t end, const stru
 		   const char *text)
 {
 	const char *ns = lex_text(&scanner->lexer, &item->ns, scanner->arena);
+	const char *name = lex_text(&scanner->lexer, &item->name, scanner->arena);
 	struct place place;
+	bool is_named = item->name.start != item->ns.start;
 
 	lines_refresh(scanner);
 	place = place_at(scanner, start, end);
-	diag_say(scanner->diag, SEVERITY_ERROR, &place, ns, "%s::%s: %s", ns,
-		 lex_text(&scanner->lexer, &item->name, scanner->arena), text);
+	diag_say(scanner->diag, SEVERITY_ERROR, &place, ns, "%s%s%s: %s", ns,
+		 is_named ? "::" : "", is_named ? name : "", text);
 	scanner->has_failed = true;
 }
 
@@ -617,6 +630,7 @@ static void attribute_add(struct scanner *scanner, const struct list *list, size
 		.list_close = list->close,
 		.is_in_macro = scanner->macro != NULL,
 		.is_call = list->is_call,
+		.is_conditional = is_conditional(scanner),
 		.before = scanner->context.before.kind == TOKEN_PUNCTUATOR
 				  ? scanner->context.before.punctuator
 			  : scanner->context.before.kind == TOKEN_END ? 0
@@ -628,7 +642,7 @@ static void attribute_add(struct scanner *scanner, const struct list *list, size
 		.name = attribute.name,
 		.lexer = lexer,
 		.lines = &scanner->scan->lines,
-		.tokens = scanner->tokens.items + item->tokens,
+		.tokens = item->n_tokens ? &scanner->tokens.items[item->tokens] : NULL,
 		.n_tokens = item->n_tokens,
 		.macro = on_macro,
 		.userdata = scanner,
@@ -663,11 +677,15 @@ static bool try_list(struct scanner *scanner, const struct token *token, bool is
 	struct list list = { .start = token->start, .is_call = is_call };
 	struct token next;
 	size_t ours = 0, last = 0;
+	bool is_list;
 
 	scanner->tokens.n = 0;
 	lex_next(lexer, &next);
 	list.open = next.end;
-	if (!is(&next, is_call ? '(' : '[') || !read_list(scanner, &list)) {
+	scanner->is_in_list = true;
+	is_list = is(&next, is_call ? '(' : '[') && read_list(scanner, &list);
+	scanner->is_in_list = false;
+	if (!is_list) {
 		*lexer = saved;
 		scanner->markers.n = n_markers;
 		scanner->conditionals.n = n_conditionals;

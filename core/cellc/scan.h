@@ -41,6 +41,7 @@ struct attribute {
 	bool is_in_header;                 /* not in the file that is compiled */
 	bool is_in_macro;                  /* in the body of a #define */
 	bool is_call;                      /* CELL(…) */
+	bool is_conditional;               /* in an #ifdef that the text alone does not decide */
 };
 
 struct scan {

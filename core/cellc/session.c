@@ -138,6 +138,7 @@ void session_expand(struct session *session, const struct macro_plan_request *co
 			.request = requests[i],
 			.n_plan = plans[i].n_digest,
 			.plan = plans[i].digest,
+			.strict = session->project.strict || session->project.locked,
 		};
 
 		futures[i] = macro_coordinate_expansion_start(session->file, &request);

@@ -17,6 +17,7 @@ struct event {
 		EVENT_RENAME,
 		EVENT_NAME_KEPT, /* __func__ is from here on */
 		EVENT_NAME_FREED,
+		EVENT_NAME, /* __func__ itself, where macros are expanded */
 	} kind;
 	const void *what; /* struct insertion or renaming */
 };
@@ -200,6 +201,12 @@ static void put_event(struct splicer *splicer, const struct event *event)
 		break;
 	case EVENT_NAME_KEPT:
 	case EVENT_NAME_FREED: put_names(splicer, event); break;
+	case EVENT_NAME:
+		put_string(splicer, "\"");
+		put_string(splicer, renaming->name);
+		put_string(splicer, "\"");
+		put_return(splicer, event->at + event->skip, "");
+		break;
 	}
 }
 
@@ -245,6 +252,20 @@ static size_t event_room(const struct splicer *splicer, const struct event *even
 	return room * 2 + 4 * strlen(renaming->name) + strlen(renaming->new_name);
 }
 
+/* Text without directives has its macros expanded already: each name by hand. */
+static void names_replace(struct splicer *splicer, const struct renaming *renaming)
+{
+	struct lexer lexer;
+	struct token token;
+
+	lex_init(&lexer, splicer->unit->text, renaming->end, renaming->start);
+	while (lex_next(&lexer, &token) != TOKEN_END)
+		for (size_t i = 0; i < sizeof function_names / sizeof *function_names; i++)
+			if (lex_is(&lexer, &token, function_names[i]))
+				event_add(splicer, EVENT_NAME, token.start, renaming)->skip =
+					token.end - token.start;
+}
+
 static int events_make(struct splicer *splicer, const struct splice *splice,
 		       struct cell_error *err)
 {
@@ -259,6 +280,10 @@ static int events_make(struct splicer *splicer, const struct splice *splice,
 			return cell_fail(err, -EINVAL,
 					 "'%s' is not where it is to be renamed", one->name);
 		event_add(splicer, EVENT_RENAME, one->at, one)->skip = n;
+		if (!splicer->unit->scan.has_directives) {
+			names_replace(splicer, one);
+			continue;
+		}
 		event_add(splicer, EVENT_NAME_KEPT, one->start, one)->order = UINT32_MAX;
 		event_add(splicer, EVENT_NAME_FREED, one->end, one);
 	}

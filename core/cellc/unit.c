@@ -511,6 +511,17 @@ static void bare_fill(struct filler *filler)
 	}
 }
 
+static bool is_skipped(const struct filler *filler, const struct attribute *attribute)
+{
+	for (size_t i = 0; i < filler->tree->n_skipped; i++)
+		if (on_offset(filler->context.userdata, filler->tree->skipped[i].start) <
+			    attribute->list_start &&
+		    on_offset(filler->context.userdata, filler->tree->skipped[i].end) >=
+			    attribute->list_end)
+			return true;
+	return false;
+}
+
 static int by_start(const void *a, const void *b)
 {
 	const struct declaration *x = a, *y = b;
@@ -564,6 +575,8 @@ int unit_parse(struct unit *unit, const struct unit_options *options,
 		return 0;
 	edited_make(&edited, unit, arena);
 	clang.arguments = arguments_make(unit, options, arena);
+	for (size_t i = 0; i < unit->scan.n_attributes; i++)
+		clang.wants_skipped |= unit->scan.attributes[i].is_conditional;
 	r = clang_parse(&tree, edited.text, edited.len, &clang, arena, err);
 	if (r == -EINVAL) {
 		diag_say(diag, SEVERITY_ERROR, NULL, NULL, "%s: %s", options->main_file,
@@ -582,7 +595,7 @@ int unit_parse(struct unit *unit, const struct unit_options *options,
 	declarations_fill(&filler);
 	bare_fill(&filler);
 	for (size_t i = 0; i < unit->scan.n_attributes; i++)
-		if (!filler.is_attached[i])
+		if (!filler.is_attached[i] && !is_skipped(&filler, &unit->scan.attributes[i]))
 			misplaced_say(&filler.context, &tree, &unit->scan.attributes[i],
 				      diag);
 	names_fill(&filler);

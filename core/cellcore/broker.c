@@ -3,6 +3,7 @@
 #include "../libcell/guess.h"
 
 #include <cell/defaults.h>
+#include <cell/message.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -285,6 +286,24 @@ static int may_connect_outside(struct kernel *kernel, struct kernel_request *req
 	return 0;
 }
 
+/*
+ * What `* = …` of MANIFEST is worth. The cell that coordinates macros must reach any provider,
+ * and ask any cell for its schema: that much comes with the part, and no more.
+ */
+static struct cell_channels wildcard_of(const struct kernel *kernel,
+					const struct cell_manifest *manifest, const char *name)
+{
+	struct cell_channels set = CELL_CHANNELS_NONE;
+
+	if (conf_list_has(kernel->conf->trusted, name))
+		return manifest->uses_any;
+	if (strcmp(name, kernel->conf->macro) == 0) {
+		cell_channels_set(&set, CELL_CHANNEL_MACRO);
+		cell_channels_set(&set, CELL_CHANNEL_OPS);
+	}
+	return cell_channels_intersect(set, manifest->uses_any);
+}
+
 static int may_connect(struct kernel *kernel, struct kernel_request *request)
 {
 	const struct kernel_instance *asker = request->asker->instance;
@@ -297,9 +316,9 @@ static int may_connect(struct kernel *kernel, struct kernel_request *request)
 	look_up(kernel, asker->cell->name);
 	manifest = asker->cell->manifest;
 	if (manifest)
-		request->channels =
-			cell_manifest_uses(manifest, request->cell_name,
-					   conf_list_has(kernel->conf->trusted, asker->cell->name));
+		request->channels = cell_channels_union(
+			cell_manifest_uses(manifest, request->cell_name, false),
+			wildcard_of(kernel, manifest, asker->cell->name));
 	if (!manifest || cell_channels_is_empty(&request->channels))
 		return cell_fail(&request->err, CELL_PERMISSION_DENIED,
 				 "%s.cell has no [uses] %s; add \"%s = app\" under [uses]",

@@ -33,6 +33,7 @@ void conf_init(struct conf *conf)
 	conf->node[strcspn(conf->node, ".")] = 0;
 	if (!conf_node_is_valid(conf->node))
 		(void)snprintf(conf->node, sizeof conf->node, "node");
+	(void)snprintf(conf->macro, sizeof conf->macro, "macro");
 	conf->is_sandboxed = true;
 	conf->limits = conf->limits_owner = conf->limits_boot = quota_defaults;
 }
@@ -168,6 +169,7 @@ static const struct key node_keys[] = {
 	{ "resolver", offsetof(struct conf, resolver), set_cell },
 	{ "gateway", offsetof(struct conf, gateway), set_cell },
 	{ "log", offsetof(struct conf, log), set_cell },
+	{ "macro", offsetof(struct conf, macro), set_cell },
 	{ "spawn", offsetof(struct conf, spawn), set_list },
 	{ "trusted", offsetof(struct conf, trusted), set_list },
 	{ "sandbox", offsetof(struct conf, is_sandboxed), set_sandbox },

@@ -28,8 +28,9 @@ struct conf {
 	char resolver[CELL_NAME_MAX + 1]; /* cells with a part; "" = none */
 	char gateway[CELL_NAME_MAX + 1];
 	char log[CELL_NAME_MAX + 1];
+	char macro[CELL_NAME_MAX + 1]; /* its `[uses] *` counts, for compile time; "macro" */
 	char spawn[CONF_LIST_MAX];   /* cells that may spawn and retire, or "*" */
-	char trusted[CONF_LIST_MAX]; /* cells whose `[uses] *` counts */
+	char trusted[CONF_LIST_MAX]; /* cells whose `[uses] *` counts in full */
 	char cells[8 * CONF_LIST_MAX]; /* folders of manifests, colon-separated */
 	bool is_sandboxed;
 	struct quota_limits limits;       /* of cells and foreign users */

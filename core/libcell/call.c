@@ -26,6 +26,7 @@ void call_root_init(struct call_root *root, struct runtime *rt, const struct cel
 	root->cancel_status = 0;
 	root->idempotency_key = NULL;
 	root->idempotency_key_len = 0;
+	root->raw = NULL;
 }
 
 static void root_end_children(struct call_root *root)
@@ -100,6 +101,7 @@ void cell_close(struct cell_call *call)
 
 	if (!root->rt)
 		return;
+	linked_close(root->rt, call);
 	call_root_deinit(root);
 	runtime_free(root->rt);
 	free(root);

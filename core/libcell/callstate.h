@@ -8,6 +8,7 @@
 
 #include <cell/arena.h>
 #include <cell/call.h>
+#include <cell/linked.h>
 
 struct cell_call {
 	struct call_root *root;
@@ -36,6 +37,7 @@ struct call_root {
 	int cancel_status;
 	const uint8_t *idempotency_key;
 	size_t idempotency_key_len;
+	const struct cell_undecoded *raw; /* the request of a CELL_METHOD_RAW method */
 };
 
 /* A request being received or handled. */
@@ -49,6 +51,7 @@ struct served {
 	struct cell_payload *payload;
 	struct cell_payload *reply_payload;
 	struct cell_stream *stream;
+	struct cell_undecoded undecoded;
 	uint64_t started_ns;
 	bool is_running;
 	bool is_one_way;
@@ -185,6 +188,20 @@ void runtime_drained(struct runtime *rt);
 void targets_free(struct runtime *rt);
 extern const struct core_instance_handlers control_handlers;
 extern const struct ops_handlers ops_handlers;
+
+/* linked.c */
+/*
+ * A connection to the service in this program that stands in for CELL; LINKED_NONE if none
+ * does. Starts the linked services at first use.
+ */
+enum { LINKED_NONE = 1 };
+int linked_connect(struct runtime *rt, struct cell_call *call, const char *cell,
+		   struct connection **ret_conn);
+/* Run the stop functions of what was started: once. */
+int linked_stop(struct runtime *rt, struct cell_call *call);
+/* Before the runtime ends: finish what stand-ins still do. */
+void linked_close(struct runtime *rt, struct cell_call *call);
+void linked_free(struct runtime *rt);
 
 /* pool.c */
 /* CALL's preferred member if that still takes calls, else another, preferred from now on. */

@@ -367,6 +367,66 @@ const uint8_t *cell_decode_bytes(struct cell_decoder *d, const uint8_t *at,
 	return stop;
 }
 
+const uint8_t *cell_decode_chars(struct cell_decoder *d, const uint8_t *at, const uint8_t *end,
+				 char *to, size_t size)
+{
+	const uint8_t *stop;
+	size_t len;
+
+	at = cell_decode_length(d, at, end, &stop);
+	if (!at)
+		return NULL;
+	len = (size_t)(stop - at);
+	if (len > size) {
+		d->why = "longer than the array it goes to";
+		return NULL;
+	}
+	if (!cell_text_is_plain(at, len) && !cell_text_is_valid(at, len)) {
+		d->why = "not UTF-8 text, or with a NUL in it";
+		return NULL;
+	}
+	memcpy(to, at, len);
+	memset(to + len, 0, size - len);
+	return stop;
+}
+
+const uint8_t *cell_decode_block(struct cell_decoder *d, const uint8_t *at, const uint8_t *end,
+				 uint8_t *to, size_t size)
+{
+	const uint8_t *stop;
+
+	at = cell_decode_length(d, at, end, &stop);
+	if (!at)
+		return NULL;
+	if (stop != at && (size_t)(stop - at) != size) {
+		d->why = "not as long as the array it goes to";
+		return NULL;
+	}
+	if (stop == at)
+		memset(to, 0, size);
+	else
+		memcpy(to, at, size);
+	return stop;
+}
+
+const uint8_t *cell_decode_not_n(struct cell_decoder *d)
+{
+	d->why = "not as many values as the array has";
+	return NULL;
+}
+
+const uint8_t *cell_decode_array(struct cell_decoder *d, const uint8_t *at,
+				 const struct cell_list *list, void *to, size_t size, size_t n,
+				 size_t *count)
+{
+	if (*count > n || list->n > n - *count)
+		return cell_decode_not_n(d);
+	if (list->n)
+		memcpy((uint8_t *)to + *count * size, list->items, list->n * size);
+	*count += list->n;
+	return at;
+}
+
 void *cell_decode_new(struct cell_decoder *d, size_t size)
 {
 	void *at = cell_arena_alloc(d->arena, size);

@@ -412,7 +412,10 @@ static int target_connect(struct runtime *rt, struct cell_call *call, struct tar
 			continue;
 		}
 		target->is_connecting = true;
-		r = ask_for(rt, call, target, deadline_min(deadline_ns, connect_by), &conn);
+		r = target->instance ? LINKED_NONE : linked_connect(rt, call, target->cell, &conn);
+		if (r == LINKED_NONE)
+			r = ask_for(rt, call, target, deadline_min(deadline_ns, connect_by),
+				    &conn);
 		target->is_connecting = false;
 		if (r == 0) {
 			conn->target = target;
@@ -476,6 +479,10 @@ int call_connect(struct cell_call *call, struct cell_ref *ref, uint64_t deadline
 	struct runtime *rt = call->root->rt;
 	struct target *target;
 
+	if (!rt->records) {
+		rt->records = ref->linked;
+		rt->records_end = ref->linked_end;
+	}
 	if (call->pool)
 		return pool_connect(call->pool, call, deadline_ns, ret_conn);
 	if (call->to_cell)

@@ -4,6 +4,7 @@
 #include "callstate.h"
 
 #include <cell/cell.h>
+#include <cell/internal/macrocheck.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,14 @@ int cell_macro_catalog(struct cell_call *call, const struct cell_macro_provider 
 	return r;
 }
 
+/* An answer after the deadline is none: half of it may have been made by waits cut short. */
+static int check_time(struct cell_call *call)
+{
+	return cell_call_left_ns(call) == 0
+		       ? cell_refuse(call, CELL_DEADLINE_EXCEEDED, "it took too long")
+		       : 0;
+}
+
 /* --- planning and expanding --------------------------------------------------------------------- */
 
 int cell_macro_plan(struct cell_call *call, const struct cell_macro_provider *provider, void *self,
@@ -198,6 +207,8 @@ int cell_macro_plan(struct cell_call *call, const struct cell_macro_provider *pr
 
 	macro_work_init(&work, call, provider, self, request);
 	r = macro_plan_make(&work);
+	if (r == 0)
+		r = check_time(call);
 	return r < 0 ? r : macro_plan_put(&work, ret_plan);
 }
 
@@ -227,9 +238,7 @@ static int expand_all(struct cell_macro_work *work)
 	if (work->is_out_of_memory)
 		return cell_refuse(work->call, CELL_RESOURCE_EXHAUSTED,
 				   "no memory for the expansion");
-	if (work->bug || work->n_errors)
-		return work->bug;
-	return macro_check_expansion(work);
+	return work->bug;
 }
 
 static int put_pieces(struct cell_macro_work *work, struct macro_generated_code *code)
@@ -307,7 +316,9 @@ int cell_macro_expand(struct cell_call *call, const struct cell_macro_provider *
 		      void *userdata, struct macro_generated_code *ret_code)
 {
 	static const struct macro_plan_request nothing;
+	struct macro_generated_code code;
 	struct cell_macro_work work;
+	struct macro_plan plan;
 	size_t n_warnings;
 	int r;
 
@@ -316,13 +327,23 @@ int cell_macro_expand(struct cell_call *call, const struct cell_macro_provider *
 	work.query = query;
 	work.query_userdata = userdata;
 	r = macro_plan_make(&work);
+	if (r == 0)
+		r = macro_plan_put(&work, &plan);
 	/* The plan has been told its warnings already; errors are why there is no text. */
 	n_warnings = work.n_errors ? 0 : work.diagnostics.n;
 	work.diagnostics.n -= n_warnings;
 	work.diagnostics.items = work.diagnostics.n ? work.diagnostics.items : NULL;
 	if (r == 0 && !work.n_errors)
 		r = expand_all(&work);
-	return r < 0 ? r : put_code(&work, ret_code);
+	if (r == 0)
+		r = check_time(call);
+	if (r == 0)
+		r = put_code(&work, &code);
+	if (r == 0 && !work.n_errors)
+		r = cell_macro_check(work.request, &plan, &code, cell_error_slot(call));
+	if (r == 0)
+		*ret_code = code;
+	return r;
 }
 
 /* --- provisioning -------------------------------------------------------------------------------- */
@@ -470,11 +491,14 @@ static int on_query(struct cell_call *call, void *self, const struct macro_query
 		    struct macro_query_result *out)
 {
 	const struct served_provider *served = self;
+	int r;
 
 	*out = (struct macro_query_result){ .outcome = MACRO_QUERY_RESULT_OUTCOME_UNKNOWN };
 	if (!served->provider->query || !macro_owns(served->provider, in->ns))
 		return 0;
-	return served->provider->query(call, served->self, in, out);
+	*out = (struct macro_query_result){ 0 };
+	r = served->provider->query(call, served->self, in, out);
+	return r < 0 ? r : check_time(call);
 }
 
 static int on_provision(struct cell_call *call, void *self,

@@ -1,47 +1,91 @@
-/* Planned against expanded: what a plan did not say must not be in the text. */
-#include "macro_work.h"
+#include <cell/internal/macrocheck.h>
 
 #include <cell/cell.h>
 #include <cell/internal/ctext.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+
+struct checked {
+	const struct macro_plan_request *request;
+	const struct macro_plan *plan;
+	const struct macro_generated_code *code;
+	const struct macro_piece *piece;
+	struct cell_error *err;
+};
+
+static int bug(const struct checked *checked, uint32_t attribute, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* "db::table: text", or the text alone if there is no such attribute. */
+static int bug(const struct checked *checked, uint32_t attribute, const char *format, ...)
+{
+	const struct macro_plan_request *request = checked->request;
+	char text[CELL_ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	for (size_t i = 0; i < request->n_attributes; i++)
+		if (request->attributes[i].id == attribute)
+			return cell_fail(checked->err, CELL_INTERNAL, "%s::%s: %s",
+					 request->attributes[i].ns, request->attributes[i].name,
+					 text);
+	return cell_fail(checked->err, CELL_INTERNAL, "%s", text);
+}
 
 static bool same(const char *name, const char *start, size_t len)
 {
 	return strlen(name) == len && memcmp(name, start, len) == 0;
 }
 
-struct checked {
-	struct cell_macro_work *work;
-	const struct cell_piece *piece;
-};
+/* A unit of its own has nothing of the user's text, and declares again what it needs. */
+static bool is_mirrored(const struct checked *checked, const char *name, size_t len)
+{
+	const struct macro_plan_request *request = checked->request;
+
+	if (checked->piece->kind != MACRO_PIECE_KIND_UNIT)
+		return false;
+	for (size_t i = 0; i < request->n_types; i++) {
+		const struct macro_type *type = &request->types[i];
+
+		if (same(type->tag, name, len))
+			return true;
+		for (size_t j = 0; j < type->n_enumerators; j++)
+			if (same(type->enumerators[j].name, name, len))
+				return true;
+	}
+	return false;
+}
 
 static bool is_planned(const struct checked *checked, enum ctext_role role, const char *name,
 		       size_t len)
 {
-	const struct cell_macro_work *work = checked->work;
-	const struct macro_planned_symbol *symbols = work->symbols.items;
+	const struct macro_plan *plan = checked->plan;
 
 	/* Identifiers of the runtime's own may be made without a word. */
-	if ((len > 5 && memcmp(name, "cell_", 5) == 0) || (len > 5 && memcmp(name, "CELL_", 5) == 0))
+	if (len > 5 && (memcmp(name, "cell_", 5) == 0 || memcmp(name, "CELL_", 5) == 0))
 		return true;
 	if (role == CTEXT_ORDINARY && same(checked->piece->symbol, name, len))
 		return true;
+	if (is_mirrored(checked, name, len))
+		return true;
 	/* Declaring again what the user declares adds nothing. */
-	if (same(work->request->declaration->name, name, len))
+	if (same(checked->request->declaration->name, name, len))
 		return role == CTEXT_ORDINARY;
-	for (size_t i = 0; i < work->symbols.n; i++)
-		if (same(symbols[i].name, name, len) &&
-		    symbols[i].is_type == (role == CTEXT_TAG))
+	for (size_t i = 0; i < plan->n_symbols; i++)
+		if (same(plan->symbols[i].name, name, len) &&
+		    plan->symbols[i].is_type == (role == CTEXT_TAG))
 			return true;
 	return false;
 }
 
-static bool is_planned_field(const struct checked *checked, const char *name, size_t len)
+static bool is_planned_field(const struct macro_plan *plan, const char *name, size_t len)
 {
-	const struct macro_planned_field *fields = checked->work->fields.items;
-
-	for (size_t i = 0; i < checked->work->fields.n; i++)
-		if (same(fields[i].name, name, len))
+	for (size_t i = 0; i < plan->n_fields; i++)
+		if (same(plan->fields[i].name, name, len))
 			return true;
 	return false;
 }
@@ -50,53 +94,70 @@ static int on_name(void *userdata, enum ctext_role role, const char *name, size_
 		   unsigned line)
 {
 	const struct checked *checked = userdata;
-	bool is_field = checked->piece->anchor == MACRO_ANCHOR_STRUCT_END && role == CTEXT_ORDINARY;
+	bool is_field =
+		checked->piece->anchor == MACRO_ANCHOR_STRUCT_END && role == CTEXT_ORDINARY;
 
-	if (is_field ? is_planned_field(checked, name, len)
+	if (is_field ? is_planned_field(checked->plan, name, len)
 		     : is_planned(checked, role, name, len))
 		return 0;
-	return macro_bug(checked->work, checked->piece->mine,
-			 "line %u of its text declares '%.*s', which it did not plan", line,
-			 (int)len, name);
+	return bug(checked, checked->piece->attribute,
+		   "line %u of its text declares '%.*s', which it did not plan", line, (int)len,
+		   name);
 }
 
-static int check_wrap(struct cell_macro_work *work, const struct cell_piece *piece)
+static int check_wrap(const struct checked *checked)
 {
-	const struct macro_planned_wrap *wraps = work->wraps.items;
+	const struct macro_plan *plan = checked->plan;
+	const struct macro_piece *piece = checked->piece;
 
-	if (!strstr(piece->text ? piece->text : "", "$next$"))
-		return macro_bug(work, piece->mine, "its wrapper '%s' never calls $next$",
-				 piece->symbol);
-	for (size_t i = 0; i < work->wraps.n; i++)
-		if (wraps[i].attribute == piece->mine->id && wraps[i].phase == piece->phase)
+	if (!*piece->symbol)
+		return bug(checked, piece->attribute, "its wrapper has no name");
+	if (!strstr(piece->text, "$next$"))
+		return bug(checked, piece->attribute, "its wrapper '%s' never calls $next$",
+			   piece->symbol);
+	for (size_t i = 0; i < plan->n_wraps; i++)
+		if (plan->wraps[i].attribute == piece->attribute &&
+		    plan->wraps[i].phase == piece->phase)
 			return 0;
-	return macro_bug(work, piece->mine, "wraps as '%s' in phase %d, which it did not plan",
-			 piece->symbol, (int)piece->phase);
+	return bug(checked, piece->attribute, "wraps as '%s' in phase %u, which it did not plan",
+		   piece->symbol, piece->phase);
 }
 
-static int check_piece(struct cell_macro_work *work, const struct cell_piece *piece)
+static int check_names(struct checked *checked)
 {
-	struct checked checked = { .work = work, .piece = piece };
-	const char *text = piece->text ? piece->text : "", *why;
+	const struct macro_piece *piece = checked->piece;
+	const char *why;
 	unsigned line;
-	int r = 0;
+	int r = ctext_declared(piece->text, on_name, checked, &why, &line);
 
-	if (piece->anchor == MACRO_ANCHOR_WRAP)
-		r = check_wrap(work, piece);
-	else if (strstr(text, "$next$"))
-		r = macro_bug(work, piece->mine, "$next$ stands in a piece that is no wrapper");
-	else if (piece->anchor == MACRO_ANCHOR_BODY && work->body != piece->mine->id)
-		r = macro_bug(work, piece->mine, "gives '%s' a body, which it did not plan",
-			      work->request->declaration->name);
-	if (r < 0)
-		return r;
-	r = ctext_declared(text, on_name, &checked, &why, &line);
 	if (r == -EINVAL)
-		return macro_bug(work, piece->mine, "line %u of its text: %s", line, why);
+		return bug(checked, piece->attribute, "line %u of its text: %s", line, why);
 	return r;
 }
 
-/* That every planned field is there, and the body, and each wrapper once. */
+int cell_macro_check_names(const struct macro_plan_request *request, const struct macro_plan *plan,
+			   const struct macro_piece *piece, struct cell_error *err)
+{
+	struct checked checked = { .request = request, .plan = plan, .piece = piece, .err = err };
+
+	return check_names(&checked);
+}
+
+static int check_piece(struct checked *checked)
+{
+	const struct macro_piece *piece = checked->piece;
+	int r = 0;
+
+	if (piece->anchor == MACRO_ANCHOR_WRAP)
+		r = check_wrap(checked);
+	else if (strstr(piece->text, "$next$"))
+		r = bug(checked, piece->attribute, "$next$ stands in a piece that is no wrapper");
+	else if (piece->anchor == MACRO_ANCHOR_BODY && checked->plan->body != piece->attribute)
+		r = bug(checked, piece->attribute, "gives '%s' a body, which it did not plan",
+			checked->request->declaration->name);
+	return r < 0 ? r : check_names(checked);
+}
+
 static int find_declared(void *userdata, enum ctext_role role, const char *name, size_t len,
 			 unsigned line)
 {
@@ -104,97 +165,99 @@ static int find_declared(void *userdata, enum ctext_role role, const char *name,
 	return role == CTEXT_ORDINARY && same(userdata, name, len);
 }
 
-static bool has_field(const struct cell_macro_work *work, const char *name)
+static bool has_field(const struct macro_generated_code *code, const char *name)
 {
-	for (const struct cell_piece *piece = work->pieces; piece; piece = piece->next)
-		if (piece->anchor == MACRO_ANCHOR_STRUCT_END && piece->text &&
-		    ctext_declared(piece->text, find_declared, (void *)(uintptr_t)name, NULL,
-				   NULL) == 1)
+	for (size_t i = 0; i < code->n_pieces; i++)
+		if (code->pieces[i].anchor == MACRO_ANCHOR_STRUCT_END &&
+		    ctext_declared(code->pieces[i].text, find_declared, (void *)(uintptr_t)name,
+				   NULL, NULL) == 1)
 			return true;
 	return false;
 }
 
-static size_t count_pieces(const struct cell_macro_work *work, enum macro_anchor anchor,
+static size_t count_pieces(const struct macro_generated_code *code, enum macro_anchor anchor,
 			   uint32_t attribute, uint32_t phase)
 {
 	size_t n = 0;
 
-	for (const struct cell_piece *piece = work->pieces; piece; piece = piece->next)
-		n += piece->anchor == anchor && piece->mine->id == attribute &&
-		     (uint32_t)piece->phase == phase;
+	for (size_t i = 0; i < code->n_pieces; i++)
+		n += code->pieces[i].anchor == anchor && code->pieces[i].attribute == attribute &&
+		     (anchor != MACRO_ANCHOR_WRAP || code->pieces[i].phase == phase);
 	return n;
 }
 
-static const struct macro_attribute *attribute_of(const struct cell_macro_work *work, uint32_t id)
+/* What was planned is there: each field, each wrapper once, the body. */
+static int check_promises(const struct checked *checked)
 {
-	for (size_t i = 0; i < work->request->n_attributes; i++)
-		if (work->request->attributes[i].id == id)
-			return &work->request->attributes[i];
-	return NULL;
-}
+	const struct macro_plan *plan = checked->plan;
 
-static int check_promises(struct cell_macro_work *work)
-{
-	const struct macro_planned_field *fields = work->fields.items;
-	const struct macro_planned_wrap *wraps = work->wraps.items;
+	for (size_t i = 0; i < plan->n_fields; i++)
+		if (!has_field(checked->code, plan->fields[i].name))
+			return bug(checked, plan->fields[i].attribute,
+				   "plans the field '%s' and does not add it",
+				   plan->fields[i].name);
+	for (size_t i = 0; i < plan->n_wraps; i++) {
+		const struct macro_planned_wrap *wrap = &plan->wraps[i];
+		size_t n = count_pieces(checked->code, MACRO_ANCHOR_WRAP, wrap->attribute,
+					wrap->phase);
 
-	for (size_t i = 0; i < work->fields.n; i++)
-		if (!has_field(work, fields[i].name))
-			return macro_bug(work, attribute_of(work, fields[i].attribute),
-					 "plans the field '%s' and does not add it",
-					 fields[i].name);
-	for (size_t i = 0; i < work->wraps.n; i++)
-		if (count_pieces(work, MACRO_ANCHOR_WRAP, wraps[i].attribute, wraps[i].phase) != 1)
-			return macro_bug(work, attribute_of(work, wraps[i].attribute),
-					 "plans one wrapper in phase %u and makes %zu",
-					 wraps[i].phase,
-					 count_pieces(work, MACRO_ANCHOR_WRAP, wraps[i].attribute,
-						      wraps[i].phase));
-	if (work->body && count_pieces(work, MACRO_ANCHOR_BODY, work->body, 0) != 1)
-		return macro_bug(work, attribute_of(work, work->body),
-				 "plans a body and does not give one");
+		if (n != 1)
+			return bug(checked, wrap->attribute,
+				   "plans one wrapper in phase %u and makes %zu", wrap->phase, n);
+	}
+	if (plan->body && count_pieces(checked->code, MACRO_ANCHOR_BODY, plan->body, 0) != 1)
+		return bug(checked, plan->body, "plans a body and does not give one");
 	return 0;
 }
 
-static int check_facts(struct cell_macro_work *work)
+static bool list_has(const char *const *list, size_t n, const char *word)
 {
-	const char *const *provides = work->provides.items, *const *reads = work->reads.items;
-	const struct macro_fact *facts = work->facts.items;
-	const struct macro_state *states = work->states.items;
-	size_t k;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], word) == 0)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < work->facts.n; i++) {
-		for (k = 0; k < work->provides.n && strcmp(provides[k], facts[i].key) != 0; k++)
-			;
-		if (k == work->provides.n)
-			return macro_bug(work, NULL, "gives the fact '%s', which it did not plan",
-					 facts[i].key);
-	}
-	for (size_t i = 0; i < work->provides.n; i++) {
-		for (k = 0; k < work->facts.n && strcmp(facts[k].key, provides[i]) != 0; k++)
-			;
-		if (k == work->facts.n)
-			return macro_bug(work, NULL, "plans the fact '%s' and does not give it",
-					 provides[i]);
-	}
-	for (size_t i = 0; i < work->states.n; i++) {
-		for (k = 0; k < work->reads.n && strcmp(reads[k], states[i].id) != 0; k++)
-			;
-		if (k == work->reads.n)
-			return macro_bug(work, NULL,
-					 "depends on the state '%s', which it did not plan to read",
-					 states[i].id);
-	}
+static bool has_fact(const struct macro_generated_code *code, const char *key)
+{
+	for (size_t i = 0; i < code->n_facts; i++)
+		if (strcmp(code->facts[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static int check_facts(const struct checked *checked)
+{
+	const struct macro_generated_code *code = checked->code;
+	const struct macro_plan *plan = checked->plan;
+
+	for (size_t i = 0; i < code->n_facts; i++)
+		if (!list_has(plan->provides, plan->n_provides, code->facts[i].key))
+			return bug(checked, 0, "%s: gives the fact '%s', which it did not plan",
+				   code->facts[i].ns, code->facts[i].key);
+	for (size_t i = 0; i < plan->n_provides; i++)
+		if (!has_fact(code, plan->provides[i]))
+			return bug(checked, 0, "plans the fact '%s' and does not give it",
+				   plan->provides[i]);
+	for (size_t i = 0; i < code->n_states; i++)
+		if (!list_has(plan->reads, plan->n_reads, code->states[i].id))
+			return bug(checked, 0,
+				   "depends on the state '%s', which it did not plan to read",
+				   code->states[i].id);
 	return 0;
 }
 
-int macro_check_expansion(struct cell_macro_work *work)
+int cell_macro_check(const struct macro_plan_request *request, const struct macro_plan *plan,
+		     const struct macro_generated_code *code, struct cell_error *err)
 {
+	struct checked checked = { .request = request, .plan = plan, .code = code, .err = err };
 	int r = 0;
 
-	for (const struct cell_piece *piece = work->pieces; r == 0 && piece; piece = piece->next)
-		r = check_piece(work, piece);
+	for (size_t i = 0; r == 0 && i < code->n_pieces; i++) {
+		checked.piece = &code->pieces[i];
+		r = check_piece(&checked);
+	}
 	if (r == 0)
-		r = check_promises(work);
-	return r == 0 ? check_facts(work) : r;
+		r = check_promises(&checked);
+	return r == 0 ? check_facts(&checked) : r;
 }

@@ -94,6 +94,3 @@ int macro_check_table(struct cell_call *call, const struct cell_macro_provider *
 /* macro_plan.c */
 int macro_plan_make(struct cell_macro_work *work);
 int macro_plan_put(struct cell_macro_work *work, struct macro_plan *ret_plan);
-
-/* macro_check.c: nothing but what was planned. 0, or CELL_INTERNAL naming macro and symbol. */
-int macro_check_expansion(struct cell_macro_work *work);

@@ -477,6 +477,7 @@ void runtime_free(struct runtime *rt)
 				 CELL_CANCELLED, "the program closed it");
 	targets_free(rt);
 	server_free(rt);
+	linked_free(rt);
 	free(rt->spare_outgoing);
 	reap_dead(rt);
 	task_pool_free(rt->tasks);

@@ -20,7 +20,9 @@
 #include <stdint.h>
 
 struct call_root;
+struct cell_linked;
 struct connection;
+struct linked;
 struct method_entry;
 struct served;
 struct tap;
@@ -73,6 +75,9 @@ struct runtime {
 	struct target **by_slot; /* by cell_ref.slot */
 	unsigned n_slots;
 	struct list pools;
+	/* what the program's generated code says, from the first reference that is used */
+	const struct cell_linked *const *records, *const *records_end;
+	struct linked *linked; /* NULL: not looked at */
 
 	/* server side */
 	struct method_entry **methods; /* open addressing, by hash */

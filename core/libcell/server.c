@@ -288,6 +288,55 @@ static void send_reply(struct served *served, const void *out)
 				       served->frame.call_id, r, err.text);
 }
 
+/* The request's bytes, and what decoding may do to them. */
+static struct cell_undecoded *undecoded(struct served *served)
+{
+	struct cell_undecoded *bytes = &served->undecoded;
+
+	if (served->payload) {
+		bytes->bytes = payload_message(served->payload, &bytes->len);
+		bytes->flags = CELL_DECODE_BYTES_STAY;
+	} else {
+		bytes->bytes = served->assembly.bytes;
+		bytes->len = served->assembly.have;
+		bytes->flags = CELL_DECODE_IN_PLACE;
+	}
+	if (served->entry->method->flags & CELL_METHOD_RAW) {
+		bytes->flags = CELL_DECODE_BYTES_STAY;
+		served->root.raw = bytes;
+	}
+	return bytes;
+}
+
+static int decode(struct call_root *root, const struct cell_method *method, void *in,
+		  const struct cell_undecoded *bytes)
+{
+	int r = method->in->decode(in, bytes->bytes, bytes->len, bytes->flags, &root->arena,
+				   &root->error);
+
+	return r < 0 ? cell_wrap(&root->error, r, "request of %s", method->full_name) : 0;
+}
+
+void *cell_request(struct cell_call *call, const struct cell_method *method, const void *bytes)
+{
+	struct call_root *root = call->root;
+	void *in = cell_arena_alloc(&root->arena, method->in->size);
+
+	if (!in) {
+		(void)cell_fail(&root->error, CELL_RESOURCE_EXHAUSTED, "no memory for a call");
+		return NULL;
+	}
+	return decode(root, method, in, bytes) < 0 ? NULL : in;
+}
+
+const uint8_t *cell_request_bytes(const struct cell_call *call, size_t *ret_len)
+{
+	const struct cell_undecoded *raw = call->root->raw;
+
+	*ret_len = raw ? raw->len : 0;
+	return raw ? raw->bytes : NULL;
+}
+
 static int handle(struct served *served, const void **ret_out)
 {
 	struct method_entry *entry = served->entry;
@@ -303,22 +352,19 @@ static int handle(struct served *served, const void **ret_out)
 		if (!served->stream)
 			return cell_fail(&root->error, CELL_RESOURCE_EXHAUSTED, "no memory for a stream");
 	}
-	in = client_streams ? served->stream : cell_arena_alloc(&root->arena, method->in->size);
+	if (client_streams)
+		in = served->stream;
+	else if (method->flags & CELL_METHOD_UNDECODED)
+		in = undecoded(served);
+	else
+		in = cell_arena_alloc(&root->arena, method->in->size);
 	out = server_streams ? served->stream : cell_arena_calloc(&root->arena, 1, method->out->size);
 	if (!in || !out)
 		return cell_fail(&root->error, CELL_RESOURCE_EXHAUSTED, "no memory for a call");
-	if (!client_streams && served->payload) {
-		size_t len;
-		const uint8_t *bytes = payload_message(served->payload, &len);
-
-		r = method->in->decode(in, bytes, len, CELL_DECODE_BYTES_STAY, &root->arena,
-				       &root->error);
-	} else if (!client_streams) {
-		r = method->in->decode(in, served->assembly.bytes, served->assembly.have,
-				       CELL_DECODE_IN_PLACE, &root->arena, &root->error);
-	}
+	if (!client_streams && !(method->flags & CELL_METHOD_UNDECODED))
+		r = decode(root, method, in, undecoded(served));
 	if (r < 0)
-		return cell_wrap(&root->error, r, "request of %s", method->full_name);
+		return r;
 	r = entry->invoke(entry->handlers, &root->call, entry->self, in, out);
 	if (r > 0) {
 		cell_log(CELL_LOG_ERR, "server", "positive_result", "method=%s result=%d",
@@ -688,7 +734,7 @@ int cell_loop_run(struct cell_call *call)
 {
 	struct call_root *root = call->root;
 	struct runtime *rt = root->rt;
-	int r;
+	int stopped, r;
 
 	if (!rt)
 		return root->error.code;
@@ -700,7 +746,9 @@ int cell_loop_run(struct cell_call *call)
 		return r;
 	cell_log(CELL_LOG_INFO, "server", "ready", "services=%u instance=%" PRIu64,
 		 rt->n_services, rt->instance);
-	return runtime_run(rt, root);
+	r = runtime_run(rt, root);
+	stopped = linked_stop(rt, call);
+	return r < 0 ? r : stopped;
 }
 
 void cell_loop_stop(struct cell_call *call)

@@ -33,6 +33,25 @@ teardown() {
 	make test
 }
 
+@test "a provider of macros builds, runs and passes its test as it is made" {
+	[ -e "$CELL_BUILD/../core/include/cell/cell.h" ] || skip "built outside of the tree"
+	cell -q new --provider two-shapes
+	cd two-shapes
+	make CFLAGS='-O1 -Werror' >"$dir/made" 2>&1 || { cat "$dir/made"; false; }
+	[[ "$(make)" == *"up to date"* ]]
+	cell -q up
+	run cell run .
+	[ "$status" -eq 0 ]
+	[[ "$(cell macro list)" == *"two_shapes::hello"*"A function that says hello"* ]]
+	# What it makes is what a compiler takes.
+	macro_client expand "struct s" 'two_shapes::hello("Hi ?")' >x.c
+	printf 'struct s { int a; };\nint puts(const char *);\nint main(void) { return puts(s_hello()) < 0; }\n' >>x.c
+	"${CC:-cc}" -std=gnu17 -Wall -Wextra -Werror -o x x.c
+	[ "$(./x)" = "Hi ?" ]
+	cell -q down
+	make test
+}
+
 @test "leaves alone what is there, and refuses names that cannot be" {
 	mkdir hello
 	echo mine >hello/main.c

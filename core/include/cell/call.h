@@ -35,12 +35,27 @@ struct cell_peer {
 	const char *principal; /* on whose behalf, from a peer that may speak for others; or "" */
 };
 
-/* Names a cell, and remembers the connection to it. Static in generated code. */
+/*
+ * What this program's generated code says of itself (cell/linked.h): a linker set. NULL if
+ * there is nothing. Hidden: each program or shared library has its own.
+ */
+struct cell_linked;
+extern const struct cell_linked *const __start_cell_linked[]
+	__attribute__((weak, visibility("hidden")));
+extern const struct cell_linked *const __stop_cell_linked[]
+	__attribute__((weak, visibility("hidden")));
+
+/*
+ * Names a cell, and remembers the connection to it. Static in generated code. A service that
+ * is linked into the program stands in for the cell of its name: see cell/linked.h.
+ */
 struct cell_ref {
 	const char *cell;
 	unsigned slot; /* libcell's; 0 = not assigned yet */
+	const struct cell_linked *const *linked;
+	const struct cell_linked *const *linked_end;
 };
-#define CELL_REF(name) { (name), 0 }
+#define CELL_REF(name) { (name), 0, __start_cell_linked, __stop_cell_linked }
 
 /*
  * A root call for a program that goes by the name PROGRAM. Never NULL: what goes wrong is

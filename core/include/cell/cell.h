@@ -1,13 +1,17 @@
 /*
  * Cell: processes that call each other. The one header a program includes.
  * Read in this order: error.h, call.h, server.h, stream.h, pool.h, payload.h, message.h.
+ * What generated code needs comes with it: attr.h, codec.h, linked.h.
  */
 #pragma once
 
 #include <cell/arena.h>
+#include <cell/attr.h>
 #include <cell/bytes.h>
 #include <cell/call.h>
+#include <cell/codec.h>
 #include <cell/error.h>
+#include <cell/linked.h>
 #include <cell/log.h>
 #include <cell/message.h>
 #include <cell/payload.h>

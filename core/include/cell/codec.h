@@ -223,6 +223,22 @@ static inline uint8_t *cell_encode_string(uint8_t *out, const char *text)
 	return cell_encode_bytes(out, text, text ? strlen(text) : 0);
 }
 
+/* The text of a char array of SIZE, which need not be terminated when it is full. */
+static inline uint8_t *cell_encode_chars(uint8_t *out, const char *text, size_t size)
+{
+	const char *end = (const char *)memchr(text, 0, size);
+
+	return cell_encode_bytes(out, text, end ? (size_t)(end - text) : size);
+}
+
+/* An array by value is left out when it holds nothing: minus zero is something. */
+static inline bool cell_bytes_are_zero(const void *bytes, size_t size)
+{
+	const uint8_t *at = (const uint8_t *)bytes;
+
+	return size == 0 || (at[0] == 0 && memcmp(at, at + 1, size - 1) == 0);
+}
+
 /*
  * A nested message is written in one pass: leave room for the length of the HINT bytes
  * that it has at least, write the body, then put the length before it. Only if that needs
@@ -453,6 +469,13 @@ static inline const uint8_t *cell_decode_string(struct cell_decoder *d, const ui
 const uint8_t *cell_decode_bytes(struct cell_decoder *d, const uint8_t *at,
 				 const uint8_t *end, size_t *ret_len, const uint8_t **ret);
 
+/* Text into a char array of SIZE, the rest of it zero; longer text is refused. */
+const uint8_t *cell_decode_chars(struct cell_decoder *d, const uint8_t *at, const uint8_t *end,
+				 char *to, size_t size);
+/* Bytes into an array: exactly SIZE of them, or none. */
+const uint8_t *cell_decode_block(struct cell_decoder *d, const uint8_t *at, const uint8_t *end,
+				 uint8_t *to, size_t size);
+
 /* Arena memory for one nested message; NULL, with the reason kept, if there is none. */
 void *cell_decode_new(struct cell_decoder *d, size_t size);
 
@@ -481,6 +504,16 @@ static inline bool cell_decode_room(struct cell_decoder *d, struct cell_list *li
 		return true;
 	return cell_decode_room_more(d, list, size, at, end, tag);
 }
+
+/*
+ * Scalars into an array of N items of SIZE bytes at TO, from *COUNT on: the items of LIST.
+ * AT is given back, or NULL if they are too many.
+ */
+const uint8_t *cell_decode_array(struct cell_decoder *d, const uint8_t *at,
+				 const struct cell_list *list, void *to, size_t size, size_t n,
+				 size_t *count);
+/* Not as many items as the array has: NULL, with the reason kept. */
+const uint8_t *cell_decode_not_n(struct cell_decoder *d);
 
 /* Append packed scalars; see cell_encode_packed_int32() for which is for which. */
 const uint8_t *cell_decode_packed_int32(struct cell_decoder *d, const uint8_t *at,

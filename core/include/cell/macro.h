@@ -149,6 +149,14 @@ const struct macro_value *cell_macro_next(const struct macro_attribute *attribut
 					  const struct macro_value *parent,
 					  const struct macro_value *after);
 
+/*
+ * Whether the declaration is a function that can refuse and carries a context: it returns
+ * int, takes a struct cell_call * first, and is not variadic.
+ */
+bool cell_macro_is_fallible(const struct cell_macro_work *work);
+/* What wrappers call parameter I (from 0): its own name, or "cell_1" for one without. */
+const char *cell_macro_parameter_name(struct cell_macro_work *work, size_t i);
+
 /* printf, into memory that lives as long as the answer. NULL if there is none left. */
 const char *cell_macro_printf(struct cell_macro_work *work, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -212,6 +220,10 @@ void cell_piece_put(struct cell_piece *piece, const char *format, ...)
  * NULL). $next$ stays. An unknown name is a bug, and fails the expansion.
  */
 void cell_piece_template(struct cell_piece *piece, const char *text, const char *const *words);
+/* "static int SYMBOL(struct cell_call *call, …)": the declared function's, for a wrapper. */
+void cell_piece_prototype(struct cell_piece *piece, const char *symbol);
+/* "$next$(call, …)": what is further inside, with all that the wrapper was given. */
+void cell_piece_next(struct cell_piece *piece);
 /* TEXT as a C string literal, quotes included. */
 void cell_piece_literal(struct cell_piece *piece, const char *text);
 /* Lines from here on come from this member (or value of the attribute): errors lead there. */

@@ -27,8 +27,31 @@ enum cell_decode_flag {
 	CELL_DECODE_BYTES_STAY = 2
 };
 
+/*
+ * What a message of no .proto file is, for the schema of the services that use it. The
+ * package is that of the service, so names are relative ("Deposit"), also in `descriptor`.
+ */
+struct cell_enum_schema {
+	const char *name;
+	const uint8_t *descriptor; /* an EnumDescriptorProto */
+	size_t descriptor_len;
+	const char *const *docs; /* of the enum, then of each value; an entry or all may be NULL */
+	size_t n_docs;
+};
+
+struct cell_message_schema {
+	const uint8_t *descriptor; /* a DescriptorProto */
+	size_t descriptor_len;
+	const char *const *docs; /* of the message, then of each field */
+	size_t n_docs;
+	const struct cell_message_type *const *messages; /* its fields' */
+	size_t n_messages;
+	const struct cell_enum_schema *const *enums;
+	size_t n_enums;
+};
+
 struct cell_message_type {
-	const char *name; /* full protobuf name, "cell.greeter.v1.Greeting" */
+	const char *name; /* full protobuf name, "cell.greeter.v1.Greeting"; "Deposit": see schema */
 	size_t size;      /* of the C struct, in bytes */
 
 	/* An upper bound of the encoded size; SIZE_MAX if MESSAGE cannot be encoded. */
@@ -45,12 +68,16 @@ struct cell_message_type {
 	 */
 	int (*decode)(void *message, const uint8_t *bytes, size_t len, unsigned flags,
 		      struct cell_arena *arena, struct cell_error *err);
+
+	const struct cell_message_schema *schema; /* NULL: the service's own schema has it */
 };
 
 enum cell_method_flag {
 	CELL_METHOD_CLIENT_STREAM = 1, /* the client sends items */
 	CELL_METHOD_SERVER_STREAM = 2, /* the server sends items */
-	CELL_METHOD_IDEMPOTENT = 4     /* may be sent again after a lost connection */
+	CELL_METHOD_IDEMPOTENT = 4,    /* may be sent again after a lost connection */
+	CELL_METHOD_UNDECODED = 8,     /* `in` is a struct cell_undecoded: see cell/linked.h */
+	CELL_METHOD_RAW = 16           /* decoding leaves the request's bytes as they came */
 };
 
 /* Who is spoken to on a connection: see cell-protocol(7). 0x80 to 0xff are the application's. */

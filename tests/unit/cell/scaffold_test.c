@@ -6,9 +6,9 @@
 
 static const struct scaffold_file *file_named(const char *path)
 {
-	for (size_t i = 0; i < scaffold_n_files; i++)
-		if (strcmp(scaffold_files[i].path, path) == 0)
-			return &scaffold_files[i];
+	for (size_t i = 0; i < scaffold_service.n_files; i++)
+		if (strcmp(scaffold_service.files[i].path, path) == 0)
+			return &scaffold_service.files[i];
 	ck_abort_msg("no file %s", path);
 }
 
@@ -34,8 +34,10 @@ END_TEST
 
 START_TEST(leaves_no_mark_behind)
 {
-	for (size_t i = 0; i < scaffold_n_files; i++) {
-		char *text = scaffold_text(&scaffold_files[i], "x");
+	const struct scaffold *scaffold = _i ? &scaffold_provider : &scaffold_service;
+
+	for (size_t i = 0; i < scaffold->n_files; i++) {
+		char *text = scaffold_text(&scaffold->files[i], "x");
 
 		ck_assert_ptr_null(strstr(text, "@NAME@"));
 		ck_assert_ptr_null(strstr(text, "@ID@"));
@@ -64,7 +66,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, spells_the_name_as_each_place_wants);
-	tcase_add_test(tc, leaves_no_mark_behind);
+	tcase_add_loop_test(tc, leaves_no_mark_behind, 0, 2);
 	tcase_add_test(tc, knows_names_that_c_has_taken);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

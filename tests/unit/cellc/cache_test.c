@@ -61,7 +61,7 @@ static struct cached make(void)
 	};
 	struct macro_generated_code code = {
 		.n_pieces = 4, .pieces = pieces, .n_declared = 1, .declared = declared,
-		.n_files = 2, .files = files, .n_diagnostics = 1, .diagnostics = warnings,
+		.n_files = 2, .files = files, .rename = "cell_body_f", .n_diagnostics = 1, .diagnostics = warnings,
 	};
 	struct cached cached;
 
@@ -108,13 +108,14 @@ START_TEST(reads_what_it_writes)
 	ck_assert_str_eq(again.plan.uses[0].cell, "celldb");
 	ck_assert_str_eq(again.plan.headers[0], "<time.h>");
 	ck_assert_str_eq(again.plan.link[0], "-lm");
+	ck_assert_str_eq(again.code.rename, "cell_body_f");
 }
 END_TEST
 
 START_TEST(nothing_is_something)
 {
 	struct macro_plan plan = { 0 };
-	struct macro_generated_code code = { 0 };
+	struct macro_generated_code code = { .rename = "" };
 	struct cached cached, again;
 	const char *text;
 

@@ -24,6 +24,7 @@ START_TEST(the_defaults_make_a_node)
 	ck_assert(conf_node_is_valid(conf.node));
 	ck_assert(conf.is_sandboxed);
 	ck_assert_str_eq(conf.resolver, "");
+	ck_assert_str_eq(conf.macro, "macro");
 	ck_assert_uint_eq(conf.limits.max[QUOTA_CONNECTIONS], 256);
 }
 END_TEST

@@ -5,6 +5,7 @@
 #include "cellcore/broker.h"
 #include "cellcore/kernel.h"
 
+#include <cell/message.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -396,6 +397,29 @@ START_TEST(a_star_counts_only_for_the_trusted)
 	connect_to(spy->asker, "bank");
 	ready(spawned());
 	done(broker_next_outcome(&kernel));
+	all_end();
+}
+END_TEST
+
+START_TEST(the_macro_cell_reaches_providers_and_nothing_else)
+{
+	struct kernel_instance *macro;
+	struct kernel_request *request;
+
+	cell("macro", "[uses]\n* = all\n");
+	cell("bank", "");
+	running("bank");
+	macro = running("macro");
+	request = connect_to(macro->asker, "bank");
+	expect(request, KERNEL_GRANTED);
+	ck_assert(cell_channels_has(&request->channels, CELL_CHANNEL_MACRO));
+	ck_assert(cell_channels_has(&request->channels, CELL_CHANNEL_OPS));
+	ck_assert(!cell_channels_has(&request->channels, CELL_CHANNEL_APP));
+	ck_assert(!cell_channels_has(&request->channels, 0x80));
+	done(request);
+	/* Another cell plays the part: this one is like any other. */
+	strcpy(conf.macro, "expander");
+	expect_refused(connect_to(macro->asker, "bank"), CELL_PERMISSION_DENIED, "[uses] bank");
 	all_end();
 }
 END_TEST
@@ -1294,6 +1318,7 @@ int main(void)
 	tcase_add_test(tc, a_wrong_manifest_is_the_reason);
 	tcase_add_test(tc, a_cell_connects_only_to_what_it_uses);
 	tcase_add_test(tc, a_star_counts_only_for_the_trusted);
+	tcase_add_test(tc, the_macro_cell_reaches_providers_and_nothing_else);
 	tcase_add_test(tc, only_the_owner_has_every_channel);
 	tcase_add_test(tc, only_the_gateway_connects_as_others_and_only_where_they_are_served);
 	tcase_add_test(tc, a_cell_that_node_conf_names_may_spawn_and_retire);

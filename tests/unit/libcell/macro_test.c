@@ -544,7 +544,7 @@ START_TEST(what_was_not_planned_is_refused)
 	is_bug("wrap NONEXT", "test::thing: its wrapper 'traced' never calls $next$");
 	is_bug("body", "test::thing: plans a body and does not give one");
 	is_bug("FACT", "test: gives the fact 'size', which it did not plan");
-	is_bug("fact", "test: plans the fact 'size' and does not give it");
+	is_bug("fact", "plans the fact 'size' and does not give it");
 	is_bug("UNKNOWN", "test::thing: its template has $what$, and no such word is given");
 }
 END_TEST

@@ -1,0 +1,16 @@
+/*
+ * What a .proto file may not say here, and names that would clash in C.
+ */
+#pragma once
+
+#include <cell/internal/gen.h>
+
+/* Note an error at ORIGIN, in the format of compilers: "file:line:column: text". */
+void gen_complain(struct gen_model *model, const struct gen_origin *origin,
+		  const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Whether FILE is of a form that the rest of the model can be built from. */
+void gen_file_check_form(struct gen_model *model, const struct gen_file *file);
+
+/* Recursion, messages we cannot have, clashes of names and of method hashes. */
+void gen_file_check_sense(struct gen_model *model, const struct gen_file *file);

@@ -1,0 +1,249 @@
+#include "expansion.h"
+
+#include "cellc/unit.h"
+
+#include <cell/cell.h>
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROLOGUE "#include <cell/cell.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n# 1 \"t.c\"\n"
+
+/* ---- files and commands ------------------------------------------------------------------- */
+
+static void folder_make(char folder[32])
+{
+	(void)strcpy(folder, "/tmp/cell-expansion.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void file_write(const char *folder, const char *name, const char *text)
+{
+	char path[96];
+	FILE *file;
+
+	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static void folder_remove(const char *folder)
+{
+	char command[96];
+
+	(void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* Everything COMMAND prints; its exit status. The caller frees *RET. */
+static int run(const char *command, char **ret)
+{
+	FILE *pipe = popen(command, "r");
+	size_t len = 0, size = 1 << 16;
+	int status;
+
+	ck_assert_ptr_nonnull(pipe);
+	*ret = malloc(size);
+	while (*ret) {
+		size_t n = fread(*ret + len, 1, size - len - 1, pipe);
+
+		len += n;
+		if (!n)
+			break;
+		if (len + 1 == size)
+			*ret = realloc(*ret, size *= 2);
+	}
+	ck_assert_ptr_nonnull(*ret);
+	(*ret)[len] = 0;
+	status = pclose(pipe);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static const char *top(void)
+{
+	const char *top = getenv("CELL_TOP");
+
+	return top ? top : ".";
+}
+
+static const char *build(void)
+{
+	const char *build = getenv("CELL_BUILD");
+
+	return build ? build : "build";
+}
+
+static char *preprocess(const char *source)
+{
+	char folder[32], *command, *text, *all;
+
+	folder_make(folder);
+	ck_assert_int_ge(asprintf(&all, "%s%s", PROLOGUE, source), 0);
+	file_write(folder, "t.c", all);
+	ck_assert_int_ge(asprintf(&command,
+				  "gcc -std=gnu2x -E -fdirectives-only -I '%s/core/include' -I '%s/gen' "
+				  "'%s/t.c' 2>&1",
+				  top(), build(), folder),
+			 0);
+	ck_assert_msg(run(command, &text) == 0, "%s", text);
+	free(command);
+	free(all);
+	folder_remove(folder);
+	return text;
+}
+
+/* ---- expanding -------------------------------------------------------------------------------- */
+
+struct sink {
+	FILE *text, *diagnostics, *wrappers;
+	const struct unit *unit;
+	size_t done; /* bytes of the unit's text that are in `text` */
+};
+
+static struct place place_of(const struct declaration *declaration, const struct macro_diagnostic *d)
+{
+	for (size_t i = 0; *d->member && i < declaration->n_members; i++)
+		if (strcmp(declaration->member_names[i], d->member) == 0)
+			return declaration->members[i];
+	if (!d->attribute || d->attribute > declaration->n_attributes)
+		return declaration->at;
+	if (d->value)
+		return declaration->attributes[d->attribute - 1]->value_places[d->value - 1];
+	return declaration->attributes[d->attribute - 1]->at;
+}
+
+static void say(struct sink *sink, const struct declaration *declaration,
+		const struct macro_diagnostic *diagnostics, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct macro_diagnostic *d = &diagnostics[i];
+		struct place at = place_of(declaration, d);
+
+		fprintf(sink->diagnostics, "%u:%u: %s: %s\n", at.line, at.column,
+			d->severity == MACRO_DIAGNOSTIC_SEVERITY_ERROR ? "error" : "warning", d->text);
+		for (size_t note = 0; note < d->n_notes; note++)
+			fprintf(sink->diagnostics, "note: %s\n", d->notes[note]);
+	}
+}
+
+/* The unit's text up to END, attributes as spaces. */
+static void copy_until(struct sink *sink, size_t end)
+{
+	const struct unit *unit = sink->unit;
+
+	for (; sink->done < end; sink->done++) {
+		char c = unit->text[sink->done];
+
+		for (size_t i = 0; i < unit->scan.n_attributes && c != '\n'; i++)
+			if (sink->done >= unit->scan.attributes[i].list_start &&
+			    sink->done < unit->scan.attributes[i].list_end)
+				c = ' ';
+		fputc(c, sink->text);
+	}
+}
+
+static void put_pieces(struct sink *sink, const struct macro_generated_code *code,
+		       enum macro_anchor anchor)
+{
+	for (size_t i = 0; i < code->n_pieces; i++) {
+		if (code->pieces[i].anchor != anchor)
+			continue;
+		if (anchor == MACRO_ANCHOR_WRAP)
+			fputs(code->pieces[i].text, sink->wrappers);
+		else
+			fprintf(sink->text, "\n%s\n", code->pieces[i].text);
+	}
+}
+
+static void expand(struct sink *sink, struct cell_call *call,
+		   const struct cell_macro_provider *provider, void *self,
+		   struct declaration *declaration)
+{
+	struct macro_plan plan;
+	struct macro_generated_code code;
+	struct macro_go go = { .request = &declaration->request };
+
+	ck_assert_msg(cell_macro_plan(call, provider, self, &declaration->request, &plan) == 0, "%s",
+		      cell_error(call)->text);
+	say(sink, declaration, plan.diagnostics, plan.n_diagnostics);
+	for (size_t i = 0; i < plan.n_diagnostics; i++)
+		if (plan.diagnostics[i].severity == MACRO_DIAGNOSTIC_SEVERITY_ERROR)
+			return;
+	ck_assert_msg(cell_macro_expand(call, provider, self, &go, NULL, NULL, &code) == 0, "%s",
+		      cell_error(call)->text);
+	say(sink, declaration, code.diagnostics, code.n_diagnostics);
+	copy_until(sink, declaration->start);
+	put_pieces(sink, &code, MACRO_ANCHOR_BEFORE);
+	copy_until(sink, declaration->end);
+	put_pieces(sink, &code, MACRO_ANCHOR_AFTER);
+	put_pieces(sink, &code, MACRO_ANCHOR_WRAP);
+}
+
+void expansion_make(struct expansion_result *ret, const struct cell_macro_provider *provider,
+		    void *self, const char *source)
+{
+	const struct unit_options options = { .main_file = "t.c", .standard = "gnu2x" };
+	const struct diag_options plain = { .color = false };
+	struct cell_call *call = cell_open("expansion");
+	struct diag *diag = diag_new(&plain, STDERR_FILENO);
+	struct cell_error err = { .code = 0 };
+	char *text = preprocess(source);
+	struct unit unit = { .text = text, .len = strlen(text) };
+	struct cell_arena arena;
+	struct sink sink = { .unit = &unit };
+	size_t text_len, diagnostics_len, wrappers_len;
+
+	memset(ret, 0, sizeof *ret);
+	cell_arena_init(&arena, 0);
+	ck_assert_int_eq(scan_text(&unit.scan, unit.text, unit.len, "t.c", &arena, diag), 0);
+	ck_assert_msg(unit_parse(&unit, &options, &arena, diag, &err) == 0, "%s", err.text);
+	sink.text = open_memstream(&ret->text, &text_len);
+	sink.diagnostics = open_memstream(&ret->diagnostics, &diagnostics_len);
+	sink.wrappers = open_memstream(&ret->wrappers, &wrappers_len);
+	for (size_t i = 0; i < unit.n_declarations; i++)
+		expand(&sink, call, provider, self, &unit.declarations[i]);
+	copy_until(&sink, unit.len);
+	ck_assert_int_eq(fclose(sink.text) | fclose(sink.diagnostics) | fclose(sink.wrappers), 0);
+	cell_arena_deinit(&arena);
+	diag_free(diag);
+	cell_close(call);
+	free(text);
+}
+
+void expansion_free(struct expansion_result *result)
+{
+	free(result->text);
+	free(result->diagnostics);
+	free(result->wrappers);
+}
+
+int expansion_run(const char *compiler, const char *text, char *output, size_t size)
+{
+	char folder[32], *command, *said;
+	int status;
+
+	folder_make(folder);
+	file_write(folder, "t.c", text);
+	ck_assert_int_ge(
+		asprintf(&command,
+			 "exec 2>&1; %s $(grep -oE -e '-fsanitize=[a-z]+' '%s/flags' | sort -u) "
+			 "-std=gnu2x -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror "
+			 "-fpreprocessed -fdirectives-only -O1 -o '%s/t' '%s/t.c' "
+			 "'%s/lib/libcell.a' -lev -lprotobuf-c -lsodium -linih -lm -lpthread && '%s/t'",
+			 compiler, build(), folder, folder, build(), folder),
+		0);
+	status = run(command, &said);
+	(void)snprintf(output, size, "%s", said);
+	free(said);
+	free(command);
+	folder_remove(folder);
+	return status;
+}
