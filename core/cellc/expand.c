@@ -36,6 +36,15 @@ struct item {
 	struct macro_generated_code code;
 };
 
+/* What provisioning needs to expand again. */
+struct expansion_origin {
+	struct unit unit;
+	struct project project;
+	struct cell_arena *arena;
+	const struct lock_state *states; /* that were looked at */
+	size_t n_states;
+};
+
 struct work {
 	const struct unit *unit;
 	struct session *session;
@@ -828,6 +837,21 @@ static void collect_depends(struct work *w, struct expansion *e)
 		depend(w, e, w->project->manifest);
 }
 
+static void remember_origin(struct work *w, struct expansion *e)
+{
+	struct expansion_origin *origin = must_new(w->arena, struct expansion_origin, 1);
+	struct lock_state *states = NULL;
+
+	origin->unit = *w->unit;
+	origin->project = *w->project;
+	origin->arena = w->arena;
+	for (size_t i = 0; i < w->n_items; i++)
+		for (size_t k = 0; k < w->items[i].n_states; k++)
+			*must_add(w->arena, states, origin->n_states) = w->items[i].states[k];
+	origin->states = states;
+	e->origin = origin;
+}
+
 static void collect(struct work *w, struct expansion *e)
 {
 	struct macro_declared *declared = NULL;
@@ -856,6 +880,7 @@ static void collect(struct work *w, struct expansion *e)
 	e->declared = declared;
 	e->files = files;
 	collect_depends(w, e);
+	remember_origin(w, e);
 }
 
 /* What is built from memory is said once. */
@@ -967,6 +992,50 @@ static void say_provision(const struct expansion *e, const struct macro_diagnost
 		diag_say(diag, SEVERITY_NOTE, NULL, ns, "%s", d->notes[i]);
 }
 
+/* Whether a state that was looked at is another one now. */
+static bool has_changed(const struct expansion_origin *origin, const struct macro_provisioned *done)
+{
+	for (size_t i = 0; i < done->n_states; i++) {
+		const struct macro_state *now = &done->states[i];
+		const char *digest = hex_of(origin->arena, now->digest, now->n_digest);
+
+		for (size_t k = 0; k < origin->n_states; k++)
+			if (strcmp(origin->states[k].id, now->id) == 0 &&
+			    strcmp(origin->states[k].digest, digest) != 0)
+				return true;
+	}
+	return false;
+}
+
+static bool is_same_text(const struct expansion *a, const struct expansion *b)
+{
+	bool same = a->splice.n_insertions == b->splice.n_insertions && a->n_units == b->n_units;
+
+	for (size_t i = 0; same && i < a->splice.n_insertions; i++)
+		same = strcmp(a->splice.insertions[i].text, b->splice.insertions[i].text) == 0;
+	for (size_t i = 0; same && i < a->n_units; i++)
+		same = strcmp(a->units[i].text, b->units[i].text) == 0;
+	return same;
+}
+
+/*
+ * A table that was made has another digest than one that was not: asked with it, providers
+ * mostly answer the same. Else what was compiled is old already.
+ */
+static int refresh(const struct expansion *e, struct session *session, struct diag *diag)
+{
+	const struct expansion_origin *origin = e->origin;
+	struct expansion again;
+	int r;
+
+	session_forget(session);
+	r = expand_unit(&again, &origin->unit, session, &origin->project, origin->arena, diag);
+	if (r == 0 && !is_same_text(e, &again))
+		diag_say(diag, SEVERITY_WARNING, &e->declared_at[0]->at, e->declared_at[0]->ns,
+			 "what was provisioned changes what is generated: build this once more");
+	return r;
+}
+
 int expand_provision(const struct expansion *e, struct session *session, struct diag *diag)
 {
 	struct macro_provision_request request = { .n_declared = e->n_declared };
@@ -1002,5 +1071,8 @@ int expand_provision(const struct expansion *e, struct session *session, struct 
 				 e->declared_at[0]->ns, "provisioning was refused: %s",
 				 cell_status_name(r));
 	}
+	if (r == 0 && diag_errors(diag) == before && !e->origin->project.locked &&
+	    !e->is_degraded && has_changed(e->origin, &done))
+		r = refresh(e, session, diag);
 	return r < 0 ? r : diag_errors(diag) > before ? -EINVAL : 0;
 }

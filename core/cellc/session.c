@@ -81,6 +81,11 @@ const struct macro_macros *session_catalogs(struct session *session)
 	return session->answered ? &session->catalogs : NULL;
 }
 
+void session_forget(struct session *session)
+{
+	session->asked = session->answered = false;
+}
+
 const char *session_trouble(const struct session *session)
 {
 	return session->answered ? "" : session->trouble.text;
