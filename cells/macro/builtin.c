@@ -96,6 +96,9 @@ const struct cell_macro_provider cell_builtin = {
 	.states = builtin_states,
 };
 
+static struct builtin builtin_self;
+void *cell_builtin_self = &builtin_self;
+
 /* --- types ------------------------------------------------------------------------------ */
 
 const struct macro_attribute *type_attribute(const struct macro_type *type, const char *name)

@@ -15,7 +15,7 @@ static const struct opts_argument arguments[] = {
 
 static const struct opts_example examples[] = {
 	{ "cell macro list", "the macros of all providers that run" },
-	{ "cell macro info cell::note", "what one does, where it may stand, what it takes" },
+	{ "cell macro info cell::message", "what one does, where it may stand, what it takes" },
 	{ 0 },
 };
 

@@ -1,10 +1,10 @@
 #include "code.h"
 
 #include "plan_internal.h"
-#include "text.h"
 #include "wrap.h"
 
 #include <cell/internal/macrocheck.h>
+#include <cell/internal/macrotext.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,9 +82,9 @@ static enum code_verdict check_text(const struct macro_plan_request *request,
 				    const uint32_t *asm_ok, size_t n_asm_ok, struct cell_error *err)
 {
 	const struct macro_attribute *attribute = own_attribute(request, part, piece->attribute);
-	struct text_rules rules = { .request = request,
+	struct macro_text_rules rules = { .request = request,
 				    .is_unit = piece->kind == MACRO_PIECE_KIND_UNIT };
-	enum text_verdict verdict;
+	enum macro_text_verdict verdict;
 	const char *why;
 	unsigned line;
 
@@ -94,13 +94,13 @@ static enum code_verdict check_text(const struct macro_plan_request *request,
 		return CODE_WRONG;
 	}
 	rules.allows_asm = is_asm_ok(asm_ok, n_asm_ok, piece->attribute);
-	verdict = text_check(piece->text, &rules, &why, &line);
-	if (verdict == TEXT_FINE)
+	verdict = macro_text_check(piece->text, &rules, &why, &line);
+	if (verdict == MACRO_TEXT_FINE)
 		return CODE_FINE;
 	(void)cell_fail(err, CELL_INTERNAL, "%s::%s: line %u of its text has %s%s", attribute->ns,
 			attribute->name, line, why,
-			verdict == TEXT_NEEDS_ASM ? ", which the macro does not announce" : "");
-	return verdict == TEXT_NEEDS_ASM ? CODE_NEEDS_ASM : CODE_WRONG;
+			verdict == MACRO_TEXT_NEEDS_ASM ? ", which the macro does not announce" : "");
+	return verdict == MACRO_TEXT_NEEDS_ASM ? CODE_NEEDS_ASM : CODE_WRONG;
 }
 
 static int check_size(const struct plan_part *part, const struct macro_generated_code *code,
@@ -116,10 +116,10 @@ static int check_size(const struct plan_part *part, const struct macro_generated
 				 part->cell, CODE_ITEMS_MAX);
 	for (size_t i = 0; i < code->n_pieces; i++)
 		bytes += strlen(code->pieces[i].text);
-	if (bytes > TEXT_MAX_BYTES)
+	if (bytes > MACRO_TEXT_MAX_BYTES)
 		return cell_fail(err, CELL_INTERNAL,
 				 "cell '%s' answered %zu bytes of text, limit %u", part->cell, bytes,
-				 TEXT_MAX_BYTES);
+				 MACRO_TEXT_MAX_BYTES);
 	return 0;
 }
 

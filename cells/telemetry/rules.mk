@@ -1,4 +1,5 @@
 # `cell trace` is the command's other name; the one place that sees libmicrohttpd is http.c.
 telemetry_PKGS := libmicrohttpd
 telemetry_VERBS := trace
-telemetry_IMPURE := http
+# exposition.c writes into memory, through stdio.
+telemetry_IMPURE := http exposition

@@ -14,10 +14,13 @@
 #include <unistd.h>
 
 struct options {
+	bool is_app;
 	bool is_provider;
 };
 
 static const struct opts_option options[] = {
+	{ 'a', "app", OPTS_FLAG, offsetof(struct options, is_app),
+	  .help = "a project of C with attributes, with a client: for cell build" },
 	{ 'p', "provider", OPTS_FLAG, offsetof(struct options, is_provider),
 	  .help = "a cell that provides macros, instead of one that serves methods" },
 	{ 0 },
@@ -34,6 +37,7 @@ static const struct opts_argument arguments[] = {
 static const struct opts_example examples[] = {
 	{ "cell new hello && cd hello && make", "make a cell and build it" },
 	{ "cell run .", "then run it" },
+	{ "cell new --app shop && cd shop && cell build", "attributes instead of a schema" },
 	{ "cell new --provider shapes", "a cell that provides macros, [[shapes::hello]]" },
 	{ 0 },
 };
@@ -101,6 +105,7 @@ static int file_make(struct command *command, const struct scaffold_file *file,
 static int make(struct command *command, const struct scaffold *scaffold, const char *name,
 		const char *dir)
 {
+	const char *next = scaffold == &scaffold_app ? "cell build" : "make && cell run .";
 	json_t *list;
 	int err = 0;
 
@@ -133,8 +138,7 @@ static int make(struct command *command, const struct scaffold *scaffold, const 
 		err = command_json(command, json_pack("{s:s, s:s, s:O}", "cell", name,
 						      "folder", dir, "files", list));
 	else if (err == 0)
-		command_note(command, "made %s (next: cd %s && make && cell run .)", dir,
-			     dir);
+		command_note(command, "made %s (next: cd %s && %s)", dir, dir, next);
 	json_decref(list);
 	return err;
 }
@@ -149,7 +153,11 @@ int main(int argc, char **argv)
 		return command.exit_code;
 	name = command_arg(&command, 0);
 	dir = command_arg(&command, 1);
-	return command_end(&command, make(&command, o.is_provider ? &scaffold_provider
-							    : &scaffold_service,
+	if (o.is_app && o.is_provider)
+		return command_usage(&command, "--app and --provider are two things");
+	return command_end(&command, make(&command,
+					  o.is_app	  ? &scaffold_app
+					  : o.is_provider ? &scaffold_provider
+							  : &scaffold_service,
 					  name, dir ? dir : name));
 }

@@ -23,6 +23,7 @@ struct scaffold {
 
 extern const struct scaffold scaffold_service;
 extern const struct scaffold scaffold_provider;
+extern const struct scaffold scaffold_app;
 
 /*
  * Whether NAME cannot be that of structs and functions in C: a keyword, or a prefix of

@@ -1,7 +1,8 @@
 #include "accept.h"
 
 #include <cell/cell.h>
-#include <cell/internal/ctext.h>
+#include <cell/internal/macrocheck.h>
+#include <cell/internal/macrotext.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,171 +55,29 @@ bool accept_link(const char *flag)
 
 /* ---- one text ------------------------------------------------------------------------- */
 
-struct reading {
-	const struct accept_rules *rules;
-	const struct macro_piece *piece;
-	struct cell_error *err;
-	bool may_asm;
-};
-
-__attribute__((format(printf, 3, 4))) static int refuse(const struct reading *r, unsigned line,
-							const char *format, ...)
-{
-	va_list args;
-	char text[160];
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	return cell_fail(r->err, CELL_INVALID_ARGUMENT, "line %u of its text %s", line, text);
-}
-
-static bool is_word(const char *text, size_t len, const char *word)
-{
-	return strlen(word) == len && memcmp(text, word, len) == 0;
-}
-
-static bool is_any(const struct ctext *token, const char *const *words)
-{
-	for (; *words; words++)
-		if (ctext_is(token, *words))
-			return true;
-	return false;
-}
-
-/* #include <x.h>, of the system or of Cell. */
-static bool is_system_include(const struct ctext *token)
-{
-	const char *after = token->start + token->len;
-
-	return ctext_is(token, "include") && after[strspn(after, " \t")] == '<';
-}
-
-/*
- * Under -fpreprocessed other directives do not work, or lie about where the text is from. A
- * unit of its own is compiled from the beginning, and has to include what it needs.
- */
-static int check_directive(const struct reading *r, const struct ctext *token)
-{
-	if (r->piece->kind == MACRO_PIECE_KIND_UNIT && is_system_include(token))
-		return 0;
-	if (ctext_is(token, "define") || ctext_is(token, "undef") ||
-	    (r->may_asm && ctext_is(token, "pragma")))
-		return 0;
-	if (token->len == 0 || strchr(DIGITS, *token->start))
-		return refuse(r, token->line, "has a line marker");
-	return refuse(r, token->line, "has #%.*s", (int)(token->len < 40 ? token->len : 40),
-		      token->start);
-}
-
-static int check_word(const struct reading *r, const struct ctext *token)
-{
-	static const char *const never[] = { "__DATE__", "__TIME__", "__TIMESTAMP__",
-					     "__has_include", "__has_embed", NULL };
-	static const char *const announced[] = {
-		"asm", "__asm", "__asm__", "_Pragma", "__pragma", "constructor", "__constructor__",
-		"destructor", "__destructor__", "ifunc", "__ifunc__", "init_priority", NULL,
-	};
-
-	if (is_any(token, never))
-		return refuse(r, token->line, "uses %.*s", (int)token->len, token->start);
-	if (!r->may_asm && is_any(token, announced))
-		return refuse(r, token->line, "uses '%.*s', which none of its macros announces",
-			      (int)token->len, token->start);
-	return 0;
-}
-
-/* Functions in these sections run before main() or after it. */
-static int check_string(const struct reading *r, const struct ctext *token)
-{
-	static const char *const sections[] = { "\".init", "\".fini", "\".preinit", "\".ctors",
-						"\".dtors", NULL };
-
-	for (const char *const *s = sections; *s && !r->may_asm; s++)
-		if (memmem(token->start, token->len, *s, strlen(*s)))
-			return refuse(r, token->line, "names section %s, which runs at start-up",
-				      *s + 1);
-	return 0;
-}
-
-static int check_tokens(const struct reading *r)
-{
-	struct ctext token;
-	enum ctext_kind kind;
-	int err = 0;
-
-	ctext_init(&token, r->piece->text);
-	do {
-		kind = ctext_next(&token);
-		if (kind == CTEXT_DIRECTIVE)
-			err = check_directive(r, &token);
-		else if (kind == CTEXT_NAME)
-			err = check_word(r, &token);
-		else if (kind == CTEXT_STRING)
-			err = check_string(r, &token);
-	} while (err == 0 && kind != CTEXT_END && kind != CTEXT_BROKEN);
-	return err;
-}
-
-static bool is_planned(const struct accept_rules *rules, enum ctext_role role, const char *name,
-		       size_t len)
-{
-	for (size_t i = 0; i < rules->plan->n_symbols; i++)
-		if (is_word(name, len, rules->plan->symbols[i].name) &&
-		    (role == CTEXT_MACRO ||
-		     rules->plan->symbols[i].is_type == (role == CTEXT_TAG)))
-			return true;
-	return false;
-}
-
-static bool is_planned_field(const struct accept_rules *rules, const char *name, size_t len)
-{
-	for (size_t i = 0; i < rules->plan->n_fields; i++)
-		if (is_word(name, len, rules->plan->fields[i].name))
-			return true;
-	return false;
-}
-
-static int on_name(void *userdata, enum ctext_role role, const char *name, size_t len,
-		   unsigned line)
-{
-	const struct reading *r = userdata;
-	bool is_good;
-
-	if (r->piece->anchor == MACRO_ANCHOR_STRUCT_END && role == CTEXT_ORDINARY)
-		is_good = is_planned_field(r->rules, name, len);
-	else if (len > 5 && (memcmp(name, "cell_", 5) == 0 || memcmp(name, "CELL_", 5) == 0))
-		is_good = true;
-	else
-		is_good = (role == CTEXT_ORDINARY && (is_word(name, len, r->piece->symbol) ||
-						      is_word(name, len, r->rules->declaration->name))) ||
-			  is_planned(r->rules, role, name, len);
-	if (is_good)
-		return 0;
-	return refuse(r, line, "declares '%.*s', which its plan does not name",
-		      (int)(len < 60 ? len : 60), name);
-}
-
 int accept_text(const struct macro_piece *piece, bool may_asm, const struct accept_rules *rules,
 		struct cell_error *err)
 {
-	struct reading r = { .rules = rules, .piece = piece, .err = err, .may_asm = may_asm };
+	const struct macro_text_rules text = {
+		.allows_asm = may_asm,
+		.is_unit = piece->kind == MACRO_PIECE_KIND_UNIT,
+		.request = rules->request,
+	};
+	enum macro_text_verdict verdict;
 	const char *root = rules->root, *why = "";
 	unsigned line = 0;
-	int e;
 
 	if (root && strlen(root) > 1 && strstr(piece->text, root))
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text names a path of this machine");
 	if (strstr(piece->text, "$next$"))
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text still has a $next$ in it");
-	e = check_tokens(&r);
-	if (e == 0) {
-		e = ctext_declared(piece->text, on_name, &r, &why, &line);
-		if (e == -EINVAL)
-			e = cell_fail(err, CELL_INVALID_ARGUMENT, "line %u of its text: %s", line,
-				      why);
-	}
-	return e;
+	verdict = macro_text_check(piece->text, &text, &why, &line);
+	if (verdict != MACRO_TEXT_FINE)
+		return cell_fail(err, CELL_INVALID_ARGUMENT, "line %u of its text has %s%s", line, why,
+				 verdict == MACRO_TEXT_NEEDS_ASM
+					 ? ", which none of its macros announces"
+					 : "");
+	return cell_macro_check_names(rules->request, rules->plan, piece, err);
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
@@ -258,20 +117,20 @@ static int check_piece(const struct accept_rules *rules, const struct macro_piec
 		       struct cell_error *err)
 {
 	bool may_asm = rules->may >> MACRO_ADDITION_ASM & 1;
-	bool is_function = rules->declaration->place == MACRO_PLACE_FUNCTION ||
-			   (rules->declaration->place == MACRO_PLACE_PROTOTYPE && rules->plan->body);
+	bool is_function = rules->request->declaration->place == MACRO_PLACE_FUNCTION ||
+			   (rules->request->declaration->place == MACRO_PLACE_PROTOTYPE && rules->plan->body);
 	int r = 0;
 
 	switch (piece->anchor) {
 	case MACRO_ANCHOR_STRUCT_END:
 		r = check_may(rules, MACRO_ADDITION_FIELDS, "members", err);
-		if (r == 0 && rules->declaration->place != MACRO_PLACE_STRUCT &&
-		    rules->declaration->place != MACRO_PLACE_UNION)
+		if (r == 0 && rules->request->declaration->place != MACRO_PLACE_STRUCT &&
+		    rules->request->declaration->place != MACRO_PLACE_UNION)
 			r = cell_fail(err, CELL_INVALID_ARGUMENT, "it has members for what is no struct");
 		break;
 	case MACRO_ANCHOR_BODY:
 		r = check_may(rules, MACRO_ADDITION_BODY, "a body", err);
-		if (r == 0 && (rules->declaration->place != MACRO_PLACE_PROTOTYPE ||
+		if (r == 0 && (rules->request->declaration->place != MACRO_PLACE_PROTOTYPE ||
 			       !is_braced(piece->text)))
 			r = cell_fail(err, CELL_INVALID_ARGUMENT, "it has a body that is none");
 		break;
@@ -326,9 +185,9 @@ int accept_code(const struct accept_rules *rules, const struct macro_generated_c
 		r = cell_fail(err, CELL_INVALID_ARGUMENT, "it gives the function no proper name");
 	for (size_t i = 0; i < code->n_pieces && r == 0; i++) {
 		total += strlen(code->pieces[i].text);
-		if (total > ACCEPT_TEXT_MAX)
+		if (total > MACRO_TEXT_MAX_BYTES)
 			r = cell_fail(err, CELL_INVALID_ARGUMENT,
-				      "its text is longer than %d bytes", ACCEPT_TEXT_MAX);
+				      "its text is longer than %u bytes", MACRO_TEXT_MAX_BYTES);
 		if (r == 0)
 			r = check_piece(rules, &code->pieces[i], err);
 		if (r < 0)
@@ -341,9 +200,9 @@ int accept_code(const struct accept_rules *rules, const struct macro_generated_c
 								  "below the build's output",
 				      code->files[i].path);
 		total += code->files[i].n_content;
-		if (r == 0 && total > ACCEPT_TEXT_MAX)
+		if (r == 0 && total > MACRO_TEXT_MAX_BYTES)
 			r = cell_fail(err, CELL_INVALID_ARGUMENT,
-				      "its files are longer than %d bytes", ACCEPT_TEXT_MAX);
+				      "its files are longer than %u bytes", MACRO_TEXT_MAX_BYTES);
 	}
 	return r;
 }

@@ -10,15 +10,12 @@
 #include <stdbool.h>
 #include "macro.cell.h"
 
-/* Bytes of all text of one expansion. */
-#define ACCEPT_TEXT_MAX (1024 * 1024)
-
 struct accept_rules {
 	const char *root;                /* of the project: must not show up in the text */
 	const struct macro_plan *plan;
 	/* What its attributes may add, all together: bits of enum macro_addition. */
 	uint32_t may;
-	const struct macro_declaration *declaration;
+	const struct macro_plan_request *request;
 };
 
 /*

@@ -547,7 +547,7 @@ static void accept(struct work *w, struct item *item)
 		.root = w->project->root,
 		.plan = &item->plan,
 		.may = may_of(w, item),
-		.declaration = item->prepared.request.declaration,
+		.request = &item->prepared.request,
 	};
 	const char *foreign = foreign_piece(item);
 	struct macro_plan_request request;

@@ -36,6 +36,7 @@ struct linked {
 	size_t n;
 	struct linked_service *services;
 	size_t n_services;
+	struct cell_error failure; /* of the start: given again to who asks again */
 };
 
 /* --- finding ---------------------------------------------------------------------------- */
@@ -258,8 +259,10 @@ static int start(struct runtime *rt, struct cell_call *call)
 	struct cell_error *err = &call->root->error;
 	int r = 0;
 
+	if (linked->failure.code)
+		*err = linked->failure;
 	if (linked->state != LINKED_FOUND)
-		return 0;
+		return linked->failure.code;
 	linked->state = LINKED_STARTED;
 	for (size_t i = 0; i < linked->n_services && r == 0; i++) {
 		struct linked_service *service = &linked->services[i];
@@ -275,6 +278,11 @@ static int start(struct runtime *rt, struct cell_call *call)
 		r = run_hooks(linked, call, CELL_LINKED_START);
 	for (size_t i = 0; i < linked->n_services && r == 0; i++)
 		r = start_service(rt, linked, &linked->services[i], err);
+	if (r < 0) {
+		linked->failure = *err;
+		linked->failure.code = r;
+		linked->state = LINKED_STOPPED;
+	}
 	return r;
 }
 

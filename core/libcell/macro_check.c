@@ -2,6 +2,7 @@
 
 #include <cell/cell.h>
 #include <cell/internal/ctext.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,11 +123,29 @@ static int check_wrap(const struct checked *checked)
 		   piece->symbol, piece->phase);
 }
 
-static int check_piece(struct checked *checked)
+static int check_names(struct checked *checked)
 {
 	const struct macro_piece *piece = checked->piece;
 	const char *why;
 	unsigned line;
+	int r = ctext_declared(piece->text, on_name, checked, &why, &line);
+
+	if (r == -EINVAL)
+		return bug(checked, piece->attribute, "line %u of its text: %s", line, why);
+	return r;
+}
+
+int cell_macro_check_names(const struct macro_plan_request *request, const struct macro_plan *plan,
+			   const struct macro_piece *piece, struct cell_error *err)
+{
+	struct checked checked = { .request = request, .plan = plan, .piece = piece, .err = err };
+
+	return check_names(&checked);
+}
+
+static int check_piece(struct checked *checked)
+{
+	const struct macro_piece *piece = checked->piece;
 	int r = 0;
 
 	if (piece->anchor == MACRO_ANCHOR_WRAP)
@@ -136,12 +155,7 @@ static int check_piece(struct checked *checked)
 	else if (piece->anchor == MACRO_ANCHOR_BODY && checked->plan->body != piece->attribute)
 		r = bug(checked, piece->attribute, "gives '%s' a body, which it did not plan",
 			checked->request->declaration->name);
-	if (r < 0)
-		return r;
-	r = ctext_declared(piece->text, on_name, checked, &why, &line);
-	if (r == -EINVAL)
-		return bug(checked, piece->attribute, "line %u of its text: %s", line, why);
-	return r;
+	return r < 0 ? r : check_names(checked);
 }
 
 static int find_declared(void *userdata, enum ctext_role role, const char *name, size_t len,

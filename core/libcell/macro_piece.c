@@ -189,8 +189,15 @@ void cell_piece_literal(struct cell_piece *piece, const char *text)
 
 void cell_piece_from_member(struct cell_piece *piece, const char *member)
 {
-	if (piece != &no_piece)
-		piece_source(piece, piece->mine->id, 0, member);
+	const char *copy;
+
+	if (piece == &no_piece)
+		return;
+	copy = cell_arena_strdup(cell_arena(piece->work->call), member);
+	if (copy)
+		piece_source(piece, piece->mine->id, 0, copy);
+	else
+		piece->work->is_out_of_memory = true;
 }
 
 void cell_piece_from_value(struct cell_piece *piece, const struct macro_attribute *attribute,

@@ -254,7 +254,11 @@ int cell_macro_refuse_member(struct cell_macro_work *work, const char *member,
 	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, NULL, format, args);
 	va_end(args);
 	if (diagnostic)
-		diagnostic->member = member;
+		diagnostic->member = cell_arena_strdup(cell_arena(work->call), member);
+	if (diagnostic && !diagnostic->member) {
+		work->is_out_of_memory = true;
+		diagnostic->member = "";
+	}
 	return CELL_INVALID_ARGUMENT;
 }
 

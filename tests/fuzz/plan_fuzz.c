@@ -7,9 +7,9 @@
  */
 #include "macro/code.h"
 #include "macro/request.h"
-#include "macro/text.h"
 
 #include <cell/cell.h>
+#include <cell/internal/macrotext.h>
 #include <cell/macro.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,12 +89,13 @@ static void serve(const struct macro_plan_request *request)
 /* Nothing comes out that was not looked at; wrappers have the user's names in them by now. */
 static void check_piece(const struct macro_plan_request *request, const struct macro_piece *piece)
 {
-	struct text_rules rules = { .request = request };
+	struct macro_text_rules rules = { .request = request,
+					 .is_unit = piece->kind == MACRO_PIECE_KIND_UNIT };
 	const char *why;
 	unsigned line;
 
 	cell_assert(piece->anchor == MACRO_ANCHOR_WRAP ||
-		    text_check(piece->text, &rules, &why, &line) == TEXT_FINE);
+		    macro_text_check(piece->text, &rules, &why, &line) == MACRO_TEXT_FINE);
 	cell_assert(!strstr(piece->text, "$next$") || strstr(piece->text, "/") ||
 		    strstr(piece->text, "\""));
 }

@@ -52,7 +52,7 @@ took() {
 	run cell macro list
 	[ "$status" -eq 0 ]
 	[[ $output == *"alpha::add "*"Adds a function. (struct, function)"* ]]
-	[[ $output == *"cell::note"* ]]
+	[[ $output == *"cell::message"* ]]
 	[[ $output == *"sleepy: not running; run: cell run sleepy"* ]]
 	run cell macro info alpha::wrap --json
 	[ "$(printf '%s' "$output" | jq -r '.[0].arguments[0].name')" = phase ]
@@ -207,7 +207,6 @@ took() {
 	[ "$output" = "error: 1: alpha: cell 'alpha' ended before it had answered" ]
 	# It starts again, and is waited for.
 	run macro_client expand "struct s" 'alpha::add' 'beta::add'
-	echo "$output"
 	[ "$output" = "static inline int s_alpha(void) { return 1; }
 static inline int s_beta(void) { return 1; }" ]
 	run macro_client plan "struct s" 'alpha::bad("die-plan")'

@@ -34,6 +34,8 @@ struct source {
 	struct item items[ITEMS_MAX];
 	size_t n_items;
 	uint32_t last_id;
+	const struct cell_macro_provider *more[4];
+	size_t n_more;
 	const char *untagged; /* the values of an enum without a tag */
 };
 
@@ -519,8 +521,20 @@ static char *replaced(const char *text, const char *what, const char *with)
 	return format("%s%s", out, text);
 }
 
+void source_provider(struct source *source, const struct cell_macro_provider *provider)
+{
+	must(source->n_more < 4, "too many providers");
+	source->more[source->n_more++] = provider;
+}
+
+/* What all providers made of one declaration. */
+struct made {
+	struct macro_piece pieces[64];
+	size_t n;
+};
+
 /* The wrappers around ITEM, innermost first; the outermost is what the runtime calls. */
-static char *wrapped(const struct item *item, const struct macro_generated_code *code)
+static char *wrapped(const struct item *item, const struct made *made)
 {
 	const char *next = item->name;
 	char *out = format("%s", "");
@@ -529,11 +543,11 @@ static char *wrapped(const struct item *item, const struct macro_generated_code 
 	for (;;) {
 		const struct macro_piece *best = NULL;
 
-		for (size_t i = 0; i < code->n_pieces; i++)
-			if (code->pieces[i].anchor == MACRO_ANCHOR_WRAP &&
-			    code->pieces[i].phase < below &&
-			    (!best || code->pieces[i].phase > best->phase))
-				best = &code->pieces[i];
+		for (size_t i = 0; i < made->n; i++)
+			if (made->pieces[i].anchor == MACRO_ANCHOR_WRAP &&
+			    made->pieces[i].phase < below &&
+			    (!best || made->pieces[i].phase > best->phase))
+				best = &made->pieces[i];
 		if (!best)
 			return out;
 		out = format("%s\n%s", out, replaced(best->text, "$next$", next));
@@ -542,9 +556,16 @@ static char *wrapped(const struct item *item, const struct macro_generated_code 
 	}
 }
 
-static const char *expand_item(struct source *source, struct item *item, struct cell_call *call,
-			       const struct cell_macro_provider *provider, void *self, char **text,
-			       char **end, char **units)
+static bool is_on(const struct item *item, const char *ns)
+{
+	for (size_t i = 0; i < item->n_attributes; i++)
+		if (strcmp(item->attributes[i].ns, ns) == 0)
+			return true;
+	return false;
+}
+
+static const char *ask(struct source *source, struct item *item, struct cell_call *call,
+		       const struct cell_macro_provider *provider, void *self, struct made *made)
 {
 	const struct macro_plan_request *request = request_of(source, item);
 	struct macro_go go = { .request = request };
@@ -552,6 +573,8 @@ static const char *expand_item(struct source *source, struct item *item, struct 
 	struct macro_plan plan;
 	const char *error;
 
+	if (!is_on(item, provider->namespaces[0]))
+		return NULL;
 	if (cell_macro_plan(call, provider, self, request, &plan) < 0)
 		return format("%s", cell_error(call)->text);
 	error = first_error(plan.diagnostics, plan.n_diagnostics);
@@ -562,8 +585,31 @@ static const char *expand_item(struct source *source, struct item *item, struct 
 	error = first_error(code.diagnostics, code.n_diagnostics);
 	if (error)
 		return error;
-	for (size_t i = 0; i < code.n_pieces; i++) {
-		const struct macro_piece *piece = &code.pieces[i];
+	must(made->n + code.n_pieces <= 64, "too many pieces");
+	memcpy(&made->pieces[made->n], code.pieces, code.n_pieces * sizeof *code.pieces);
+	made->n += code.n_pieces;
+	item->kept_text = format("%s", item->kept_text ? item->kept_text : "");
+	for (size_t i = 0; i < code.n_kept; i++)
+		for (size_t j = 0; j < code.kept[i].n_kept; j++)
+			item->kept_text = format("%s%s=%s\n", item->kept_text,
+						 code.kept[i].kept[j].key,
+						 code.kept[i].kept[j].value);
+	return NULL;
+}
+
+static const char *expand_item(struct source *source, struct item *item, struct cell_call *call,
+			       const struct cell_macro_provider *provider, void *self, char **text,
+			       char **end, char **units)
+{
+	struct made *made = take(1, sizeof *made);
+	const char *error = ask(source, item, call, provider, self, made);
+
+	for (size_t i = 0; i < source->n_more && !error; i++)
+		error = ask(source, item, call, source->more[i], NULL, made);
+	if (error)
+		return error;
+	for (size_t i = 0; i < made->n; i++) {
+		const struct macro_piece *piece = &made->pieces[i];
 
 		if (piece->kind == MACRO_PIECE_KIND_UNIT)
 			*units = format("%s%s\n", *units, piece->text);
@@ -572,13 +618,7 @@ static const char *expand_item(struct source *source, struct item *item, struct 
 		else if (piece->anchor != MACRO_ANCHOR_WRAP)
 			*text = format("%s%s", *text, piece->text);
 	}
-	*text = format("%s%s\n", *text, wrapped(item, &code));
-	item->kept_text = format("%s", "");
-	for (size_t i = 0; i < code.n_kept; i++)
-		for (size_t j = 0; j < code.kept[i].n_kept; j++)
-			item->kept_text = format("%s%s=%s\n", item->kept_text,
-						 code.kept[i].kept[j].key,
-						 code.kept[i].kept[j].value);
+	*text = format("%s%s\n", *text, wrapped(item, made));
 	return NULL;
 }
 

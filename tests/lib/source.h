@@ -52,5 +52,8 @@ const char *source_expand(struct source *source, struct cell_call *call,
 			  const struct cell_macro_provider *provider, void *self,
 			  const char **ret_units);
 
+/* Another provider, for declarations that bear an attribute of its first namespace. */
+void source_provider(struct source *source, const struct cell_macro_provider *provider);
+
 /* What was kept for NAME when it was expanded, "key=value\n" each. */
 const char *source_kept_text(struct source *source, const char *name);

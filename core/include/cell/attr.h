@@ -5,6 +5,8 @@
  * are compiled in a dialect older than C23: where the compiler would not parse it, nothing
  * remains. cellc knows the macro by its name and reads both.
  *
+ * At file scope its semicolon stays, of which ISO C before C23 knows nothing (-Wpedantic).
+ *
  * Without cellc attributes mean nothing, and compilers would warn of each. They are told not
  * to: gcc for the namespace cell, clang (which knows no namespaces there) for all unknown
  * attributes. For other namespaces under gcc give -Wno-attributes=NS::, or say
@@ -24,6 +26,7 @@
 #ifndef __CELLC__
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wunknown-attributes"
+#pragma clang diagnostic ignored "-Wextra-semi" /* [[cell::service("bank")]]; alone */
 #elif defined(__GNUC__) && __GNUC__ >= 12
 #pragma GCC diagnostic ignored_attributes "cell::"
 #endif

@@ -80,7 +80,7 @@ struct cell_provision {
 /*
  * Serve the methods of the records from BEGIN to END; provision what they declare, and run
  * what is to run at the start. To be called before cell_loop_run(), which runs the stop
- * functions when it has drained. Waits.
+ * functions when it has drained. Waits. The pointers and records must outlive CALL.
  *
  * Returns 0, CELL_FAILED_PRECONDITION if there is no method, CELL_ALREADY_EXISTS if types or
  * services clash, what a provider answered, or what a start function returned.

@@ -1,5 +1,7 @@
 #include "cellc/accept.h"
 
+#include <cell/internal/macrotext.h>
+
 #include "said.h"
 
 #include <stdlib.h>
@@ -30,8 +32,9 @@ static const struct macro_declaration prototype = { .place = MACRO_PLACE_PROTOTY
 static int try_piece(struct macro_piece piece, const struct macro_declaration *declaration,
 		     uint32_t may)
 {
+	const struct macro_plan_request request = { .declaration = declaration };
 	const struct accept_rules rules = { .root = "/home/ann/bank", .plan = &plan, .may = may,
-					    .declaration = declaration };
+					    .request = &request };
 	struct macro_generated_code code = { .n_pieces = 1, .pieces = &piece, .rename = "" };
 	uint32_t attribute = 0;
 	int r;
@@ -68,13 +71,13 @@ END_TEST
 
 START_TEST(other_files_and_places_are_refused)
 {
-	REFUSES("#include <stdio.h>\n", "line 1 of its text has #include");
-	REFUSES("\n  #  include_next <stdio.h>\n", "line 2 of its text has #include_next");
-	REFUSES("#embed \"/etc/passwd\"\n", "has #embed");
+	REFUSES("#include <stdio.h>\n", "line 1 of its text has an #include");
+	REFUSES("\n  #  include_next <stdio.h>\n", "line 2 of its text has a directive");
+	REFUSES("#embed \"/etc/passwd\"\n", "a directive");
 	REFUSES("# 1 \"user.c\"\n", "line marker");
-	REFUSES("#line 1 \"user.c\"\n", "has #line");
-	REFUSES("/* x */ #include <stdio.h>\n", "has #include");
-	REFUSES("#if 0\n#endif\n", "has #if");
+	REFUSES("#line 1 \"user.c\"\n", "a line marker");
+	REFUSES("/* x */ #include <stdio.h>\n", "an #include");
+	REFUSES("#if 0\n#endif\n", "a directive");
 	REFUSES("#inc\\\nlude <stdio.h>\n", "line");
 	REFUSES("%:include <stdio.h>\n", "line");
 	REFUSES("?\?=include <stdio.h>\n", "line");
@@ -84,13 +87,13 @@ END_TEST
 
 START_TEST(what_nobody_expects_is_refused)
 {
-	REFUSES("asm(\"nop\");\n", "uses 'asm'");
-	REFUSES("static void cell_x(void) { __asm__ volatile(\"nop\"); }\n", "uses '__asm__'");
-	REFUSES("#pragma GCC poison malloc\n", "has #pragma");
-	REFUSES("_Pragma(\"x\")\n", "uses '_Pragma'");
-	REFUSES("__attribute__((constructor)) static void cell_x(void) {}\n", "'constructor'");
-	REFUSES("static void *cell_x __attribute__((section(\".init_array\")));\n", ".init");
-	REFUSES("static const char cell_x[] = __DATE__;\n", "__DATE__");
+	REFUSES("asm(\"nop\");\n", "asm");
+	REFUSES("static void cell_x(void) { __asm__ volatile(\"nop\"); }\n", "asm");
+	REFUSES("#pragma GCC poison malloc\n", "a pragma");
+	REFUSES("_Pragma(\"x\")\n", "a pragma");
+	REFUSES("__attribute__((constructor)) static void cell_x(void) {}\n", "a constructor");
+	REFUSES("static void *cell_x __attribute__((section(\".init_array\")));\n", "a section of constructors");
+	REFUSES("static const char cell_x[] = __DATE__;\n", "the date of the build");
 	REFUSES("int main(void);\n", "declares 'main'");
 	REFUSES("#define malloc evil\n", "declares 'malloc'");
 	REFUSES("struct account_get { int x; };\n", "declares 'account_get'");
@@ -154,13 +157,14 @@ END_TEST
 
 START_TEST(text_has_a_limit)
 {
-	char *text = malloc(ACCEPT_TEXT_MAX + 2);
+	char *text = malloc(MACRO_TEXT_MAX_BYTES + 2);
 
-	memset(text, ' ', ACCEPT_TEXT_MAX + 1);
-	text[ACCEPT_TEXT_MAX] = 0;
+	memset(text, ' ', MACRO_TEXT_MAX_BYTES + 1);
+	text[MACRO_TEXT_MAX_BYTES - 1] = '\n';
+	text[MACRO_TEXT_MAX_BYTES] = 0;
 	ck_assert_int_eq(try_text(text), 0);
-	text[ACCEPT_TEXT_MAX] = ' ';
-	text[ACCEPT_TEXT_MAX + 1] = 0;
+	text[MACRO_TEXT_MAX_BYTES] = '\n';
+	text[MACRO_TEXT_MAX_BYTES + 1] = 0;
 	ck_assert_int_lt(try_text(text), 0);
 	ck_assert_has(err.text, "longer than 1048576 bytes");
 	free(text);

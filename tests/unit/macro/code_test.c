@@ -5,11 +5,11 @@
 #include "macro/code.h"
 #include "macro/discover.h"
 #include "macro/request.h"
-#include "macro/text.h"
 #include "macro/wrap.h"
 
 #include "core.cell.h"
 
+#include <cell/internal/macrotext.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,58 +37,81 @@ static struct macro_plan_request user_request = { .n_attributes = 1,
 
 static const struct {
 	const char *text;
-	enum text_verdict verdict;
+	enum macro_text_verdict verdict;
 	const char *why;
 	unsigned line;
 } texts[] = {
-	{ "int a;\n", TEXT_FINE, "", 0 },
-	{ "#define cell_x 1\n#if cell_x\n#endif\n", TEXT_FINE, "", 0 },
-	{ "#include <stdio.h>\n", TEXT_REFUSED, "an #include", 1 },
-	{ "int a;\n  # /* x */ include \"x\"\n", TEXT_REFUSED, "an #include", 2 },
-	{ "#include_next <x>\n", TEXT_REFUSED, "a directive that text must not have", 1 },
-	{ "#embed \"/etc/passwd\"\n", TEXT_REFUSED, "a directive that text must not have", 1 },
-	{ "#import <x>\n", TEXT_REFUSED, "a directive that text must not have", 1 },
-	{ "# 1 \"x.c\"\n", TEXT_REFUSED, "a line marker", 1 },
-	{ "#line 1\n", TEXT_REFUSED, "a line marker", 1 },
-	{ "#inc\\\nlude <x>\n", TEXT_REFUSED, "a directive that text must not have", 1 },
-	{ "#\\\ninclude <x>\n", TEXT_REFUSED, "a line goes on in the next one", 1 },
-	{ "%:include <x>\n", TEXT_REFUSED, "a digraph", 1 },
-	{ "const char *a = __DATE__;\n", TEXT_REFUSED, "the date of the build", 1 },
-	{ "const char *a = \"__DATE__\";\n", TEXT_FINE, "", 0 },
-	{ "const char *a =\n\"/home/ada/x\";\n", TEXT_REFUSED, "an absolute path", 2 },
-	{ "const char *a = \"/users/:id\";\n", TEXT_FINE, "", 0 },
-	{ "const char *a = \"/etc/app.conf\";\n", TEXT_FINE, "", 0 },
-	{ "const char *a = \"/etc/other.conf\";\n", TEXT_REFUSED, "an absolute path", 1 },
-	{ "void f(void) { asm(\"nop\"); }\n", TEXT_NEEDS_ASM, "asm or a pragma", 1 },
-	{ "void f(void) { __asm__ volatile(\"\"); }\n", TEXT_NEEDS_ASM, "asm or a pragma", 1 },
-	{ "#pragma once\n", TEXT_NEEDS_ASM, "a pragma", 1 },
-	{ "_Pragma(\"once\")\n", TEXT_NEEDS_ASM, "asm or a pragma", 1 },
-	{ "#define a as##m\n", TEXT_NEEDS_ASM, "words pasted together", 1 },
-	{ "__attribute__((constructor)) void f(void);\n", TEXT_NEEDS_ASM, "a constructor", 1 },
-	{ "[[gnu::constructor]] void f(void);\n", TEXT_NEEDS_ASM, "a constructor", 1 },
-	{ "void constructor(int destructor);\n", TEXT_FINE, "", 0 },
-	{ "int a __attribute__((section(\".init_array\")));\n", TEXT_NEEDS_ASM,
+	{ "int a;\n", MACRO_TEXT_FINE, "", 0 },
+	{ "#define cell_x 1\n#undef cell_x\n", MACRO_TEXT_FINE, "", 0 },
+	{ "#define cell_x 1\n#if cell_x\n#endif\n", MACRO_TEXT_REFUSED,
+	  "a directive that text must not have", 2 },
+	{ "#include <stdio.h>\n", MACRO_TEXT_REFUSED, "an #include", 1 },
+	{ "int a;\n  # /* x */ include \"x\"\n", MACRO_TEXT_REFUSED, "an #include", 2 },
+	{ "#include_next <x>\n", MACRO_TEXT_REFUSED, "a directive that text must not have", 1 },
+	{ "#embed \"/etc/passwd\"\n", MACRO_TEXT_REFUSED, "a directive that text must not have", 1 },
+	{ "#import <x>\n", MACRO_TEXT_REFUSED, "a directive that text must not have", 1 },
+	{ "# 1 \"x.c\"\n", MACRO_TEXT_REFUSED, "a line marker", 1 },
+	{ "#line 1\n", MACRO_TEXT_REFUSED, "a line marker", 1 },
+	{ "#inc\\\nlude <x>\n", MACRO_TEXT_REFUSED, "a directive that text must not have", 1 },
+	{ "#\\\ninclude <x>\n", MACRO_TEXT_REFUSED, "a line goes on in the next one", 1 },
+	{ "%:include <x>\n", MACRO_TEXT_REFUSED, "a digraph", 1 },
+	{ "const char *a = __DATE__;\n", MACRO_TEXT_REFUSED, "the date of the build", 1 },
+	{ "const char *a = \"__DATE__\";\n", MACRO_TEXT_FINE, "", 0 },
+	{ "const char *a =\n\"/home/ada/x\";\n", MACRO_TEXT_REFUSED, "an absolute path", 2 },
+	{ "const char *a = \"/users/:id\";\n", MACRO_TEXT_FINE, "", 0 },
+	{ "const char *a = \"/etc/app.conf\";\n", MACRO_TEXT_FINE, "", 0 },
+	{ "const char *a = \"/etc/other.conf\";\n", MACRO_TEXT_REFUSED, "an absolute path", 1 },
+	{ "void f(void) { asm(\"nop\"); }\n", MACRO_TEXT_NEEDS_ASM, "asm or a pragma", 1 },
+	{ "void f(void) { __asm__ volatile(\"\"); }\n", MACRO_TEXT_NEEDS_ASM, "asm or a pragma", 1 },
+	{ "#pragma once\n", MACRO_TEXT_NEEDS_ASM, "a pragma", 1 },
+	{ "_Pragma(\"once\")\n", MACRO_TEXT_NEEDS_ASM, "asm or a pragma", 1 },
+	{ "#define a as##m\n", MACRO_TEXT_NEEDS_ASM, "words pasted together", 1 },
+	{ "__attribute__((constructor)) void f(void);\n", MACRO_TEXT_NEEDS_ASM, "a constructor", 1 },
+	{ "[[gnu::constructor]] void f(void);\n", MACRO_TEXT_NEEDS_ASM, "a constructor", 1 },
+	{ "void constructor(int destructor);\n", MACRO_TEXT_FINE, "", 0 },
+	{ "int a __attribute__((section(\".init_array\")));\n", MACRO_TEXT_NEEDS_ASM,
 	  "a section of constructors", 1 },
-	{ "int a __attribute__((section(\".in\" \"it_array\")));\n", TEXT_NEEDS_ASM,
+	{ "int a __attribute__((section(\".in\" \"it_array\")));\n", MACRO_TEXT_NEEDS_ASM,
 	  "a string in two parts in an attribute", 1 },
-	{ "int a __attribute__((section(\"cell_methods\"), used, retain));\n", TEXT_FINE, "", 0 },
-	{ "/* never ended\n", TEXT_REFUSED, "a comment does not end", 2 },
-	{ "int a;", TEXT_REFUSED, "a line that is not ended", 1 },
+	{ "int a __attribute__((section(\"cell_methods\"), used, retain));\n", MACRO_TEXT_FINE, "", 0 },
+	{ "/* never ended\n", MACRO_TEXT_REFUSED, "a comment does not end", 2 },
+	{ "int a;", MACRO_TEXT_REFUSED, "a line that is not ended", 1 },
 };
 
 START_TEST(dangerous_text_is_refused)
 {
-	struct text_rules rules = { .request = &user_request };
+	struct macro_text_rules rules = { .request = &user_request };
 	const char *why = "";
 	unsigned line = 0;
 
-	ck_assert_int_eq(text_check(texts[_i].text, &rules, &why, &line), texts[_i].verdict);
+	ck_assert_int_eq(macro_text_check(texts[_i].text, &rules, &why, &line), texts[_i].verdict);
 	ck_assert_str_eq(why, texts[_i].why);
 	ck_assert_uint_eq(line, texts[_i].line);
 	/* Announced is allowed; nothing else is by that. */
 	rules.allows_asm = true;
-	ck_assert_int_eq(text_check(texts[_i].text, &rules, &why, &line),
-			 texts[_i].verdict == TEXT_NEEDS_ASM ? TEXT_FINE : texts[_i].verdict);
+	ck_assert_int_eq(macro_text_check(texts[_i].text, &rules, &why, &line),
+			 texts[_i].verdict == MACRO_TEXT_NEEDS_ASM ? MACRO_TEXT_FINE : texts[_i].verdict);
+}
+END_TEST
+
+START_TEST(a_unit_of_its_own_includes_what_it_needs)
+{
+	static const struct {
+		const char *text;
+		enum macro_text_verdict verdict;
+	} units[] = {
+		{ "#include <time.h>\n", MACRO_TEXT_FINE },
+		{ "# include /* x */ <time.h>\n", MACRO_TEXT_REFUSED },
+		{ "#include \"x.h\"\n", MACRO_TEXT_REFUSED },
+		{ "#include X\n", MACRO_TEXT_REFUSED },
+		{ "#ifdef X\n#endif\n", MACRO_TEXT_FINE },
+		{ "# 1 \"x.c\"\n", MACRO_TEXT_REFUSED },
+	};
+	const struct macro_text_rules rules = { .is_unit = true };
+	const char *why;
+	unsigned line;
+
+	ck_assert_int_eq(macro_text_check(units[_i].text, &rules, &why, &line), units[_i].verdict);
 }
 END_TEST
 
@@ -297,11 +320,11 @@ END_TEST
 
 START_TEST(too_much_text_is_refused)
 {
-	char *text = malloc(TEXT_MAX_BYTES + 2);
+	char *text = malloc(MACRO_TEXT_MAX_BYTES + 2);
 
-	memset(text, ' ', TEXT_MAX_BYTES);
-	text[TEXT_MAX_BYTES] = '\n';
-	text[TEXT_MAX_BYTES + 1] = '\0';
+	memset(text, ' ', MACRO_TEXT_MAX_BYTES);
+	text[MACRO_TEXT_MAX_BYTES] = '\n';
+	text[MACRO_TEXT_MAX_BYTES + 1] = '\0';
 	begin();
 	add("db", 1, MACRO_PHASE_TRANSACT);
 	pieces[0][0].text = text;
@@ -414,6 +437,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, a_unit_of_its_own_includes_what_it_needs, 0, 6);
 	tcase_add_loop_test(tcase, dangerous_text_is_refused, 0, sizeof texts / sizeof *texts);
 	tcase_add_loop_test(tcase, names_are_taken_and_lines_stay, 0,
 			    sizeof wrapped / sizeof *wrapped);

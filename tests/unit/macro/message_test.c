@@ -348,6 +348,40 @@ START_TEST(other_layout_does_not_compile)
 }
 END_TEST
 
+static const struct {
+	const char *compiler, *text;
+} silent[] = {
+	{ "gcc -std=gnu2x", NULL },
+	{ "clang-14 -std=gnu2x", NULL },
+	{ "clang-19 -std=gnu23", NULL },
+	{ "gcc -std=c99", "CELL(cell::message)" },
+	{ "gcc -std=gnu17", "CELL(cell::message)" },
+	{ "clang-14 -std=c99", "CELL(cell::message)" },
+	{ "clang-19 -std=c11", "CELL(cell::message)" },
+};
+
+/* A plain compiler reads the source as if the attributes were not there. */
+START_TEST(attributes_pass_in_silence)
+{
+	char name[32], text[512];
+
+	(void)sscanf(silent[_i].compiler, "%31s", name);
+	if (!has_compiler(name))
+		return;
+	(void)snprintf(text, sizeof text,
+		       "#include <cell/attr.h>\nstruct %s a {\n\t%s int x;\n};\n%s\n"
+		       "%s int f(struct a *a);\n",
+		       silent[_i].text ? silent[_i].text : "[[cell::message]]",
+		       silent[_i].text ? "CELL(cell::field(1))" : "[[cell::field(1)]]",
+		       silent[_i].text ? "" : "[[cell::service(\"x\")]];",
+		       silent[_i].text ? "CELL(cell::handler(name = \"y\"))"
+				       : "[[cell::handler(name = \"y\")]]");
+	write_file("silent.c", text);
+	run("%s -Wall -Wextra -Wpedantic -Werror -I'%s/core/include' -c silent.c",
+	    silent[_i].compiler, env_or("CELL_TOP", "."));
+}
+END_TEST
+
 START_TEST(equal_requests_give_equal_text)
 {
 	const char *units, *again;
@@ -387,6 +421,7 @@ int main(void)
 	tcase_add_test(tcase, array_also_comes_unpacked);
 	tcase_add_test(tcase, prefix_renames_what_is_made);
 	tcase_add_test(tcase, other_layout_does_not_compile);
+	tcase_add_loop_test(tcase, attributes_pass_in_silence, 0, sizeof silent / sizeof *silent);
 	tcase_add_test(tcase, equal_requests_give_equal_text);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

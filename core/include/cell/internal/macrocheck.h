@@ -21,6 +21,13 @@ extern "C" {
 int cell_macro_check(const struct macro_plan_request *request, const struct macro_plan *plan,
 		     const struct macro_generated_code *code, struct cell_error *err);
 
+/*
+ * Whether PIECE, of whichever provider, declares what PLAN (which may be of all providers
+ * together) names for REQUEST, and no other name. Returns 0, or CELL_INTERNAL: "MACRO: line …".
+ */
+int cell_macro_check_names(const struct macro_plan_request *request, const struct macro_plan *plan,
+			   const struct macro_piece *piece, struct cell_error *err);
+
 #ifdef __cplusplus
 }
 #endif

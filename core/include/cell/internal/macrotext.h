@@ -7,21 +7,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "macro.cell.h"
+#include <macro.cell.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* All text of one declaration's expansion. */
-#define TEXT_MAX_BYTES (1u << 20)
+#define MACRO_TEXT_MAX_BYTES (1u << 20)
 
-struct text_rules {
+struct macro_text_rules {
 	bool allows_asm; /* the macro announced it: asm, pragmas, constructors */
 	bool is_unit;    /* a translation unit of its own: it includes <x.h> itself */
 	const struct macro_plan_request *request; /* a path that the user wrote is the user's */
 };
 
-enum text_verdict {
-	TEXT_FINE,
-	TEXT_REFUSED,
-	TEXT_NEEDS_ASM /* refused unless the macro has announced it */
+enum macro_text_verdict {
+	MACRO_TEXT_FINE,
+	MACRO_TEXT_REFUSED,
+	MACRO_TEXT_NEEDS_ASM /* refused unless the macro has announced it */
 };
 
 /*
@@ -29,5 +33,9 @@ enum text_verdict {
  * without dates or paths of a machine, and without what `allows_asm` is for. If refused
  * *ret_why says what is there, and *ret_line where.
  */
-enum text_verdict text_check(const char *text, const struct text_rules *rules,
+enum macro_text_verdict macro_text_check(const char *text, const struct macro_text_rules *rules,
 			     const char **ret_why, unsigned *ret_line);
+
+#ifdef __cplusplus
+}
+#endif
