@@ -77,7 +77,12 @@ int accept_text(const struct macro_piece *piece, bool may_asm, const struct acce
 				 verdict == MACRO_TEXT_NEEDS_ASM
 					 ? ", which none of its macros announces"
 					 : "");
-	return cell_macro_check_names(rules->request, rules->plan, piece, err);
+	if (cell_macro_check_names(rules->request, rules->plan, piece, err) < 0) {
+		if (err)
+			err->code = CELL_INVALID_ARGUMENT;
+		return CELL_INVALID_ARGUMENT;
+	}
+	return 0;
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
