@@ -42,6 +42,11 @@ packages='libprotobuf-c libsodium inih jansson libseccomp ncursesw check'
 printf '#define CELL_VERSION "lint"\n' >"$temp/lint.h"
 # shellcheck disable=SC2086 # words
 flags="-D_GNU_SOURCE -include $temp/lint.h -Icore/include -I$O/gen $(pkg-config --cflags $packages)"
+# core/cellc/clang.c alone sees libclang's headers; the oldest, as in core/rules.mk.
+for clang_header in /usr/lib/llvm-*/include/clang-c/Index.h; do
+	[ ! -e "$clang_header" ] || flags="$flags -isystem ${clang_header%/clang-c/Index.h}"
+	break
+done
 test_flags='-Itests/lib -Icore -Icells -I.'
 
 note 'public headers as C11, C23, C++'

@@ -42,6 +42,12 @@ static const uint8_t byte_classes[256] = {
 	['{' ... '~'] = BYTE_PUNCTUATOR,
 };
 
+/* What identifiers and numbers are made of. */
+static const bool word_bytes[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
+	['_'] = true,         ['$'] = true,         [128 ... 255] = true,
+};
+
 static enum byte_class class_of(char byte)
 {
 	return byte_classes[(uint8_t)byte];
@@ -143,22 +149,22 @@ static bool comment_at(struct lexer *lexer, size_t at, size_t *ret_end)
 static size_t word_end(const struct lexer *lexer, size_t at, bool is_number, bool *continued)
 {
 	const char *text = lexer->text;
-	size_t n, sign;
+	size_t n, sign, start = at;
 	char last = '\0';
 
 	for (;;) {
 		while (at < lexer->len &&
-		       (class_of(text[at]) == BYTE_LETTER ||
-			class_of(text[at]) == BYTE_DIGIT || (is_number && text[at] == '.')))
-			last = text[at++];
+		       (word_bytes[(uint8_t)text[at]] || (is_number && text[at] == '.')))
+			at++;
+		if (at > start)
+			last = text[at - 1];
 		if (at >= lexer->len)
 			return at;
 		n = continuation_at(lexer, at);
 		if (n) {
 			/* Only if the word goes on behind it. */
 			sign = continue_at(lexer, at);
-			if (sign >= lexer->len || (class_of(text[sign]) != BYTE_LETTER &&
-						   class_of(text[sign]) != BYTE_DIGIT))
+			if (sign >= lexer->len || !word_bytes[(uint8_t)text[sign]])
 				return at;
 			*continued = true;
 			at = sign;
@@ -171,8 +177,7 @@ static size_t word_end(const struct lexer *lexer, size_t at, bool is_number, boo
 		}
 		/* C23: 1'000. Only between digits, so that '5' behind a number stays one. */
 		if (is_number && text[at] == '\'' && at + 1 < lexer->len && last &&
-		    (class_of(text[at + 1]) == BYTE_DIGIT ||
-		     class_of(text[at + 1]) == BYTE_LETTER) &&
+		    word_bytes[(uint8_t)text[at + 1]] &&
 		    !(at + 2 < lexer->len && text[at + 2] == '\'')) {
 			last = text[++at];
 			continue;

@@ -61,26 +61,53 @@ struct scanner {
 	bool has_failed;
 };
 
-bool scan_may_find(const char *text, size_t len)
+/* Whether FIRST is anywhere followed by SECOND. */
+static bool has_pair(const char *text, size_t len, char first, char second)
 {
-	const char *end = text + len, *at;
+	for (const char *at = text, *end = text + len;
+	     at < end && (at = memchr(at, first, (size_t)(end - at))) && at + 1 < end; at++)
+		if (at[1] == second)
+			return true;
+	return false;
+}
+
+static bool has_brackets(const char *text, size_t len)
+{
 	struct lexer lexer;
 	struct token token;
 
-	/* Neither spelling goes without "::", and hardly any C has it. */
-	if (!memmem(text, len, "::", 2) && !memmem(text, len, ":\\", 2))
-		return false;
-	for (at = text; (at = memchr(at, '[', (size_t)(end - at))); at++) {
+	for (const char *at = text, *end = text + len;
+	     at < end && (at = memchr(at, '[', (size_t)(end - at))) && at + 1 < end; at++) {
+		if (at[1] == '[')
+			return true;
+		if (!at[1] || !strchr(" \t\r\n\v\f\\/<", at[1]))
+			continue;
 		lex_init(&lexer, text, len, (size_t)(at - text) + 1);
-		if (at + 1 < end &&
-		    (at[1] == '[' || (strchr(" \t\r\n\v\f\\/<", at[1]) && at[1] &&
-				      lex_next(&lexer, &token) == TOKEN_PUNCTUATOR &&
-				      token.punctuator == '[')))
+		if (lex_next(&lexer, &token) == TOKEN_PUNCTUATOR && token.punctuator == '[')
 			return true;
 	}
-	return memmem(text, len, "<:", 2) || memmem(text, len, "<\\", 2) ||
-	       memmem(text, len, "CELL", 4) || memmem(text, len, "C\\", 2) ||
-	       memmem(text, len, "E\\", 2) || memmem(text, len, "L\\", 2);
+	return false;
+}
+
+/* A word or a digraph that goes on in the next line hides from all but the exact scan. */
+static bool has_continued_word(const char *text, size_t len)
+{
+	for (const char *at = text, *end = text + len;
+	     at < end && (at = memchr(at, '\\', (size_t)(end - at))) && at + 1 < end; at++)
+		if (at > text && strchr("CEL<:[", at[-1]) && at[-1] &&
+		    (at[1] == '\n' || at[1] == '\r'))
+			return true;
+	return false;
+}
+
+bool scan_may_find(const char *text, size_t len)
+{
+	/* No spelling goes without "::", and hardly any C has it. */
+	if (has_continued_word(text, len))
+		return true;
+	return has_pair(text, len, ':', ':') &&
+	       (has_brackets(text, len) || has_pair(text, len, '<', ':') ||
+		memmem(text, len, "CELL", 4) != NULL);
 }
 
 static bool is(const struct token *token, char punctuator)

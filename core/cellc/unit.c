@@ -171,13 +171,17 @@ static void edited_make(struct edited *edited, const struct unit *unit,
  */
 
 /* What every libclang calls it. */
-static const char *standard_name(const char *standard)
+static const char *standard_name(const struct unit *unit, const char *standard)
 {
 	static const char *const names[][2] = {
 		{ "gnu23", "gnu2x" }, { "c23", "c2x" },          { "gnu2y", "gnu2x" },
 		{ "c2y", "c2x" },     { "iso9899:2024", "c2x" },
 	};
 
+	/* C23 before it was done, as in gcc 12 and 13: bool is no keyword yet, and K&R
+	 * functions are C. */
+	if (has(unit, "#define __STDC_VERSION__ 202000L"))
+		return "gnu17";
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(standard, names[i][0]) == 0)
 			return names[i][1];
@@ -196,7 +200,7 @@ static const char *const *arguments_make(const struct unit *unit,
 		*VECTOR_ADD(arena, &all) = fixed[i];
 	*VECTOR_ADD(arena, &all) = memory_check(
 		cell_arena_printf(arena, "-std=%s",
-				  options->standard ? standard_name(options->standard)
+				  options->standard ? standard_name(unit, options->standard)
 						    : "gnu17"));
 	/* gcc's text has the macros that it knows by itself, and no #if any more. */
 	if (has(unit, "#define __STDC__ ") || !unit->scan.has_directives)

@@ -201,15 +201,18 @@ END_TEST
 static const struct compiler {
 	const char *preprocess; /* FILE.c to FILE.i */
 	const char *compile;    /* NAME.x.c */
+	bool moves_columns;     /* in the first step: comments are gone */
 } compilers[] = {
 	{ "gcc -std=gnu2x -w -E -fdirectives-only",
-	  "gcc -std=gnu2x -fpreprocessed -fdirectives-only -Wall -Wextra -Wpedantic -Wconversion -Werror" },
+	  "gcc -std=gnu2x -fpreprocessed -fdirectives-only -Wall -Wextra -Wpedantic -Wconversion -Werror",
+	  false },
 	{ "gcc -std=gnu17 -w -E",
-	  "gcc -std=gnu17 -fpreprocessed -Wall -Wextra -Wpedantic -Werror" },
+	  "gcc -std=gnu17 -fpreprocessed -Wall -Wextra -Wpedantic -Werror", true },
 	{ "clang-14 -std=gnu2x -w -E -frewrite-includes",
-	  "clang-14 -std=gnu2x -Wall -Wextra -Wpedantic -Wconversion -Werror" },
+	  "clang-14 -std=gnu2x -Wall -Wextra -Wpedantic -Wconversion -Werror", false },
 	{ "clang-19 -std=gnu2x -w -E -frewrite-includes",
-	  "clang-19 -std=gnu2x -Wall -Wextra -Wpedantic -Wconversion -Werror -Wno-gnu-line-marker" },
+	  "clang-19 -std=gnu2x -Wall -Wextra -Wpedantic -Wconversion -Werror -Wno-gnu-line-marker",
+	  false },
 };
 
 static char folder[] = "/tmp/cellc-splice-XXXXXX";
@@ -363,14 +366,15 @@ END_TEST
 
 START_TEST(errors_stand_where_they_stood)
 {
+	bool moves = compilers[_i].moves_columns;
 	char out[8192];
 
 	expand(&compilers[_i], "bad", "undeclared_a[undeclared_b]", "int w = undeclared_c;");
 	ck_assert_int_ne(run(out, sizeof out, "%s -c bad.x.c -o bad.o",
 			     compilers[_i].compile),
 			 0);
-	ck_assert_msg(strstr(out, "cart.h:3:84: error: ") &&
-			      strstr(out, "bad.c:11:45: error: "),
+	ck_assert_msg(strstr(out, moves ? "cart.h:3:" : "cart.h:3:84: error: ") &&
+			      strstr(out, moves ? "bad.c:11:" : "bad.c:11:45: error: "),
 		      "%s", out);
 	/* The caret is below the word. */
 	ck_assert_msg(strstr(out, "int w = undeclared_c;\n") != NULL, "%s", out);
