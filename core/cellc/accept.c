@@ -26,7 +26,8 @@ bool accept_path(const char *path)
 	for (const char *c = path; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == '\\' || *c == 0x7f)
 			return false;
-	for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+	for (const char *part = path; part;
+	     part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
 		if (*part == '/' || *part == '.' || *part == 0)
 			return false;
 	return true;
@@ -41,8 +42,8 @@ bool accept_header(const char *header)
 	if (!(header[0] == '<' && header[len - 1] == '>') &&
 	    !(header[0] == '"' && header[len - 1] == '"'))
 		return false;
-	return strspn(header + 1, LETTERS DIGITS "./+-") == len - 2 && !strstr(header, "..") &&
-	       header[1] != '/';
+	return strspn(header + 1, LETTERS DIGITS "./+-") == len - 2 &&
+	       !strstr(header, "..") && header[1] != '/';
 }
 
 bool accept_link(const char *flag)
@@ -55,8 +56,8 @@ bool accept_link(const char *flag)
 
 /* ---- one text ------------------------------------------------------------------------- */
 
-int accept_text(const struct macro_piece *piece, bool may_asm, const struct accept_rules *rules,
-		struct cell_error *err)
+int accept_text(const struct macro_piece *piece, bool may_asm,
+		const struct accept_rules *rules, struct cell_error *err)
 {
 	const struct macro_text_rules text = {
 		.allows_asm = may_asm,
@@ -68,27 +69,38 @@ int accept_text(const struct macro_piece *piece, bool may_asm, const struct acce
 	unsigned line = 0;
 
 	if (root && strlen(root) > 1 && strstr(piece->text, root))
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text names a path of this machine");
+		return cell_fail(err, CELL_INVALID_ARGUMENT,
+				 "its text names a path of this machine");
 	if (strstr(piece->text, "$next$"))
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "its text still has a $next$ in it");
+		return cell_fail(err, CELL_INVALID_ARGUMENT,
+				 "its text still has a $next$ in it");
 	verdict = macro_text_check(piece->text, &text, &why, &line);
 	if (verdict != MACRO_TEXT_FINE)
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "line %u of its text has %s%s", line, why,
+		return cell_fail(err, CELL_INVALID_ARGUMENT, "line %u of its text has %s%s",
+				 line, why,
 				 verdict == MACRO_TEXT_NEEDS_ASM
 					 ? ", which none of its macros announces"
 					 : "");
-	return cell_macro_check_names(rules->request, rules->plan, piece, err);
+	if (cell_macro_check_names(rules->request, rules->plan, piece, err) < 0) {
+		if (err)
+			err->code = CELL_INVALID_ARGUMENT;
+		return CELL_INVALID_ARGUMENT;
+	}
+	return 0;
 }
 
-/* ---- all of it --------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------------
+ */
 
-static int check_may(const struct accept_rules *rules, enum macro_addition bit, const char *what,
-		     struct cell_error *err)
+static int check_may(const struct accept_rules *rules, enum macro_addition bit,
+		     const char *what, struct cell_error *err)
 {
 	if (rules->may >> bit & 1)
 		return 0;
-	return cell_fail(err, CELL_INVALID_ARGUMENT, "it came with %s, which no macro on this "
-						     "declaration announces", what);
+	return cell_fail(err, CELL_INVALID_ARGUMENT,
+			 "it came with %s, which no macro on this "
+			 "declaration announces",
+			 what);
 }
 
 static bool is_braced(const char *text)
@@ -105,12 +117,14 @@ static int check_wrap(const struct macro_piece *piece, const struct macro_plan *
 		      struct cell_error *err)
 {
 	if (!accept_identifier(piece->symbol))
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "its wrapper has no proper name");
+		return cell_fail(err, CELL_INVALID_ARGUMENT,
+				 "its wrapper has no proper name");
 	for (size_t i = 0; i < plan->n_wraps; i++)
 		if (plan->wraps[i].phase == piece->phase)
 			return 0;
-	return cell_fail(err, CELL_INVALID_ARGUMENT, "its wrapper '%s' (phase %u) was not planned",
-			 piece->symbol, piece->phase);
+	return cell_fail(err, CELL_INVALID_ARGUMENT,
+			 "its wrapper '%s' (phase %u) was not planned", piece->symbol,
+			 piece->phase);
 }
 
 static int check_piece(const struct accept_rules *rules, const struct macro_piece *piece,
@@ -118,7 +132,8 @@ static int check_piece(const struct accept_rules *rules, const struct macro_piec
 {
 	bool may_asm = rules->may >> MACRO_ADDITION_ASM & 1;
 	bool is_function = rules->request->declaration->place == MACRO_PLACE_FUNCTION ||
-			   (rules->request->declaration->place == MACRO_PLACE_PROTOTYPE && rules->plan->body);
+			   (rules->request->declaration->place == MACRO_PLACE_PROTOTYPE &&
+			    rules->plan->body);
 	int r = 0;
 
 	switch (piece->anchor) {
@@ -126,13 +141,15 @@ static int check_piece(const struct accept_rules *rules, const struct macro_piec
 		r = check_may(rules, MACRO_ADDITION_FIELDS, "members", err);
 		if (r == 0 && rules->request->declaration->place != MACRO_PLACE_STRUCT &&
 		    rules->request->declaration->place != MACRO_PLACE_UNION)
-			r = cell_fail(err, CELL_INVALID_ARGUMENT, "it has members for what is no struct");
+			r = cell_fail(err, CELL_INVALID_ARGUMENT,
+				      "it has members for what is no struct");
 		break;
 	case MACRO_ANCHOR_BODY:
 		r = check_may(rules, MACRO_ADDITION_BODY, "a body", err);
 		if (r == 0 && (rules->request->declaration->place != MACRO_PLACE_PROTOTYPE ||
 			       !is_braced(piece->text)))
-			r = cell_fail(err, CELL_INVALID_ARGUMENT, "it has a body that is none");
+			r = cell_fail(err, CELL_INVALID_ARGUMENT,
+				      "it has a body that is none");
 		break;
 	case MACRO_ANCHOR_WRAP:
 		r = check_may(rules, MACRO_ADDITION_WRAP, "a wrapper", err);
@@ -159,7 +176,8 @@ static int check_plan(const struct macro_plan *plan, struct cell_error *err)
 	for (size_t i = 0; i < plan->n_symbols; i++)
 		if (!accept_identifier(plan->symbols[i].name))
 			return cell_fail(err, CELL_INVALID_ARGUMENT,
-					 "its plan names a symbol '%.60s'", plan->symbols[i].name);
+					 "its plan names a symbol '%.60s'",
+					 plan->symbols[i].name);
 	for (size_t i = 0; i < plan->n_headers; i++)
 		if (!accept_header(plan->headers[i]))
 			return cell_fail(err, CELL_INVALID_ARGUMENT,
@@ -167,7 +185,8 @@ static int check_plan(const struct macro_plan *plan, struct cell_error *err)
 	for (size_t i = 0; i < plan->n_link; i++)
 		if (!accept_link(plan->link[i]))
 			return cell_fail(err, CELL_INVALID_ARGUMENT,
-					 "its plan wants to link with '%.60s'", plan->link[i]);
+					 "its plan wants to link with '%.60s'",
+					 plan->link[i]);
 	return 0;
 }
 
@@ -179,15 +198,17 @@ int accept_code(const struct accept_rules *rules, const struct macro_generated_c
 
 	*ret_attribute = 0;
 	if (r == 0 && *code->rename && strncmp(code->rename, "cell_body_", 10) != 0)
-		r = cell_fail(err, CELL_INVALID_ARGUMENT, "it gives the function the name '%.60s'",
-			      code->rename);
+		r = cell_fail(err, CELL_INVALID_ARGUMENT,
+			      "it gives the function the name '%.60s'", code->rename);
 	if (r == 0 && *code->rename && !accept_identifier(code->rename))
-		r = cell_fail(err, CELL_INVALID_ARGUMENT, "it gives the function no proper name");
+		r = cell_fail(err, CELL_INVALID_ARGUMENT,
+			      "it gives the function no proper name");
 	for (size_t i = 0; i < code->n_pieces && r == 0; i++) {
 		total += strlen(code->pieces[i].text);
 		if (total > MACRO_TEXT_MAX_BYTES)
 			r = cell_fail(err, CELL_INVALID_ARGUMENT,
-				      "its text is longer than %u bytes", MACRO_TEXT_MAX_BYTES);
+				      "its text is longer than %u bytes",
+				      MACRO_TEXT_MAX_BYTES);
 		if (r == 0)
 			r = check_piece(rules, &code->pieces[i], err);
 		if (r < 0)
@@ -196,13 +217,15 @@ int accept_code(const struct accept_rules *rules, const struct macro_generated_c
 	for (size_t i = 0; i < code->n_files && r == 0; i++) {
 		r = check_may(rules, MACRO_ADDITION_FILES, "files", err);
 		if (r == 0 && !accept_path(code->files[i].path))
-			r = cell_fail(err, CELL_INVALID_ARGUMENT, "its file '%.80s' would not be "
-								  "below the build's output",
+			r = cell_fail(err, CELL_INVALID_ARGUMENT,
+				      "its file '%.80s' would not be "
+				      "below the build's output",
 				      code->files[i].path);
 		total += code->files[i].n_content;
 		if (r == 0 && total > MACRO_TEXT_MAX_BYTES)
 			r = cell_fail(err, CELL_INVALID_ARGUMENT,
-				      "its files are longer than %u bytes", MACRO_TEXT_MAX_BYTES);
+				      "its files are longer than %u bytes",
+				      MACRO_TEXT_MAX_BYTES);
 	}
 	return r;
 }

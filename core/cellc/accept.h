@@ -11,7 +11,7 @@
 #include "macro.cell.h"
 
 struct accept_rules {
-	const char *root;                /* of the project: must not show up in the text */
+	const char *root; /* of the project: must not show up in the text */
 	const struct macro_plan *plan;
 	/* What its attributes may add, all together: bits of enum macro_addition. */
 	uint32_t may;
@@ -26,8 +26,8 @@ int accept_code(const struct accept_rules *rules, const struct macro_generated_c
 		uint32_t *ret_attribute, struct cell_error *err);
 
 /* The same for the text of one piece. MAY_ASM: it may hold asm, pragmas and constructors. */
-int accept_text(const struct macro_piece *piece, bool may_asm, const struct accept_rules *rules,
-		struct cell_error *err);
+int accept_text(const struct macro_piece *piece, bool may_asm,
+		const struct accept_rules *rules, struct cell_error *err);
 
 /* Whether PATH is relative, and leads nowhere above. */
 bool accept_path(const char *path);

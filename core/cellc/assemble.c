@@ -5,7 +5,8 @@
 #include <cell/cell.h>
 #include <string.h>
 
-/* ---- places --------------------------------------------------------------------------------- */
+/* ---- places
+ * --------------------------------------------------------------------------------- */
 
 static const char *line_end(const char *at, const char *end)
 {
@@ -15,7 +16,8 @@ static const char *line_end(const char *at, const char *end)
 }
 
 /* The file that a line marker "# 12 "x.h" 1 3" names, or false. */
-static bool read_marker(const char *at, const char *end, const char **ret_file, size_t *ret_len)
+static bool read_marker(const char *at, const char *end, const char **ret_file,
+			size_t *ret_len)
 {
 	const char *quote, *close;
 
@@ -72,7 +74,8 @@ size_t assemble_top(const struct unit *unit, const char *main_file)
 
 		if (*at == '#') {
 			if (read_marker(at, newline, &file, &len))
-				is_main = len == main_len && memcmp(file, main_file, len) == 0;
+				is_main =
+					len == main_len && memcmp(file, main_file, len) == 0;
 			at = skip_directive(at, end);
 		} else if (is_main) {
 			at = skip_nothing(at, end);
@@ -88,7 +91,8 @@ size_t assemble_top(const struct unit *unit, const char *main_file)
 	return unit->len;
 }
 
-/* ---- insertions ------------------------------------------------------------------------------ */
+/* ---- insertions
+ * ------------------------------------------------------------------------------ */
 
 static void insert(struct assembly *a, size_t at, const char *path, const char *text)
 {
@@ -109,7 +113,8 @@ static void insert_own(struct assembly *a, size_t at, const char *stem, const ch
 	if (!*text)
 		return;
 	if (!a->is_forgotten)
-		*must_add(a->arena, a->files, a->n_files) = (struct assembly_file){ path, text };
+		*must_add(a->arena, a->files, a->n_files) =
+			(struct assembly_file){ path, text };
 	insert(a, at, path, text);
 }
 
@@ -227,7 +232,10 @@ static void rename_function(struct assembly *a, const struct prepared *prepared,
 	insert_own(a, d->start, stem, "proto",
 		   must_printf(a->arena, "%s;\n", head(a, prepared, name)));
 	*must_add(a->arena, a->renamings, a->n_renamings) = (struct renaming){
-		.at = d->name, .start = d->open, .end = d->close, .name = name,
+		.at = d->name,
+		.start = d->open,
+		.end = d->close,
+		.name = name,
 		.new_name = new_name,
 	};
 }
@@ -260,8 +268,8 @@ static void add_function(struct assembly *a, const struct prepared *prepared,
 	for (size_t i = 0; i < code->n_pieces; i++)
 		if (code->pieces[i].anchor == MACRO_ANCHOR_BODY)
 			add_body(a, prepared, &code->pieces[i],
-				 must_printf(a->arena, "exp/%s", cached->paths[i]), code->rename,
-				 stem);
+				 must_printf(a->arena, "exp/%s", cached->paths[i]),
+				 code->rename, stem);
 	for (size_t i = 0; i < code->n_pieces; i++)
 		if (code->pieces[i].anchor == MACRO_ANCHOR_WRAP)
 			insert(a, prepared->declaration->end,
@@ -274,7 +282,8 @@ void assemble_add(struct assembly *a, const struct prepared *prepared,
 {
 	const struct declaration *d = prepared->declaration;
 	const struct macro_generated_code *code = &cached->code;
-	const char *stem = cache_stem(prepared->namespaces[0]->ns, prepared->name, key, a->arena);
+	const char *stem =
+		cache_stem(prepared->namespaces[0]->ns, prepared->name, key, a->arena);
 	bool is_weak = d->is_in_header && !is_emitted(a, prepared->file), said_weak = false;
 
 	add_function(a, prepared, cached, stem);
@@ -299,7 +308,8 @@ void assemble_add(struct assembly *a, const struct prepared *prepared,
 		   assemble_layout(&prepared->request, a->grown, a->n_grown, a->arena));
 }
 
-/* ---- layout ---------------------------------------------------------------------------------- */
+/* ---- layout
+ * ---------------------------------------------------------------------------------- */
 
 /* "struct account", or the typedef of one without a tag; NULL if it has no name at all. */
 static const char *type_name(const struct macro_plan_request *request, size_t index,
@@ -334,7 +344,8 @@ static bool *find_grown(const struct macro_plan_request *request, const char *co
 
 	for (size_t i = 0; i < request->n_types; i++)
 		for (size_t k = 0; k < n_grown && is_compound(&request->types[i]); k++)
-			is_grown[i] = is_grown[i] || strcmp(request->types[i].tag, grown[k]) == 0;
+			is_grown[i] =
+				is_grown[i] || strcmp(request->types[i].tag, grown[k]) == 0;
 	while (changed) {
 		changed = false;
 		for (size_t i = 0; i < request->n_types; i++) {
@@ -359,23 +370,25 @@ static bool *find_grown(const struct macro_plan_request *request, const char *co
 static void put_layout(struct writer *out, const struct macro_type *type, const char *name)
 {
 	writer_put(out,
-		  "_Static_assert(sizeof(%s) == %llu && _Alignof(%s) == %u, "
-		  "\"the compiler and cellc disagree on %s\");\n",
-		  name, (unsigned long long)type->size, name, type->align, name);
+		   "_Static_assert(sizeof(%s) == %llu && _Alignof(%s) == %u, "
+		   "\"the compiler and cellc disagree on %s\");\n",
+		   name, (unsigned long long)type->size, name, type->align, name);
 	for (size_t i = 0; i < type->n_members; i++) {
 		const struct macro_member *member = &type->members[i];
 
 		if (*member->name && !member->bits && member->offset_bits % 8 == 0)
 			writer_put(out,
-				  "_Static_assert(__builtin_offsetof(%s, %s) == %llu, "
-				  "\"the compiler and cellc disagree on %s in %s\");\n",
-				  name, member->name,
-				  (unsigned long long)(member->offset_bits / 8), member->name, name);
+				   "_Static_assert(__builtin_offsetof(%s, %s) == %llu, "
+				   "\"the compiler and cellc disagree on %s in %s\");\n",
+				   name, member->name,
+				   (unsigned long long)(member->offset_bits / 8),
+				   member->name, name);
 	}
 }
 
-const char *assemble_layout(const struct macro_plan_request *request, const char *const *grown,
-			    size_t n_grown, struct cell_arena *arena)
+const char *assemble_layout(const struct macro_plan_request *request,
+			    const char *const *grown, size_t n_grown,
+			    struct cell_arena *arena)
 {
 	const bool *is_grown = find_grown(request, grown, n_grown, arena);
 	struct writer out = writer_new(arena);

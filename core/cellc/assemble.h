@@ -12,13 +12,13 @@ struct assembly {
 	struct cell_arena *arena;
 	const struct unit *unit;
 	const struct project *project;
-	const char *prefix;    /* before "exp/…" in markers: ".cell/" as seen from here */
-	size_t top;            /* where ANCHOR_TOP is */
+	const char *prefix; /* before "exp/…" in markers: ".cell/" as seen from here */
+	size_t top;         /* where ANCHOR_TOP is */
 	const char *const *emitted; /* headers whose ONCE pieces belong here: "users_h" */
 	size_t n_emitted;
-	const char *const *grown;   /* tags of structs that get members: their layout changes */
+	const char *const *grown; /* tags of structs that get members: their layout changes */
 	size_t n_grown;
-	bool is_forgotten;          /* what is added now is not to be kept */
+	bool is_forgotten; /* what is added now is not to be kept */
 	struct insertion *insertions;
 	size_t n_insertions;
 	struct renaming *renamings;
@@ -29,7 +29,7 @@ struct assembly {
 	struct assembly_file {
 		const char *path; /* relative to .cell */
 		const char *text;
-	} *files;
+	} * files;
 	size_t n_files;
 };
 
@@ -41,5 +41,6 @@ void assemble_add(struct assembly *assembly, const struct prepared *prepared,
 		  const struct cached *cached, const char *key);
 
 /* _Static_assert()s for the structs whose layout was told. "" if there are none. */
-const char *assemble_layout(const struct macro_plan_request *request, const char *const *grown,
-			    size_t n_grown, struct cell_arena *arena);
+const char *assemble_layout(const struct macro_plan_request *request,
+			    const char *const *grown, size_t n_grown,
+			    struct cell_arena *arena);

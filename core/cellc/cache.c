@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const anchors[] = { "after", "before", "top", "fields", "body", "wrap", "end" };
+static const char *const anchors[] = { "after", "before", "top", "fields",
+				       "body",  "wrap",   "end" };
 static const char *const kinds[] = { "decl", "inline", "once", "unit" };
 
 #define N_ANCHORS (sizeof anchors / sizeof anchors[0])
@@ -23,7 +24,8 @@ const char *cache_stem(const char *ns, const char *declaration, const char *key,
 	char *name = must_printf(arena, "%.100s", declaration);
 
 	for (char *c = name; *c; c++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.", *c))
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.",
+			    *c))
 			*c = '-';
 	return must_printf(arena, "%s/%s-%.16s", ns, name, key);
 }
@@ -56,8 +58,8 @@ static bool is_taken(const struct cached *cached, size_t n, const char *path)
 }
 
 void cache_make(struct cached *ret, const struct macro_plan *plan,
-		const struct macro_generated_code *code, const char *declaration, const char *key,
-		struct cell_arena *arena)
+		const struct macro_generated_code *code, const char *declaration,
+		const char *key, struct cell_arena *arena)
 {
 	*ret = (struct cached){ .plan = *plan, .code = *code };
 	ret->paths = must_new(arena, const char *, code->n_pieces);
@@ -74,7 +76,8 @@ void cache_make(struct cached *ret, const struct macro_plan *plan,
 	}
 }
 
-/* ---- writing ---------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------
+ */
 
 static void put_word(struct writer *out, const char *word)
 {
@@ -90,8 +93,8 @@ static void put_pieces(struct writer *out, const struct cached *cached)
 	for (size_t i = 0; i < cached->code.n_pieces; i++) {
 		const struct macro_piece *piece = &cached->code.pieces[i];
 
-		writer_put(out, "piece %s %s %u %u", anchors[piece->anchor], kinds[piece->kind],
-			  piece->attribute, piece->phase);
+		writer_put(out, "piece %s %s %u %u", anchors[piece->anchor],
+			   kinds[piece->kind], piece->attribute, piece->phase);
 		put_word(out, piece->symbol);
 		put_word(out, piece->ns);
 		put_word(out, cached->paths[i]);
@@ -100,7 +103,7 @@ static void put_pieces(struct writer *out, const struct cached *cached)
 			const struct macro_line_source *source = &piece->sources[k];
 
 			writer_put(out, "source %u %u %u", source->line, source->attribute,
-				  source->value);
+				   source->value);
 			put_word(out, source->member);
 			writer_put(out, "\n");
 		}
@@ -132,8 +135,9 @@ static void put_plan(struct writer *out, const struct macro_plan *plan)
 		const struct macro_planned_symbol *symbol = &plan->symbols[i];
 
 		writer_put(out, "symbol %s %s %u",
-			  (unsigned)symbol->piece < N_KINDS ? kinds[symbol->piece] : kinds[0],
-			  symbol->is_type ? "tag" : "name", symbol->attribute);
+			   (unsigned)symbol->piece < N_KINDS ? kinds[symbol->piece]
+							     : kinds[0],
+			   symbol->is_type ? "tag" : "name", symbol->attribute);
 		put_word(out, symbol->name);
 		writer_put(out, "\n");
 	}
@@ -178,7 +182,8 @@ const char *cache_text(const struct cached *cached, struct cell_arena *arena)
 	for (size_t i = 0; i < code->n_files; i++) {
 		writer_put(&out, "file");
 		put_word(&out, code->files[i].path);
-		put_word(&out, hex_of(arena, code->files[i].content, code->files[i].n_content));
+		put_word(&out,
+			 hex_of(arena, code->files[i].content, code->files[i].n_content));
 		writer_put(&out, "\n");
 	}
 	put_diagnostics(&out, cached->plan.diagnostics, cached->plan.n_diagnostics);
@@ -186,7 +191,8 @@ const char *cache_text(const struct cached *cached, struct cell_arena *arena)
 	return out.text;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------ */
+/* ---- parsing ------------------------------------------------------------------------------
+ */
 
 struct parser {
 	struct cached *cached;
@@ -260,7 +266,8 @@ static void take_hex(struct parser *p, const uint8_t **ret, size_t *ret_n)
 
 static void parse_field(struct parser *p)
 {
-	struct macro_planned_field *field = must_add(p->arena, p->fields, p->cached->plan.n_fields);
+	struct macro_planned_field *field =
+		must_add(p->arena, p->fields, p->cached->plan.n_fields);
 
 	field->attribute = take_number(p);
 	field->name = take(p);
@@ -291,7 +298,8 @@ static void parse_use(struct parser *p)
 
 static void parse_header(struct parser *p)
 {
-	const char *header = *must_add(p->arena, p->headers, p->cached->plan.n_headers) = take(p);
+	const char *header = *must_add(p->arena, p->headers, p->cached->plan.n_headers) =
+		take(p);
 
 	p->is_wrong = p->is_wrong || !accept_header(header);
 }
@@ -317,8 +325,8 @@ static void parse_piece(struct parser *p)
 	piece->text = "";
 	path = *must_add(p->arena, p->cached->paths, p->n_paths) = take(p);
 	hash = take(p);
-	p->is_wrong = p->is_wrong || !accept_path(path) || strncmp(hash, "blake2b:", 8) != 0 ||
-		      strlen(hash) != 72;
+	p->is_wrong = p->is_wrong || !accept_path(path) ||
+		      strncmp(hash, "blake2b:", 8) != 0 || strlen(hash) != 72;
 	*must_add(p->arena, p->cached->hashes, p->n_hashes) = p->is_wrong ? "" : hash + 8;
 	p->sources = NULL;
 }
@@ -391,10 +399,12 @@ static int parse_line(struct parser *p, char *line)
 		const char *word;
 		void (*parse)(struct parser *);
 	} table[] = {
-		{ "field", parse_field },       { "symbol", parse_symbol }, { "use", parse_use },
-		{ "header", parse_header },     { "link", parse_link },     { "piece", parse_piece },
-		{ "source", parse_source },     { "file", parse_file },     { "rename", parse_rename },
-		{ "declared", parse_declared }, { "warning", parse_warning },
+		{ "field", parse_field },     { "symbol", parse_symbol },
+		{ "use", parse_use },         { "header", parse_header },
+		{ "link", parse_link },       { "piece", parse_piece },
+		{ "source", parse_source },   { "file", parse_file },
+		{ "rename", parse_rename },   { "declared", parse_declared },
+		{ "warning", parse_warning },
 	};
 	const char *word;
 
@@ -408,21 +418,23 @@ static int parse_line(struct parser *p, char *line)
 			break;
 		return 0;
 	}
-	return cell_fail(p->err, CELL_INVALID_ARGUMENT, "%s:%u: damaged (make it anew: cell fetch)",
-			 p->path, p->line);
+	return cell_fail(p->err, CELL_INVALID_ARGUMENT,
+			 "%s:%u: damaged (make it anew: cell fetch)", p->path, p->line);
 }
 
 int cache_parse(struct cached *ret, const char *text, size_t len, const char *path,
 		struct cell_arena *arena, struct cell_error *err)
 {
 	struct cached cached = { .code.rename = "" };
-	struct parser p = { .cached = &cached, .arena = arena, .err = err, .path = path, .line = 1 };
+	struct parser p = {
+		.cached = &cached, .arena = arena, .err = err, .path = path, .line = 1
+	};
 	char *line = must(cell_arena_strndup(arena, text, len));
 	int r = 0;
 
 	if (memchr(text, 0, len) || strncmp(line, "cell-expansion 1\n", 17) != 0)
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "%s:1: not an expansion of this cellc",
-				 path);
+		return cell_fail(err, CELL_INVALID_ARGUMENT,
+				 "%s:1: not an expansion of this cellc", path);
 	while (line && r == 0) {
 		char *end = strchr(line, '\n');
 

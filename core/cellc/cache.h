@@ -17,7 +17,8 @@
 struct cached {
 	/* Without wants, provides, reads and digest, which matter while expanding only. */
 	struct macro_plan plan;
-	/* Without facts, kept and states; warnings stay. Texts are "" until they are loaded. */
+	/* Without facts, kept and states; warnings stay. Texts are "" until they are loaded.
+	 */
 	struct macro_generated_code code;
 	/* One for each piece: relative to .cell/exp, and the text's hash (64 digits). */
 	const char **paths;
@@ -29,8 +30,8 @@ struct cached {
  * RET from PLAN and CODE. Texts must be final. Lives in ARENA.
  */
 void cache_make(struct cached *ret, const struct macro_plan *plan,
-		const struct macro_generated_code *code, const char *declaration, const char *key,
-		struct cell_arena *arena);
+		const struct macro_generated_code *code, const char *declaration,
+		const char *key, struct cell_arena *arena);
 
 const char *cache_text(const struct cached *cached, struct cell_arena *arena);
 

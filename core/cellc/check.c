@@ -62,8 +62,8 @@ static const char *provider(const struct check_known *known, const char *ns)
 	return NULL;
 }
 
-const struct macro_macro_description *check_find(const struct check_known *known, const char *ns,
-						 const char *name)
+const struct macro_macro_description *check_find(const struct check_known *known,
+						 const char *ns, const char *name)
 {
 	for (size_t i = 0; i < known->n_macros; i++)
 		if (strcmp(known->macros[i].ns, ns) == 0 &&
@@ -72,7 +72,8 @@ const struct macro_macro_description *check_find(const struct check_known *known
 	return NULL;
 }
 
-/* ---- names ------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------
+ */
 
 static int unknown_namespace(const struct check_known *known, const struct attribute *a,
 			     struct diag *diag)
@@ -82,8 +83,9 @@ static int unknown_namespace(const struct check_known *known, const struct attri
 
 	for (size_t i = 0; i < known->n_namespaces; i++)
 		guess_try(&guess, known->namespaces[i]);
-	diag_say(diag, SEVERITY_ERROR, &a->at, a->ns, "%s::%s: no cell provides the namespace '%s'%s",
-		 a->ns, a->name, a->ns, meant(&guess, text));
+	diag_say(diag, SEVERITY_ERROR, &a->at, a->ns,
+		 "%s::%s: no cell provides the namespace '%s'%s", a->ns, a->name, a->ns,
+		 meant(&guess, text));
 	return -EINVAL;
 }
 
@@ -117,14 +119,15 @@ static int wrong_place(const struct macro_macro_description *macro, const struct
 			     check_place_name((enum macro_place)i));
 		len += n > 0 && (size_t)n < sizeof list - len ? (size_t)n : 0;
 	}
-	diag_say(diag, SEVERITY_ERROR, &a->name_at, a->ns, "%s::%s does not belong on %s", a->ns,
-		 a->name, check_place_name(place));
+	diag_say(diag, SEVERITY_ERROR, &a->name_at, a->ns, "%s::%s does not belong on %s",
+		 a->ns, a->name, check_place_name(place));
 	if (len)
 		diag_say(diag, SEVERITY_NOTE, NULL, a->ns, "it belongs on %s", list);
 	return -EINVAL;
 }
 
-/* ---- arguments -------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------
+ */
 
 struct checking {
 	const struct macro_macro_description *macro;
@@ -140,9 +143,9 @@ static const struct place *place_of(const struct checking *c, size_t value)
 					  : &c->attribute->name_at;
 }
 
-#define SAY(c, value, format, ...)                                                         \
-	((c)->err = -EINVAL,                                                               \
-	 diag_say((c)->diag, SEVERITY_ERROR, place_of((c), (value)), (c)->attribute->ns,   \
+#define SAY(c, value, format, ...)                                                           \
+	((c)->err = -EINVAL,                                                                 \
+	 diag_say((c)->diag, SEVERITY_ERROR, place_of((c), (value)), (c)->attribute->ns,     \
 		  "%s::%s: " format, (c)->attribute->ns, (c)->attribute->name, __VA_ARGS__))
 
 static bool is_kind(struct macro_value *value, enum macro_value_kind wanted)
@@ -169,16 +172,20 @@ static void say_kind(struct checking *c, size_t value, const struct macro_argume
 
 	SAY(c, value, "'%s' wants %s, not %s", argument->name, kind_name(argument->kind),
 	    kind_name(v->kind));
-	if (argument->kind == MACRO_VALUE_KIND_STRING && v->kind == MACRO_VALUE_KIND_IDENTIFIER)
-		diag_say(c->diag, SEVERITY_NOTE, NULL, c->attribute->ns, "write \"%s\"", v->text);
-	else if (argument->kind == MACRO_VALUE_KIND_IDENTIFIER && v->kind == MACRO_VALUE_KIND_STRING)
+	if (argument->kind == MACRO_VALUE_KIND_STRING &&
+	    v->kind == MACRO_VALUE_KIND_IDENTIFIER)
+		diag_say(c->diag, SEVERITY_NOTE, NULL, c->attribute->ns, "write \"%s\"",
+			 v->text);
+	else if (argument->kind == MACRO_VALUE_KIND_IDENTIFIER &&
+		 v->kind == MACRO_VALUE_KIND_STRING)
 		diag_say(c->diag, SEVERITY_NOTE, NULL, c->attribute->ns,
 			 "write %s, without quotes", v->text);
 	else if (argument->kind == MACRO_VALUE_KIND_LIST)
 		diag_say(c->diag, SEVERITY_NOTE, NULL, c->attribute->ns, "a list is [a, b]");
 }
 
-static void check_choice(struct checking *c, size_t value, const struct macro_argument *argument)
+static void check_choice(struct checking *c, size_t value,
+			 const struct macro_argument *argument)
 {
 	const char *text = c->values[value].text;
 	struct guess guess = { .word = text };
@@ -200,7 +207,8 @@ static void check_choice(struct checking *c, size_t value, const struct macro_ar
 	    meant(&guess, near));
 }
 
-static void check_value(struct checking *c, size_t value, const struct macro_argument *argument)
+static void check_value(struct checking *c, size_t value,
+			const struct macro_argument *argument)
 {
 	struct macro_value *v = &c->values[value];
 
@@ -215,13 +223,14 @@ static void check_value(struct checking *c, size_t value, const struct macro_arg
 	for (size_t i = value + 1; i < c->attribute->n_values; i++)
 		if (c->values[i].parent == value + 1 && !is_kind(&c->values[i], argument->of))
 			SAY(c, i, "'%s' is a list of %s, not %s", argument->name,
-			    kind_name(argument->of) + (strncmp(kind_name(argument->of), "a ", 2) == 0
-							       ? 2 : 0),
+			    kind_name(argument->of) +
+				    (strncmp(kind_name(argument->of), "a ", 2) == 0 ? 2 : 0),
 			    kind_name(c->values[i].kind));
 }
 
 /* The argument that value I is for; NULL after the mistake was said. */
-static const struct macro_argument *argument_of(struct checking *c, size_t i, size_t *n_positional)
+static const struct macro_argument *argument_of(struct checking *c, size_t i,
+						size_t *n_positional)
 {
 	const struct macro_macro_description *macro = c->macro;
 	const char *name = c->values[i].name;
@@ -261,11 +270,13 @@ static void check_raw(struct checking *c)
 	for (size_t i = 0; i < c->attribute->n_values; i++)
 		n += c->values[i].parent == 0;
 	if (n == 1 && *value->name) {
-		SAY(c, 0, "wants an expression, not '%s = …' (did you mean '=='?)", value->name);
+		SAY(c, 0, "wants an expression, not '%s = …' (did you mean '=='?)",
+		    value->name);
 	} else if (n != 1) {
 		c->err = -EINVAL;
 		diag_say(c->diag, SEVERITY_ERROR, &c->attribute->name_at, c->attribute->ns,
-			 "%s::%s: wants one expression", c->attribute->ns, c->attribute->name);
+			 "%s::%s: wants one expression", c->attribute->ns,
+			 c->attribute->name);
 	} else if (value->kind == MACRO_VALUE_KIND_IDENTIFIER) {
 		value->kind = MACRO_VALUE_KIND_TOKENS;
 	}
@@ -331,7 +342,8 @@ int check_repeated(const struct check_known *known, const struct attribute *cons
 
 	for (size_t i = 1; i < n; i++) {
 		const struct attribute *a = attributes[i];
-		const struct macro_macro_description *macro = check_find(known, a->ns, a->name);
+		const struct macro_macro_description *macro =
+			check_find(known, a->ns, a->name);
 
 		if (!macro || macro->repeatable)
 			continue;

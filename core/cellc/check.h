@@ -19,8 +19,8 @@ struct check_known {
 const char *check_place_name(enum macro_place place);
 
 /* The description of NS::NAME, or NULL. */
-const struct macro_macro_description *check_find(const struct check_known *known, const char *ns,
-						 const char *name);
+const struct macro_macro_description *check_find(const struct check_known *known,
+						 const char *ns, const char *name);
 
 /*
  * Check ATTRIBUTE, which stands on PLACE. VALUES is a copy of its n_values values, where 0

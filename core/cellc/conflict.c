@@ -40,13 +40,14 @@ static const char *ns_of(const struct attribute *a)
 	return a ? a->ns : NULL;
 }
 
-/* ---- names -------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------
+ */
 
 /* "<time.h>:348", "user.h:3". */
 static void describe(const struct place *place, char *out, size_t size)
 {
-	static const char *const system[] = { "/usr/include/x86_64-linux-gnu/", "/usr/include/",
-					      "/usr/local/include/", NULL };
+	static const char *const system[] = { "/usr/include/x86_64-linux-gnu/",
+					      "/usr/include/", "/usr/local/include/", NULL };
 
 	for (const char *const *s = system; *s; s++) {
 		size_t len = strlen(*s);
@@ -56,11 +57,13 @@ static void describe(const struct place *place, char *out, size_t size)
 			return;
 		}
 	}
-	(void)snprintf(out, size, "%s:%u", place->file ? place->file : "the compiler", place->line);
+	(void)snprintf(out, size, "%s:%u", place->file ? place->file : "the compiler",
+		       place->line);
 }
 
-static void note_prefix(const struct conflict_context *context, const struct prepared *prepared,
-			const struct attribute *a, struct diag *diag)
+static void note_prefix(const struct conflict_context *context,
+			const struct prepared *prepared, const struct attribute *a,
+			struct diag *diag)
 {
 	const struct macro_macro_description *macro =
 		a ? check_find(&context->check, a->ns, a->name) : NULL;
@@ -71,7 +74,8 @@ static void note_prefix(const struct conflict_context *context, const struct pre
 				 prepared->request.declaration->name);
 }
 
-static int check_symbol(const struct conflict_context *context, const struct prepared *prepared,
+static int check_symbol(const struct conflict_context *context,
+			const struct prepared *prepared,
 			const struct macro_planned_symbol *symbol, struct diag *diag)
 {
 	const struct attribute *a = conflict_attribute(prepared, symbol->attribute);
@@ -80,11 +84,13 @@ static int check_symbol(const struct conflict_context *context, const struct pre
 	for (size_t i = 0; i < context->unit->n_names; i++) {
 		const struct unit_name *other = &context->unit->names[i];
 
-		if (other->is_tag != symbol->is_type || strcmp(other->name, symbol->name) != 0)
+		if (other->is_tag != symbol->is_type ||
+		    strcmp(other->name, symbol->name) != 0)
 			continue;
 		describe(&other->at, where, sizeof where);
-		diag_say(diag, SEVERITY_ERROR, conflict_place(prepared, symbol->attribute, 0, ""),
-			 ns_of(a), "%s would declare '%s%s', which %s declares", who(a, name),
+		diag_say(diag, SEVERITY_ERROR,
+			 conflict_place(prepared, symbol->attribute, 0, ""), ns_of(a),
+			 "%s would declare '%s%s', which %s declares", who(a, name),
 			 symbol->is_type ? "struct " : "", symbol->name, where);
 		note_prefix(context, prepared, a, diag);
 		return -EINVAL;
@@ -93,7 +99,8 @@ static int check_symbol(const struct conflict_context *context, const struct pre
 }
 
 int conflict_between(const struct prepared *a, const struct macro_plan *plan_a,
-		     const struct prepared *b, const struct macro_plan *plan_b, struct diag *diag)
+		     const struct prepared *b, const struct macro_plan *plan_b,
+		     struct diag *diag)
 {
 	char name[132], where[300];
 
@@ -101,23 +108,27 @@ int conflict_between(const struct prepared *a, const struct macro_plan *plan_a,
 		for (size_t k = 0; k < plan_a->n_symbols; k++) {
 			const struct macro_planned_symbol *mine = &plan_b->symbols[i];
 			const struct macro_planned_symbol *other = &plan_a->symbols[k];
-			const struct attribute *attribute = conflict_attribute(b, mine->attribute);
+			const struct attribute *attribute =
+				conflict_attribute(b, mine->attribute);
 
 			if (mine->is_type != other->is_type ||
 			    strcmp(mine->name, other->name) != 0)
 				continue;
-			describe(conflict_place(a, other->attribute, 0, ""), where, sizeof where);
-			diag_say(diag, SEVERITY_ERROR, conflict_place(b, mine->attribute, 0, ""),
-				 ns_of(attribute),
-				 "%s would declare '%s%s', which the attribute at %s declares, too",
-				 who(attribute, name), mine->is_type ? "struct " : "", mine->name,
-				 where);
+			describe(conflict_place(a, other->attribute, 0, ""), where,
+				 sizeof where);
+			diag_say(
+				diag, SEVERITY_ERROR,
+				conflict_place(b, mine->attribute, 0, ""), ns_of(attribute),
+				"%s would declare '%s%s', which the attribute at %s declares, too",
+				who(attribute, name), mine->is_type ? "struct " : "",
+				mine->name, where);
 			return -EINVAL;
 		}
 	return 0;
 }
 
-/* ---- headers ------------------------------------------------------------------------------- */
+/* ---- headers
+ * ------------------------------------------------------------------------------- */
 
 /* Whether a line marker of TEXT names a file that ends in "/NAME" or is NAME. */
 static bool is_included(const struct unit *unit, const char *name, size_t len)
@@ -132,7 +143,8 @@ static bool is_included(const struct unit *unit, const char *name, size_t len)
 			close = memrchr(at, '"', (size_t)(stop - at));
 			if (close && (size_t)(close - at) > len + 1 &&
 			    memcmp(close - len, name, len) == 0 &&
-			    (close[-(ptrdiff_t)len - 1] == '/' || close[-(ptrdiff_t)len - 1] == '"'))
+			    (close[-(ptrdiff_t)len - 1] == '/' ||
+			     close[-(ptrdiff_t)len - 1] == '"'))
 				return true;
 		}
 		at = stop + 1;
@@ -140,8 +152,9 @@ static bool is_included(const struct unit *unit, const char *name, size_t len)
 	return false;
 }
 
-static int check_header(const struct conflict_context *context, const struct prepared *prepared,
-			const char *header, struct diag *diag)
+static int check_header(const struct conflict_context *context,
+			const struct prepared *prepared, const char *header,
+			struct diag *diag)
 {
 	size_t len = strlen(header);
 	const struct attribute *a = prepared->declaration->n_attributes
@@ -157,9 +170,11 @@ static int check_header(const struct conflict_context *context, const struct pre
 	return -EINVAL;
 }
 
-/* ---- capabilities ---------------------------------------------------------------------------- */
+/* ---- capabilities
+ * ---------------------------------------------------------------------------- */
 
-static bool may_call(const struct cell_manifest *manifest, const struct macro_planned_use *use)
+static bool may_call(const struct cell_manifest *manifest,
+		     const struct macro_planned_use *use)
 {
 	struct cell_channels set = cell_manifest_uses(manifest, use->cell, false);
 	char name[CELL_CHANNEL_NAME_MAX];
@@ -183,11 +198,11 @@ static int check_use(const struct conflict_context *context, const struct prepar
 	    may_call(context->manifest, &named))
 		return 0;
 	slash = strrchr(context->manifest->path, '/');
-	diag_say(diag, SEVERITY_ERROR, conflict_place(prepared, use->attribute, 0, ""), ns_of(a),
-		 "%s calls cell '%s', which %s does not list", who(a, name), use->cell,
-		 slash ? slash + 1 : context->manifest->path);
-	diag_say(diag, SEVERITY_NOTE, NULL, ns_of(a), "add \"%s = %s\" under [uses]", use->cell,
-		 channel);
+	diag_say(diag, SEVERITY_ERROR, conflict_place(prepared, use->attribute, 0, ""),
+		 ns_of(a), "%s calls cell '%s', which %s does not list", who(a, name),
+		 use->cell, slash ? slash + 1 : context->manifest->path);
+	diag_say(diag, SEVERITY_NOTE, NULL, ns_of(a), "add \"%s = %s\" under [uses]",
+		 use->cell, channel);
 	return -EINVAL;
 }
 

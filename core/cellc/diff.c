@@ -63,7 +63,8 @@ static void compare(struct script *script, struct side a, struct side b)
 	table = must(cell_arena_calloc(script->arena, (a.n + 1) * width, sizeof *table));
 	for (i = a.n; i-- > 0;)
 		for (k = b.n; k-- > 0;) {
-			uint32_t down = table[(i + 1) * width + k], right = table[i * width + k + 1];
+			uint32_t down = table[(i + 1) * width + k],
+				 right = table[i * width + k + 1];
 
 			if (strcmp(a.lines[i], b.lines[k]) == 0)
 				table[i * width + k] = table[(i + 1) * width + k + 1] + 1;
@@ -74,9 +75,8 @@ static void compare(struct script *script, struct side a, struct side b)
 		if (i < a.n && k < b.n && strcmp(a.lines[i], b.lines[k]) == 0) {
 			add(script, ' ', a.lines[i++]);
 			k++;
-		} else if (k == b.n ||
-			   (i < a.n &&
-			    table[(i + 1) * width + k] >= table[i * width + k + 1])) {
+		} else if (k == b.n || (i < a.n && table[(i + 1) * width + k] >=
+							   table[i * width + k + 1])) {
 			add(script, '-', a.lines[i++]);
 		} else {
 			add(script, '+', b.lines[k++]);
@@ -94,7 +94,7 @@ static void put_hunk(struct writer *out, const struct script *script, size_t fro
 		n_new += script->edits[i].sign != '-';
 	}
 	writer_put(out, "@@ -%zu,%zu +%zu,%zu @@\n", n_old ? at_old + 1 : at_old, n_old,
-		  n_new ? at_new + 1 : at_new, n_new);
+		   n_new ? at_new + 1 : at_new, n_new);
 	for (size_t i = from; i < to; i++)
 		writer_put(out, "%c%s\n", script->edits[i].sign, script->edits[i].line);
 }
@@ -131,10 +131,10 @@ const char *diff_unified(const char *name, const char *old, const char *new,
 	struct writer out = writer_new(arena);
 	struct script script = { .arena = arena };
 
-	if (old && new && strcmp(old, new) == 0)
+	if (old && new &&strcmp(old, new) == 0)
 		return "";
 	writer_put(&out, "--- %s%s\n+++ %s%s\n", old ? "a/" : "", old ? name : "/dev/null",
-		  new ? "b/" : "", new ? name : "/dev/null");
+		   new ? "b/" : "", new ? name : "/dev/null");
 	compare(&script, split(old ? old : "", arena), split(new ? new : "", arena));
 	put_hunks(&out, &script);
 	return out.text;

@@ -24,16 +24,25 @@ struct item {
 	struct prepared prepared;
 	struct cached cached;
 	const char *key;
-	const char *old_key;  /* of the use in the lock; NULL = none */
-	bool is_there;        /* CACHED is filled */
-	bool is_new;          /* and was asked for just now */
+	const char *old_key; /* of the use in the lock; NULL = none */
+	bool is_there;       /* CACHED is filled */
+	bool is_new;         /* and was asked for just now */
 	bool is_degraded;
 	struct macro_kept_of *kept; /* from now on; if it is new */
 	size_t n_kept;
-	struct lock_state *states;  /* that were looked at; sorted */
+	struct lock_state *states; /* that were looked at; sorted */
 	size_t n_states;
-	struct macro_plan plan;     /* while it is asked for */
+	struct macro_plan plan; /* while it is asked for */
 	struct macro_generated_code code;
+};
+
+/* What provisioning needs to expand again. */
+struct expansion_origin {
+	struct unit unit;
+	struct project project;
+	struct cell_arena *arena;
+	const struct lock_state *states; /* that were looked at */
+	size_t n_states;
 };
 
 struct work {
@@ -61,15 +70,16 @@ static const char *ns_of(const struct attribute *a)
 	return a ? a->ns : NULL;
 }
 
-/* ---- names and places -------------------------------------------------------------------- */
+/* ---- names and places --------------------------------------------------------------------
+ */
 
 static const char *place_word(enum macro_place place)
 {
 	static const char *const words[] = {
-		[MACRO_PLACE_FILE] = "file",           [MACRO_PLACE_STRUCT] = "struct",
-		[MACRO_PLACE_UNION] = "union",         [MACRO_PLACE_ENUM] = "enum",
-		[MACRO_PLACE_FUNCTION] = "function",   [MACRO_PLACE_PROTOTYPE] = "prototype",
-		[MACRO_PLACE_TYPEDEF] = "typedef",     [MACRO_PLACE_VARIABLE] = "variable",
+		[MACRO_PLACE_FILE] = "file",         [MACRO_PLACE_STRUCT] = "struct",
+		[MACRO_PLACE_UNION] = "union",       [MACRO_PLACE_ENUM] = "enum",
+		[MACRO_PLACE_FUNCTION] = "function", [MACRO_PLACE_PROTOTYPE] = "prototype",
+		[MACRO_PLACE_TYPEDEF] = "typedef",   [MACRO_PLACE_VARIABLE] = "variable",
 	};
 
 	return (unsigned)place < sizeof words / sizeof words[0] && words[place] ? words[place]
@@ -93,14 +103,16 @@ static const char *unique_name(const struct work *w, const char *file, const cha
 	}
 }
 
-static const char *name_of(const struct work *w, const struct declaration *d, const char *file)
+static const char *name_of(const struct work *w, const struct declaration *d,
+			   const char *file)
 {
 	const struct macro_declaration *declaration = d->request.declaration;
 	const struct attribute *first = d->n_attributes ? d->attributes[0] : NULL;
 
 	if (*declaration->name)
 		return unique_name(w, file,
-				   must_printf(w->arena, "%s:%s", place_word(declaration->place),
+				   must_printf(w->arena, "%s:%s",
+					       place_word(declaration->place),
 					       declaration->name));
 	return unique_name(w, file,
 			   must_printf(w->arena, "%s:%s.%s", place_word(declaration->place),
@@ -133,10 +145,12 @@ static const char *main_marker(const struct unit *unit, struct cell_arena *arena
 		return "";
 	left = unit->len - (size_t)(open + 1 - unit->text);
 	close = memchr(open + 1, '"', left);
-	return close ? must(cell_arena_strndup(arena, open + 1, (size_t)(close - open - 1))) : "";
+	return close ? must(cell_arena_strndup(arena, open + 1, (size_t)(close - open - 1)))
+		     : "";
 }
 
-/* ---- what the provider says ------------------------------------------------------------------ */
+/* ---- what the provider says
+ * ------------------------------------------------------------------ */
 
 static void say_diagnostic(const struct work *w, const struct item *item,
 			   const struct macro_diagnostic *d, enum severity severity)
@@ -182,7 +196,8 @@ static void say_warnings(const struct work *w, const struct item *item)
 			       (enum severity)code->diagnostics[i].severity);
 }
 
-/* ---- preparing ------------------------------------------------------------------------------- */
+/* ---- preparing
+ * ------------------------------------------------------------------------------- */
 
 static void note_emits(struct work *w)
 {
@@ -193,9 +208,10 @@ static void note_emits(struct work *w)
 			continue;
 		if (a->n_values != 1 || a->values[0].kind != MACRO_VALUE_KIND_IDENTIFIER ||
 		    *a->values[0].name) {
-			diag_say(w->diag, SEVERITY_ERROR, &a->name_at, a->ns,
-				 "cell::emit: wants the header, with '_' for what is no letter or "
-				 "digit");
+			diag_say(
+				w->diag, SEVERITY_ERROR, &a->name_at, a->ns,
+				"cell::emit: wants the header, with '_' for what is no letter or "
+				"digit");
 			diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns,
 				 "write [[cell::emit(users_h)]]; for users.h");
 			w->err = -EINVAL;
@@ -221,16 +237,16 @@ static void prepare(struct work *w)
 {
 	for (size_t i = 0; i < w->unit->n_declarations; i++) {
 		const struct declaration *d = &w->unit->declarations[i];
-		const char *file = request_path(d->at.file ? d->at.file : w->main_marker, w->cwd,
-						w->project->root, w->arena);
+		const char *file = request_path(d->at.file ? d->at.file : w->main_marker,
+						w->cwd, w->project->root, w->arena);
 		const char *name = name_of(w, d, file);
 		struct item *item = must_add(w->arena, w->items, w->n_items);
 		bool any = false;
 
 		item->prepared.file = file;
 		item->prepared.name = name;
-		if (request_prepare(&item->prepared, &any, d, file, name, &w->known, w->project,
-				    w->arena, w->diag) < 0)
+		if (request_prepare(&item->prepared, &any, d, file, name, &w->known,
+				    w->project, w->arena, w->diag) < 0)
 			w->err = -EINVAL;
 		if (!any)
 			w->n_items--;
@@ -239,7 +255,8 @@ static void prepare(struct work *w)
 	}
 }
 
-/* ---- looking up -------------------------------------------------------------------------------- */
+/* ---- looking up
+ * -------------------------------------------------------------------------------- */
 
 static const struct key_provider *providers_of(const struct work *w, const struct item *item)
 {
@@ -293,8 +310,9 @@ static const struct lock_use *find_use(const struct item *item)
 	const struct lock_use *found = NULL;
 
 	for (size_t i = 0; i < item->prepared.n_namespaces; i++) {
-		const struct lock_use *use = lock_find_use(&item->prepared.namespaces[i]->lock,
-							   item->prepared.file, item->prepared.name);
+		const struct lock_use *use =
+			lock_find_use(&item->prepared.namespaces[i]->lock,
+				      item->prepared.file, item->prepared.name);
 
 		if (!use || (found && (strcmp(found->key, use->key) != 0 ||
 				       strcmp(found->plan, use->plan) != 0)))
@@ -304,11 +322,12 @@ static const struct lock_use *find_use(const struct item *item)
 	return found;
 }
 
-static const char *plan_path(const struct item *item, const char *key, struct cell_arena *arena)
+static const char *plan_path(const struct item *item, const char *key,
+			     struct cell_arena *arena)
 {
 	return must_printf(arena, "exp/%s.plan",
-			   cache_stem(item->prepared.namespaces[0]->ns, item->prepared.name, key,
-				      arena));
+			   cache_stem(item->prepared.namespaces[0]->ns, item->prepared.name,
+				      key, arena));
 }
 
 /* A file below .cell whose hash is known; NULL if it is not there or was changed by hand. */
@@ -317,8 +336,8 @@ static const char *load_file(const struct work *w, const char *path, const char 
 	char *text = NULL;
 	size_t len = 0;
 
-	if (folder_read(must_printf(w->arena, "%s/%s", w->project->folder, path), CACHE_PLAN_MAX,
-			w->arena, &text, &len, NULL) < 0 ||
+	if (folder_read(must_printf(w->arena, "%s/%s", w->project->folder, path),
+			CACHE_PLAN_MAX, w->arena, &text, &len, NULL) < 0 ||
 	    strlen(text) != len || strcmp(key_hash(text, len, w->arena), hash) != 0)
 		return NULL;
 	return text;
@@ -331,14 +350,14 @@ static bool load(const struct work *w, struct item *item, const struct lock_use 
 	struct cached cached;
 	struct macro_piece *pieces;
 
-	if (!text ||
-	    cache_parse(&cached, text, strlen(text), path, w->arena, NULL) < 0)
+	if (!text || cache_parse(&cached, text, strlen(text), path, w->arena, NULL) < 0)
 		return false;
 	pieces = must_new(w->arena, struct macro_piece, cached.code.n_pieces);
 	for (size_t i = 0; i < cached.code.n_pieces; i++) {
 		pieces[i] = cached.code.pieces[i];
-		pieces[i].text = load_file(w, must_printf(w->arena, "exp/%s", cached.paths[i]),
-					   cached.hashes[i]);
+		pieces[i].text =
+			load_file(w, must_printf(w->arena, "exp/%s", cached.paths[i]),
+				  cached.hashes[i]);
 		if (!pieces[i].text)
 			return false;
 	}
@@ -361,21 +380,23 @@ static void look_up(struct work *w, struct item *item)
 		states[i] = (struct lock_state){ use->reads[i],
 						 state_now(w, item, use->reads[i]) };
 	item->key = make_key(w, item, &item->prepared.request, states, use->n_reads);
-	if (w->project->fresh || strcmp(item->key, use->key) != 0 || item->prepared.kept_from ||
-	    !load(w, item, use))
+	if (w->project->fresh || strcmp(item->key, use->key) != 0 ||
+	    item->prepared.kept_from || !load(w, item, use))
 		return;
 	item->is_there = true;
 	item->states = states;
 	item->n_states = use->n_reads;
 }
 
-/* ---- asking -------------------------------------------------------------------------------------- */
+/* ---- asking
+ * -------------------------------------------------------------------------------------- */
 
 /* The first attribute of the namespace of it that cannot be asked; NULL: all can. */
 static const struct attribute *unreachable(const struct item *item)
 {
 	for (size_t i = 0; i < item->prepared.request.n_attributes; i++) {
-		const struct macro_attribute *attribute = &item->prepared.request.attributes[i];
+		const struct macro_attribute *attribute =
+			&item->prepared.request.attributes[i];
 
 		for (size_t k = 0; k < item->prepared.n_namespaces; k++)
 			if (strcmp(item->prepared.namespaces[k]->ns, attribute->ns) == 0 &&
@@ -385,17 +406,19 @@ static const struct attribute *unreachable(const struct item *item)
 	return NULL;
 }
 
-static void say_unreachable(struct work *w, const struct item *item, const struct attribute *a)
+static void say_unreachable(struct work *w, const struct item *item,
+			    const struct attribute *a)
 {
 	const struct known_namespace *known = known_find(&w->known, a->ns);
 	const char *trouble = session_trouble(w->session);
 
 	w->err = -EINVAL;
 	if (w->project->offline) {
-		diag_say(w->diag, SEVERITY_ERROR, &a->at, a->ns,
-			 "%s::%s: .cell has no answer from cell '%s' %s, and --offline forbids to ask",
-			 a->ns, a->name, known->cell,
-			 item->old_key ? "to what stands here now" : "about this");
+		diag_say(
+			w->diag, SEVERITY_ERROR, &a->at, a->ns,
+			"%s::%s: .cell has no answer from cell '%s' %s, and --offline forbids to ask",
+			a->ns, a->name, known->cell,
+			item->old_key ? "to what stands here now" : "about this");
 		diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "build once without --offline");
 		return;
 	}
@@ -406,8 +429,8 @@ static void say_unreachable(struct work *w, const struct item *item, const struc
 		diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "%s",
 			 *known->trouble ? known->trouble : trouble);
 	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", known->cell);
-	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "or leave it out: cellc --features %s=off",
-		 a->ns);
+	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns,
+		 "or leave it out: cellc --features %s=off", a->ns);
 }
 
 static void say_refusal(struct work *w, const struct item *item, const char *text)
@@ -416,8 +439,8 @@ static void say_refusal(struct work *w, const struct item *item, const char *tex
 		conflict_attribute(&item->prepared, item->prepared.request.attributes[0].id);
 
 	w->err = -EINVAL;
-	diag_say(w->diag, SEVERITY_ERROR, a ? &a->at : &item->prepared.declaration->at, ns_of(a),
-		 "%s::%s: %s", a ? a->ns : "cell", a ? a->name : "", text);
+	diag_say(w->diag, SEVERITY_ERROR, a ? &a->at : &item->prepared.declaration->at,
+		 ns_of(a), "%s::%s: %s", a ? a->ns : "cell", a ? a->name : "", text);
 }
 
 /* What the attributes of the declaration may add, all together. */
@@ -426,7 +449,8 @@ static uint32_t may_of(const struct work *w, const struct item *item)
 	uint32_t may = 0;
 
 	for (size_t i = 0; i < item->prepared.request.n_attributes; i++) {
-		const struct macro_attribute *attribute = &item->prepared.request.attributes[i];
+		const struct macro_attribute *attribute =
+			&item->prepared.request.attributes[i];
 		const struct macro_macro_description *macro =
 			check_find(&w->context.check, attribute->ns, attribute->name);
 
@@ -459,14 +483,15 @@ static void add_strings(struct cell_arena *arena, const char *const **list, size
 static void complete_plan(const struct work *w, struct item *item)
 {
 	for (size_t i = 0; i < item->prepared.request.n_attributes; i++) {
-		const struct macro_attribute *attribute = &item->prepared.request.attributes[i];
+		const struct macro_attribute *attribute =
+			&item->prepared.request.attributes[i];
 		const struct macro_macro_description *macro =
 			check_find(&w->context.check, attribute->ns, attribute->name);
 
 		if (!macro)
 			continue;
-		add_strings(w->arena, &item->plan.headers, &item->plan.n_headers, macro->headers,
-			    macro->n_headers);
+		add_strings(w->arena, &item->plan.headers, &item->plan.n_headers,
+			    macro->headers, macro->n_headers);
 		add_strings(w->arena, &item->plan.link, &item->plan.n_link, macro->link,
 			    macro->n_link);
 	}
@@ -498,9 +523,11 @@ static void take_states(const struct work *w, struct item *item)
 		const struct macro_state *state = &item->code.states[i];
 
 		if (state->n_digest == 32)
-			*must_add(w->arena, item->states, item->n_states) = (struct lock_state){
-				state->id, hex_of(w->arena, state->digest, state->n_digest),
-			};
+			*must_add(w->arena, item->states, item->n_states) =
+				(struct lock_state){
+					state->id,
+					hex_of(w->arena, state->digest, state->n_digest),
+				};
 	}
 	if (item->n_states)
 		qsort(item->states, item->n_states, sizeof *item->states, states_order);
@@ -511,7 +538,8 @@ static void take_kept(const struct work *w, struct item *item)
 {
 	for (size_t i = 0; i < item->prepared.n_namespaces; i++)
 		for (size_t k = 0; k < item->code.n_kept; k++)
-			if (strcmp(item->prepared.namespaces[i]->ns, item->code.kept[k].ns) == 0 &&
+			if (strcmp(item->prepared.namespaces[i]->ns, item->code.kept[k].ns) ==
+				    0 &&
 			    item->code.kept[k].n_kept)
 				*must_add(w->arena, item->kept, item->n_kept) =
 					request_sort_kept(&item->code.kept[k], w->arena);
@@ -550,8 +578,11 @@ static void accept(struct work *w, struct item *item)
 		return;
 	}
 	if (foreign) {
-		say_refusal(w, item, must_printf(w->arena, "its text comes from '%.60s', which is "
-							   "not on this declaration", foreign));
+		say_refusal(w, item,
+			    must_printf(w->arena,
+					"its text comes from '%.60s', which is "
+					"not on this declaration",
+					foreign));
 		return;
 	}
 	if (accept_code(&rules, &item->code, &attribute, &err) < 0) {
@@ -577,7 +608,8 @@ static void accept(struct work *w, struct item *item)
 	item->is_degraded = item->code.degraded;
 	if (item->is_degraded && (w->project->strict || w->project->locked)) {
 		say_warnings(w, item);
-		say_refusal(w, item, "its expansion is incomplete, and --strict forbids that");
+		say_refusal(w, item,
+			    "its expansion is incomplete, and --strict forbids that");
 	}
 }
 
@@ -671,7 +703,8 @@ static void ask(struct work *w)
 	}
 }
 
-/* ---- the result ---------------------------------------------------------------------------------- */
+/* ---- the result
+ * ---------------------------------------------------------------------------------- */
 
 static void check_conflicts(struct work *w)
 {
@@ -683,7 +716,8 @@ static void check_conflicts(struct work *w)
 			w->err = -EINVAL;
 		for (size_t k = 0; k < i; k++)
 			if (conflict_between(&w->items[k].prepared, &w->items[k].cached.plan,
-					     &item->prepared, &item->cached.plan, w->diag) < 0)
+					     &item->prepared, &item->cached.plan,
+					     w->diag) < 0)
 				w->err = -EINVAL;
 	}
 }
@@ -695,7 +729,8 @@ static void assemble(struct work *w, struct assembly *a)
 
 	for (size_t i = 0; i < w->n_items; i++)
 		for (size_t k = 0; k < w->items[i].cached.code.n_pieces; k++)
-			if (w->items[i].cached.code.pieces[k].anchor == MACRO_ANCHOR_STRUCT_END)
+			if (w->items[i].cached.code.pieces[k].anchor ==
+			    MACRO_ANCHOR_STRUCT_END)
 				*must_add(w->arena, grown, n_grown) =
 					w->items[i].prepared.request.declaration->name;
 	*a = (struct assembly){
@@ -725,14 +760,18 @@ static void record(const struct work *w, const struct item *item, const char *pl
 		struct known_namespace *known = item->prepared.namespaces[i];
 
 		*must_add(w->arena, known->uses, known->n_uses) = (struct lock_use){
-			.file = item->prepared.file, .declaration = item->prepared.name,
-			.key = item->key, .plan = plan_hash, .reads = reads,
+			.file = item->prepared.file,
+			.declaration = item->prepared.name,
+			.key = item->key,
+			.plan = plan_hash,
+			.reads = reads,
 			.n_reads = item->n_states,
 		};
 		for (size_t k = 0; k < item->n_states; k++)
 			*must_add(w->arena, known->states, known->n_states) = item->states[k];
 		if (item->is_new) {
-			struct known_kept *kept = must_add(w->arena, known->kept, known->n_kept);
+			struct known_kept *kept =
+				must_add(w->arena, known->kept, known->n_kept);
 
 			kept->file = item->prepared.file;
 			kept->declaration = item->prepared.name;
@@ -747,7 +786,8 @@ static void record(const struct work *w, const struct item *item, const char *pl
 }
 
 /* The path of the file that PATH replaces: the same with the old key. */
-static const char *old_path(const struct item *item, const char *path, struct cell_arena *arena)
+static const char *old_path(const struct item *item, const char *path,
+			    struct cell_arena *arena)
 {
 	char *copy, *at;
 
@@ -763,8 +803,11 @@ static const char *old_path(const struct item *item, const char *path, struct ce
 static void keep(struct work *w, const struct assembly *a)
 {
 	struct keep keep = {
-		.project = w->project, .known = &w->known, .main_file = w->main_file,
-		.declarations = w->main_names, .n_declarations = w->n_main_names,
+		.project = w->project,
+		.known = &w->known,
+		.main_file = w->main_file,
+		.declarations = w->main_names,
+		.n_declarations = w->n_main_names,
 	};
 	struct keep_file *files = NULL;
 	size_t n = 0;
@@ -814,18 +857,36 @@ static void collect_depends(struct work *w, struct expansion *e)
 		if (item->is_degraded)
 			continue;
 		for (size_t k = 0; k < item->prepared.n_namespaces; k++)
-			depend(w, e, must_printf(w->arena, "%s%s.schema.lock", w->prefix,
-						 item->prepared.namespaces[k]->ns));
-		depend(w, e, must_printf(w->arena, "%s%s", w->prefix,
-					 plan_path(item, item->key, w->arena)));
+			depend(w, e,
+			       must_printf(w->arena, "%s%s.schema.lock", w->prefix,
+					   item->prepared.namespaces[k]->ns));
+		depend(w, e,
+		       must_printf(w->arena, "%s%s", w->prefix,
+				   plan_path(item, item->key, w->arena)));
 		for (size_t k = 0; k < item->cached.code.n_pieces; k++)
-			depend(w, e, must_printf(w->arena, "%sexp/%s", w->prefix,
-						 item->cached.paths[k]));
+			depend(w, e,
+			       must_printf(w->arena, "%sexp/%s", w->prefix,
+					   item->cached.paths[k]));
 	}
 	if (w->project->settings)
 		depend(w, e, w->project->settings);
 	if (w->project->manifest)
 		depend(w, e, w->project->manifest);
+}
+
+static void remember_origin(struct work *w, struct expansion *e)
+{
+	struct expansion_origin *origin = must_new(w->arena, struct expansion_origin, 1);
+	struct lock_state *states = NULL;
+
+	origin->unit = *w->unit;
+	origin->project = *w->project;
+	origin->arena = w->arena;
+	for (size_t i = 0; i < w->n_items; i++)
+		for (size_t k = 0; k < w->items[i].n_states; k++)
+			*must_add(w->arena, states, origin->n_states) = w->items[i].states[k];
+	origin->states = states;
+	e->origin = origin;
 }
 
 static void collect(struct work *w, struct expansion *e)
@@ -840,8 +901,9 @@ static void collect(struct work *w, struct expansion *e)
 
 		say_warnings(w, item);
 		for (size_t k = 0; k < code->n_declared; k++) {
-			const struct attribute *a = conflict_attribute(
-				&item->prepared, code->declared[k].attribute);
+			const struct attribute *a =
+				conflict_attribute(&item->prepared,
+						   code->declared[k].attribute);
 
 			*must_add(w->arena, declared, e->n_declared) = code->declared[k];
 			*must_add(w->arena, e->declared_at, n) =
@@ -856,6 +918,7 @@ static void collect(struct work *w, struct expansion *e)
 	e->declared = declared;
 	e->files = files;
 	collect_depends(w, e);
+	remember_origin(w, e);
 }
 
 /* What is built from memory is said once. */
@@ -894,8 +957,8 @@ static void run(struct work *w, struct expansion *e)
 {
 	struct assembly assembly;
 
-	if (known_load(&w->known, w->project, w->session, &w->unit->scan, w->arena,
-		       w->diag) < 0) {
+	if (known_load(&w->known, w->project, w->session, &w->unit->scan, w->arena, w->diag) <
+	    0) {
 		w->err = -EINVAL;
 		return;
 	}
@@ -924,7 +987,10 @@ static void run(struct work *w, struct expansion *e)
 int expand_unit(struct expansion *ret, const struct unit *unit, struct session *session,
 		const struct project *project, struct cell_arena *arena, struct diag *diag)
 {
-	struct work w = { .unit = unit, .session = session, .project = project, .arena = arena,
+	struct work w = { .unit = unit,
+			  .session = session,
+			  .project = project,
+			  .arena = arena,
 			  .diag = diag };
 	struct expansion expansion = { .n_units = 0 };
 	struct cell_manifest *manifest = NULL;
@@ -939,7 +1005,8 @@ int expand_unit(struct expansion *ret, const struct unit *unit, struct session *
 	note_emits(&w);
 	if (w.err == 0 && is_anything_asked(&w)) {
 		manifest = read_manifest(&w);
-		w.context = (struct conflict_context){ .unit = unit, .project = project,
+		w.context = (struct conflict_context){ .unit = unit,
+						       .project = project,
 						       .manifest = manifest };
 		if (w.err == 0)
 			run(&w, &expansion);
@@ -951,7 +1018,8 @@ int expand_unit(struct expansion *ret, const struct unit *unit, struct session *
 	return 0;
 }
 
-/* ---- provisioning --------------------------------------------------------------------------------- */
+/* ---- provisioning
+ * --------------------------------------------------------------------------------- */
 
 static void say_provision(const struct expansion *e, const struct macro_diagnostic *d,
 			  struct diag *diag)
@@ -961,10 +1029,59 @@ static void say_provision(const struct expansion *e, const struct macro_diagnost
 					    : NULL;
 	const char *ns = *d->ns ? d->ns : ns_of(a);
 
-	diag_say(diag, (enum severity)d->severity, a ? &a->at : NULL, ns, "%s%s%s", ns ? ns : "",
-		 ns ? ": " : "", d->text);
+	diag_say(diag, (enum severity)d->severity, a ? &a->at : NULL, ns, "%s%s%s",
+		 ns ? ns : "", ns ? ": " : "", d->text);
 	for (size_t i = 0; i < d->n_notes; i++)
 		diag_say(diag, SEVERITY_NOTE, NULL, ns, "%s", d->notes[i]);
+}
+
+/* Whether a state that was looked at is another one now. */
+static bool has_changed(const struct expansion_origin *origin,
+			const struct macro_provisioned *done)
+{
+	for (size_t i = 0; i < done->n_states; i++) {
+		const struct macro_state *now = &done->states[i];
+		const char *digest = hex_of(origin->arena, now->digest, now->n_digest);
+
+		for (size_t k = 0; k < origin->n_states; k++)
+			if (strcmp(origin->states[k].id, now->id) == 0 &&
+			    strcmp(origin->states[k].digest, digest) != 0)
+				return true;
+	}
+	return false;
+}
+
+static bool is_same_text(const struct expansion *a, const struct expansion *b)
+{
+	bool same =
+		a->splice.n_insertions == b->splice.n_insertions && a->n_units == b->n_units;
+
+	for (size_t i = 0; same && i < a->splice.n_insertions; i++)
+		same = strcmp(a->splice.insertions[i].text, b->splice.insertions[i].text) ==
+		       0;
+	for (size_t i = 0; same && i < a->n_units; i++)
+		same = strcmp(a->units[i].text, b->units[i].text) == 0;
+	return same;
+}
+
+/*
+ * A table that was made has another digest than one that was not: asked with it, providers
+ * mostly answer the same. Else what was compiled is old already.
+ */
+static int refresh(const struct expansion *e, struct session *session, struct diag *diag)
+{
+	const struct expansion_origin *origin = e->origin;
+	struct expansion again;
+	int r;
+
+	session_forget(session);
+	r = expand_unit(&again, &origin->unit, session, &origin->project, origin->arena,
+			diag);
+	if (r == 0 && !is_same_text(e, &again))
+		diag_say(
+			diag, SEVERITY_WARNING, &e->declared_at[0]->at, e->declared_at[0]->ns,
+			"what was provisioned changes what is generated: build this once more");
+	return r;
 }
 
 int expand_provision(const struct expansion *e, struct session *session, struct diag *diag)
@@ -993,8 +1110,8 @@ int expand_provision(const struct expansion *e, struct session *session, struct 
 	for (size_t i = 0; r == 0 && i < done.n_changes; i++)
 		diag_say(diag, SEVERITY_NOTE, NULL, NULL, "%s", done.changes[i]);
 	if (r < 0)
-		diag_say(diag, SEVERITY_ERROR, &e->declared_at[0]->at, e->declared_at[0]->ns, "%s",
-			 err.text);
+		diag_say(diag, SEVERITY_ERROR, &e->declared_at[0]->at, e->declared_at[0]->ns,
+			 "%s", err.text);
 	if (r == 0 && done.status) {
 		r = cell_status_from_wire(done.status);
 		if (diag_errors(diag) == before)
@@ -1002,5 +1119,8 @@ int expand_provision(const struct expansion *e, struct session *session, struct 
 				 e->declared_at[0]->ns, "provisioning was refused: %s",
 				 cell_status_name(r));
 	}
+	if (r == 0 && diag_errors(diag) == before && !e->origin->project.locked &&
+	    !e->is_degraded && has_changed(e->origin, &done))
+		r = refresh(e, session, diag);
 	return r < 0 ? r : diag_errors(diag) > before ? -EINVAL : 0;
 }

@@ -26,6 +26,7 @@ struct expansion {
 	const char **link;               /* "-lm" */
 	size_t n_link;
 	bool is_degraded;                /* not to be kept */
+	const struct expansion_origin *origin; /* for expand_provision() */
 };
 
 struct session; /* a connection to the macro cell; opened when first needed */
@@ -42,6 +43,11 @@ void session_free(struct session *session); /* accepts NULL */
 int expand_unit(struct expansion *ret, const struct unit *unit, struct session *session,
 		const struct project *project, struct cell_arena *arena, struct diag *diag);
 
-/* Provision what EXPANSION declares. Returns 0, or negative after the refusal was said. */
+/*
+ * Provision what EXPANSION declares. If that changes what expansions have looked at, locks
+ * are brought up to date, so that the next build finds its answers there. ARENA, texts and
+ * project of expand_unit() must still be there. Returns 0, or negative after the refusal was
+ * said.
+ */
 int expand_provision(const struct expansion *expansion, struct session *session,
 		     struct diag *diag);

@@ -140,8 +140,8 @@ int folder_write(const char *path, const char *text, size_t len, struct cell_err
 	if (is_same(path, text, len))
 		return 0;
 	cell_arena_init(&arena, 0);
-	r = replace(must_printf(&arena, "%s", path), must_printf(&arena, "%s.XXXXXX", path), text,
-		    len);
+	r = replace(must_printf(&arena, "%s", path), must_printf(&arena, "%s.XXXXXX", path),
+		    text, len);
 	cell_arena_deinit(&arena);
 	return r < 0 ? cell_fail(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
@@ -165,7 +165,8 @@ int folder_list(const char *path, const char *suffix, struct cell_arena *arena,
 		size_t len = strlen(entry->d_name);
 
 		if (len > tail && strcmp(entry->d_name + len - tail, suffix) == 0)
-			*must_add(arena, names, n) = must(cell_arena_strdup(arena, entry->d_name));
+			*must_add(arena, names, n) =
+				must(cell_arena_strdup(arena, entry->d_name));
 	}
 	if (folder)
 		(void)closedir(folder);

@@ -11,7 +11,8 @@
 
 #define FILE_MAX (16 * 1024 * 1024)
 
-static const char *path_of(const struct keep *keep, const char *path, struct cell_arena *arena)
+static const char *path_of(const struct keep *keep, const char *path,
+			   struct cell_arena *arena)
 {
 	return must_printf(arena, "%s/%s", keep->project->folder, path);
 }
@@ -31,16 +32,19 @@ static struct lock change(const struct keep *keep, const struct known_namespace 
 {
 	struct lock lock = lock_copy(old, arena);
 
-	known_apply(known, &lock, keep->main_file, keep->declarations, keep->n_declarations, arena);
+	known_apply(known, &lock, keep->main_file, keep->declarations, keep->n_declarations,
+		    arena);
 	return lock;
 }
 
-/* ---- --locked --------------------------------------------------------------------------------- */
+/* ---- --locked
+ * --------------------------------------------------------------------------------- */
 
-static void say_difference(struct diag *diag, const char *ns, const char *name, const char *old,
-			   const char *new, struct cell_arena *arena)
+static void say_difference(struct diag *diag, const char *ns, const char *name,
+			   const char *old, const char *new, struct cell_arena *arena)
 {
-	diag_say(diag, SEVERITY_ERROR, NULL, ns, "%s would change, and --locked forbids that", name);
+	diag_say(diag, SEVERITY_ERROR, NULL, ns, "%s would change, and --locked forbids that",
+		 name);
 	diag_say(diag, SEVERITY_NOTE, NULL, ns, "the difference:\n%s",
 		 diff_unified(name, old, new, arena));
 }
@@ -63,7 +67,8 @@ static int compare(const struct keep *keep, struct cell_arena *arena, struct dia
 		/* Comments and order are nobody's business. */
 		if (known->lock_old && strcmp(lock_text(&known->lock, arena), text) == 0)
 			continue;
-		say_difference(diag, known->ns, known->lock_name, known->lock_old, text, arena);
+		say_difference(diag, known->ns, known->lock_name, known->lock_old, text,
+			       arena);
 		result = -EINVAL;
 	}
 	for (size_t i = 0; i < keep->n_files; i++) {
@@ -83,11 +88,12 @@ static int compare(const struct keep *keep, struct cell_arena *arena, struct dia
 	return result;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------------ */
 
 /* Expansions that no use names any more. */
-static void remove_stale(const struct keep *keep, const struct lock *old, const struct lock *new,
-			 struct cell_arena *arena)
+static void remove_stale(const struct keep *keep, const struct lock *old,
+			 const struct lock *new, struct cell_arena *arena)
 {
 	for (size_t i = 0; i < old->n_uses; i++) {
 		const struct lock_use *use = &old->uses[i];
@@ -98,7 +104,8 @@ static void remove_stale(const struct keep *keep, const struct lock *old, const 
 			is_used = strcmp(stem, cache_stem(new->ns, new->uses[k].declaration,
 							  new->uses[k].key, arena)) == 0;
 		if (!is_used)
-			folder_remove(must_printf(arena, "%s/exp/%s", keep->project->folder, old->ns),
+			folder_remove(must_printf(arena, "%s/exp/%s", keep->project->folder,
+						  old->ns),
 				      strchr(stem, '/') + 1);
 	}
 }
@@ -129,13 +136,14 @@ static int write_lock(const struct keep *keep, const struct known_namespace *kno
 	return r;
 }
 
-static int write_files(const struct keep *keep, struct cell_arena *arena, struct cell_error *err)
+static int write_files(const struct keep *keep, struct cell_arena *arena,
+		       struct cell_error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < keep->n_files && r == 0; i++)
-		r = folder_write(path_of(keep, keep->files[i].path, arena), keep->files[i].text,
-				 strlen(keep->files[i].text), err);
+		r = folder_write(path_of(keep, keep->files[i].path, arena),
+				 keep->files[i].text, strlen(keep->files[i].text), err);
 	return r;
 }
 
@@ -149,8 +157,8 @@ static bool is_settled(const struct keep *keep, struct cell_arena *arena)
 		if (!known->is_used && !known->lock_old)
 			continue;
 		lock = change(keep, known, &known->lock, arena);
-		if (!known->lock_old || strcmp(lock_text(&known->lock, arena),
-					       lock_text(&lock, arena)) != 0)
+		if (!known->lock_old ||
+		    strcmp(lock_text(&known->lock, arena), lock_text(&lock, arena)) != 0)
 			return false;
 	}
 	for (size_t i = 0; i < keep->n_files; i++) {

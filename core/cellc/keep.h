@@ -16,8 +16,8 @@ struct keep_file {
 struct keep {
 	const struct project *project;
 	const struct known *known;
-	const char *main_file;            /* relative to the root */
-	const char *const *declarations;  /* all that the main file has */
+	const char *main_file;           /* relative to the root */
+	const char *const *declarations; /* all that the main file has */
 	size_t n_declarations;
 	const struct keep_file *files;
 	size_t n_files;

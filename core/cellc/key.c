@@ -35,7 +35,8 @@ static void add_text(crypto_generichash_state *state, const char *text)
 
 static int providers_order(const void *a, const void *b)
 {
-	return strcmp(((const struct key_provider *)a)->ns, ((const struct key_provider *)b)->ns);
+	return strcmp(((const struct key_provider *)a)->ns,
+		      ((const struct key_provider *)b)->ns);
 }
 
 static int states_order(const void *a, const void *b)
@@ -43,8 +44,8 @@ static int states_order(const void *a, const void *b)
 	return strcmp(((const struct key_state *)a)->id, ((const struct key_state *)b)->id);
 }
 
-static void *sorted(const void *list, size_t n, size_t size, int (*order)(const void *, const void *),
-		    struct cell_arena *arena)
+static void *sorted(const void *list, size_t n, size_t size,
+		    int (*order)(const void *, const void *), struct cell_arena *arena)
 {
 	void *copy = must(cell_arena_calloc(arena, n + 1, size));
 
@@ -56,11 +57,13 @@ static void *sorted(const void *list, size_t n, size_t size, int (*order)(const 
 
 const char *key_make(const struct macro_plan_request *request,
 		     const struct key_provider *providers, size_t n_providers,
-		     const struct key_state *states, size_t n_states, struct cell_arena *arena)
+		     const struct key_state *states, size_t n_states,
+		     struct cell_arena *arena)
 {
 	const struct key_provider *p =
 		sorted(providers, n_providers, sizeof *providers, providers_order, arena);
-	const struct key_state *s = sorted(states, n_states, sizeof *states, states_order, arena);
+	const struct key_state *s =
+		sorted(states, n_states, sizeof *states, states_order, arena);
 	size_t room = macro_plan_request_type.bound(request);
 	uint8_t number[1] = { KEY_PROTOCOL }, hash[HASH_SIZE], *bytes;
 	crypto_generichash_state state;
@@ -70,7 +73,8 @@ const char *key_make(const struct macro_plan_request *request,
 	add_text(&state, "cell expansion");
 	add(&state, number, sizeof number);
 	if (room != SIZE_MAX)
-		add(&state, bytes, (size_t)(macro_plan_request_type.encode(request, bytes) - bytes));
+		add(&state, bytes,
+		    (size_t)(macro_plan_request_type.encode(request, bytes) - bytes));
 	for (size_t i = 0; i < n_providers; i++) {
 		add_text(&state, p[i].ns);
 		add_text(&state, p[i].cell);

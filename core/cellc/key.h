@@ -26,7 +26,8 @@ struct key_state {
  */
 const char *key_make(const struct macro_plan_request *request,
 		     const struct key_provider *providers, size_t n_providers,
-		     const struct key_state *states, size_t n_states, struct cell_arena *arena);
+		     const struct key_state *states, size_t n_states,
+		     struct cell_arena *arena);
 
 /* BLAKE2b-256 of LEN bytes, as 64 digits in ARENA. */
 const char *key_hash(const void *bytes, size_t len, struct cell_arena *arena);

@@ -47,7 +47,8 @@ static int read_lock(struct known_namespace *known, struct cell_arena *arena,
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)
-		r = lock_parse(&known->lock, known->ns, text, len, known->lock_name, arena, err);
+		r = lock_parse(&known->lock, known->ns, text, len, known->lock_name, arena,
+			       err);
 	if (r == 0)
 		known->lock_old = text;
 	return r;
@@ -121,9 +122,10 @@ static bool is_in(const struct scan *scan, const char *ns)
 	return false;
 }
 
-static int take_catalog(struct known *known, const char *ns, const struct macro_catalog *catalog,
-			const struct project *project, struct session *session,
-			const struct scan *scan, struct cell_arena *arena, struct cell_error *err)
+static int take_catalog(struct known *known, const char *ns,
+			const struct macro_catalog *catalog, const struct project *project,
+			struct session *session, const struct scan *scan,
+			struct cell_arena *arena, struct cell_error *err)
 {
 	struct known_namespace *made = known_find(known, ns);
 
@@ -131,7 +133,8 @@ static int take_catalog(struct known *known, const char *ns, const struct macro_
 		made = add(known, ns, project, arena);
 	if (*catalog->trouble || catalog->n_digest != 32) {
 		made->silent = catalog->cell;
-		made->trouble = *catalog->trouble ? catalog->trouble : "its catalogue has no digest";
+		made->trouble =
+			*catalog->trouble ? catalog->trouble : "its catalogue has no digest";
 		return 0;
 	}
 	if (made->catalog)
@@ -162,8 +165,8 @@ int known_load(struct known *ret, const struct project *project, struct session 
 
 		for (size_t k = 0; r == 0 && k < catalog->n_namespaces; k++)
 			if (lock_namespace_is_valid(catalog->namespaces[k]))
-				r = take_catalog(&known, catalog->namespaces[k], catalog, project,
-						 session, scan, arena, &err);
+				r = take_catalog(&known, catalog->namespaces[k], catalog,
+						 project, session, scan, arena, &err);
 		if (r < 0)
 			diag_say(diag, SEVERITY_ERROR, NULL, NULL, "%s", err.text);
 	}
@@ -188,8 +191,9 @@ struct check_known known_for_check(const struct known *known, struct cell_arena 
 	return (struct check_known){ namespaces, cells, n, macros, n_macros };
 }
 
-void known_apply(const struct known_namespace *known, struct lock *lock, const char *main_file,
-		 const char *const *declarations, size_t n_declarations, struct cell_arena *arena)
+void known_apply(const struct known_namespace *known, struct lock *lock,
+		 const char *main_file, const char *const *declarations,
+		 size_t n_declarations, struct cell_arena *arena)
 {
 	if (known->catalog && known->is_used) {
 		lock->cell = known->cell;
@@ -206,7 +210,8 @@ void known_apply(const struct known_namespace *known, struct lock *lock, const c
 
 		if (kept->from)
 			lock_move_kept(lock, kept->from, kept->file, kept->declaration);
-		lock_set_kept(lock, kept->file, kept->declaration, kept->kept, kept->n, arena);
+		lock_set_kept(lock, kept->file, kept->declaration, kept->kept, kept->n,
+			      arena);
 	}
 	for (size_t i = 0; i < known->n_states; i++)
 		lock_set_state(lock, known->states[i].id, known->states[i].digest, arena);
@@ -215,8 +220,8 @@ void known_apply(const struct known_namespace *known, struct lock *lock, const c
 	lock_trim_states(lock);
 }
 
-int known_trust(const struct project *project, const char *ns, const char *cell, const char *key,
-		struct cell_error *err)
+int known_trust(const struct project *project, const char *ns, const char *cell,
+		const char *key, struct cell_error *err)
 {
 	struct known known = { .n = 0 };
 	struct known_namespace *made;

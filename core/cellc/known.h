@@ -12,9 +12,9 @@ struct session;
 
 struct known_namespace {
 	const char *ns;
-	const char *lock_name;  /* ".cell/db.schema.lock" */
+	const char *lock_name; /* ".cell/db.schema.lock" */
 	const char *lock_path;
-	const char *lock_old;   /* the file's text; NULL = there is none */
+	const char *lock_old; /* the file's text; NULL = there is none */
 	struct lock lock;
 	const struct macro_catalog *catalog; /* of a cell that runs and answers; else NULL */
 	const char *trouble;                 /* why it does not answer; "" */
@@ -23,8 +23,8 @@ struct known_namespace {
 	const char *cell, *key, *digest;
 	const struct macro_macro_description *macros;
 	size_t n_macros;
-	bool is_used;       /* an attribute of it stands in this unit */
-	bool is_suspect;    /* its provider's key is not the one in the lock; that was said */
+	bool is_used;    /* an attribute of it stands in this unit */
+	bool is_suspect; /* its provider's key is not the one in the lock; that was said */
 	/* Changes of this unit. */
 	struct lock_use *uses;
 	size_t n_uses;
@@ -35,7 +35,7 @@ struct known_namespace {
 		const char *from; /* the file's old name; NULL = it is the same */
 		const struct macro_kept *kept;
 		size_t n;
-	} *kept;
+	} * kept;
 	size_t n_kept;
 };
 
@@ -59,12 +59,13 @@ struct known_namespace *known_find(const struct known *known, const char *ns);
 struct check_known known_for_check(const struct known *known, struct cell_arena *arena);
 
 /* LOCK with the changes of KNOWN in it: the provider and its macros, uses, kept, states. */
-void known_apply(const struct known_namespace *known, struct lock *lock, const char *main_file,
-		 const char *const *declarations, size_t n_declarations, struct cell_arena *arena);
+void known_apply(const struct known_namespace *known, struct lock *lock,
+		 const char *main_file, const char *const *declarations,
+		 size_t n_declarations, struct cell_arena *arena);
 
 /*
  * Let the project trust KEY of CELL for NS from now on: `cell macro trust`. Writes the lock.
  * Returns 0 or negative.
  */
-int known_trust(const struct project *project, const char *ns, const char *cell, const char *key,
-		struct cell_error *err);
+int known_trust(const struct project *project, const char *ns, const char *cell,
+		const char *key, struct cell_error *err);

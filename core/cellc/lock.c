@@ -68,7 +68,8 @@ struct parser {
 	unsigned line;
 };
 
-__attribute__((format(printf, 2, 3))) static int wrong(struct parser *p, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int wrong(struct parser *p, const char *format,
+						       ...)
 {
 	va_list args;
 	char text[160];
@@ -116,8 +117,8 @@ static int word_hash(struct parser *p, char **at, const char *name, const char *
 	char *word = word_take(at);
 	size_t len = strlen(name);
 
-	if (!word || strncmp(word, name, len) != 0 || strncmp(word + len, "blake2b:", 8) != 0 ||
-	    !is_hex(word + len + 8, 64))
+	if (!word || strncmp(word, name, len) != 0 ||
+	    strncmp(word + len, "blake2b:", 8) != 0 || !is_hex(word + len + 8, 64))
 		return wrong(p, "wanted %sblake2b: and 64 digits", name);
 	*ret = word + len + 8;
 	return 0;
@@ -164,8 +165,8 @@ static int parse_bits(struct parser *p, char *text, const char *const *names, ui
 	return 0;
 }
 
-static int parse_strings(struct parser *p, char *text, char separator, const char *const **ret,
-			 size_t *ret_n)
+static int parse_strings(struct parser *p, char *text, char separator,
+			 const char *const **ret, size_t *ret_n)
 {
 	const char **list = NULL;
 	size_t n = 0;
@@ -233,7 +234,8 @@ static int parse_argument(struct parser *p, char *text, struct macro_argument *r
 	return 0;
 }
 
-static int parse_arguments(struct parser *p, char *text, struct macro_macro_description *macro)
+static int parse_arguments(struct parser *p, char *text,
+			   struct macro_macro_description *macro)
 {
 	struct macro_argument *list = NULL;
 	size_t n = 0;
@@ -250,7 +252,8 @@ static int parse_arguments(struct parser *p, char *text, struct macro_macro_desc
 	return 0;
 }
 
-static int parse_macro_word(struct parser *p, char *word, struct macro_macro_description *macro)
+static int parse_macro_word(struct parser *p, char *word,
+			    struct macro_macro_description *macro)
 {
 	char *value = strchr(word, '=');
 
@@ -366,8 +369,9 @@ static int parse_line(struct parser *p, char *line)
 
 	if (strncmp(line, "<<<<<<<", 7) == 0 || strncmp(line, "=======", 7) == 0 ||
 	    strncmp(line, ">>>>>>>", 7) == 0)
-		return wrong(p, "two branches changed this: keep the lines of both, without the "
-				"marks of the merge, then build");
+		return wrong(p,
+			     "two branches changed this: keep the lines of both, without the "
+			     "marks of the merge, then build");
 	word = word_take(&rest);
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
 		if (strcmp(word, table[i].word) == 0)
@@ -381,15 +385,18 @@ bool lock_namespace_is_valid(const char *name)
 
 	if (len == 0 || len > 63 || (*name >= '0' && *name <= '9'))
 		return false;
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+	return strspn(name,
+		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
 	       len;
 }
 
-int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len, const char *path,
-	       struct cell_arena *arena, struct cell_error *err)
+int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len,
+	       const char *path, struct cell_arena *arena, struct cell_error *err)
 {
 	struct lock lock = { .ns = ns, .catalog = "" };
-	struct parser p = { .lock = &lock, .arena = arena, .err = err, .path = path, .line = 1 };
+	struct parser p = {
+		.lock = &lock, .arena = arena, .err = err, .path = path, .line = 1
+	};
 	char *copy = must(cell_arena_strndup(arena, text, len));
 
 	if (memchr(text, 0, len))
@@ -398,7 +405,8 @@ int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len, c
 		int r = 0;
 
 		if (p.line == 1 && strcmp(line, "cell-lock 1") != 0)
-			return wrong(&p, "not a lock file that this cellc knows ('cell-lock 1')");
+			return wrong(&p,
+				     "not a lock file that this cellc knows ('cell-lock 1')");
 		if (p.line > 1 && *line && *line != '#')
 			r = parse_line(&p, line);
 		if (r < 0)
@@ -410,7 +418,8 @@ int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len, c
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-static void put_bits(struct writer *out, const char *word, uint32_t bits, const char *const *names)
+static void put_bits(struct writer *out, const char *word, uint32_t bits,
+		     const char *const *names)
 {
 	const char *separator = "";
 
@@ -424,8 +433,8 @@ static void put_bits(struct writer *out, const char *word, uint32_t bits, const 
 		}
 }
 
-static void put_strings(struct writer *out, const char *before, const char *const *list, size_t n,
-			char separator, const char *stop)
+static void put_strings(struct writer *out, const char *before, const char *const *list,
+			size_t n, char separator, const char *stop)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0)
@@ -459,7 +468,8 @@ static void put_argument(struct writer *out, const struct macro_argument *argume
 	}
 }
 
-const char *lock_macro_text(const struct macro_macro_description *macro, struct cell_arena *arena)
+const char *lock_macro_text(const struct macro_macro_description *macro,
+			    struct cell_arena *arena)
 {
 	struct writer out = writer_new(arena);
 
@@ -467,7 +477,7 @@ const char *lock_macro_text(const struct macro_macro_description *macro, struct 
 	put_bits(&out, "places", macro->places, places);
 	put_bits(&out, "may", macro->may, additions);
 	writer_put(&out, "%s%s%s", macro->repeatable ? " repeatable" : "",
-		  macro->any_arguments ? " any" : "", macro->raw_argument ? " raw" : "");
+		   macro->any_arguments ? " any" : "", macro->raw_argument ? " raw" : "");
 	for (size_t i = 0; i < macro->n_arguments; i++) {
 		writer_put(&out, i ? "," : " args=");
 		put_argument(&out, &macro->arguments[i]);
@@ -485,7 +495,8 @@ static const char *kept_text(const struct lock_kept *kept, struct cell_arena *ar
 	writer_put(&out, " ");
 	writer_quote(&out, kept->declaration, "");
 	writer_put(&out, " ");
-	/* Blanks between words stay; those at the ends, or that would look like " = ", do not. */
+	/* Blanks between words stay; those at the ends, or that would look like " = ", do
+	 * not. */
 	for (const char *c = kept->key; *c; c++) {
 		char one[2] = { *c, 0 };
 
@@ -529,13 +540,13 @@ static void put_sorted(struct writer *out, const char *word, const char **list, 
 			writer_put(out, "%s %s\n", word, list[i]);
 }
 
-#define PUT_ALL(out, word, list, n, text_of)                                   \
-	do {                                                                   \
-		const char **texts = must_new(arena, const char *, n);         \
-                                                                               \
-		for (size_t i = 0; i < (n); i++)                               \
-			texts[i] = text_of(&(list)[i], arena);                 \
-		put_sorted(out, word, texts, n);                               \
+#define PUT_ALL(out, word, list, n, text_of)                                                 \
+	do {                                                                                 \
+		const char **texts = must_new(arena, const char *, n);                       \
+                                                                                             \
+		for (size_t i = 0; i < (n); i++)                                             \
+			texts[i] = text_of(&(list)[i], arena);                               \
+		put_sorted(out, word, texts, n);                                             \
 	} while (0)
 
 const char *lock_text(const struct lock *lock, struct cell_arena *arena)
@@ -557,7 +568,8 @@ const char *lock_text(const struct lock *lock, struct cell_arena *arena)
 	return out.text;
 }
 
-/* ---- asking and changing ---------------------------------------------------------------- */
+/* ---- asking and changing ----------------------------------------------------------------
+ */
 
 static bool is_of(const char *file, const char *declaration, const char *other_file,
 		  const char *other)
@@ -584,8 +596,9 @@ const char *lock_find_state(const struct lock *lock, const char *id)
 
 struct lock lock_copy(const struct lock *lock, struct cell_arena *arena)
 {
-	struct lock copy = { .ns = lock->ns, .cell = lock->cell, .key = lock->key,
-			     .catalog = lock->catalog };
+	struct lock copy = {
+		.ns = lock->ns, .cell = lock->cell, .key = lock->key, .catalog = lock->catalog
+	};
 
 	for (size_t i = 0; i < lock->n_macros; i++)
 		*must_add(arena, copy.macros, copy.n_macros) = lock->macros[i];
@@ -599,20 +612,21 @@ struct lock lock_copy(const struct lock *lock, struct cell_arena *arena)
 }
 
 /* Keep the elements for which KEEP holds; the room that must_add() made stays. */
-#define FILTER(list, n, keep)                                  \
-	do {                                                   \
-		size_t n_kept = 0;                             \
-                                                               \
-		for (size_t i = 0; i < (n); i++)               \
-			if (keep)                              \
-				(list)[n_kept++] = (list)[i];  \
-		(n) = n_kept;                                  \
+#define FILTER(list, n, keep)                                                                \
+	do {                                                                                 \
+		size_t n_kept = 0;                                                           \
+                                                                                             \
+		for (size_t i = 0; i < (n); i++)                                             \
+			if (keep)                                                            \
+				(list)[n_kept++] = (list)[i];                                \
+		(n) = n_kept;                                                                \
 	} while (0)
 
 void lock_set_use(struct lock *lock, const struct lock_use *use, struct cell_arena *arena)
 {
 	FILTER(lock->uses, lock->n_uses,
-	       !is_of(lock->uses[i].file, lock->uses[i].declaration, use->file, use->declaration));
+	       !is_of(lock->uses[i].file, lock->uses[i].declaration, use->file,
+		      use->declaration));
 	*must_add(arena, lock->uses, lock->n_uses) = *use;
 }
 
@@ -624,7 +638,8 @@ static bool is_named(const char *name, const char *const *names, size_t n)
 	return false;
 }
 
-void lock_keep_uses(struct lock *lock, const char *file, const char *const *declarations, size_t n)
+void lock_keep_uses(struct lock *lock, const char *file, const char *const *declarations,
+		    size_t n)
 {
 	FILTER(lock->uses, lock->n_uses,
 	       strcmp(lock->uses[i].file, file) != 0 ||
@@ -658,11 +673,15 @@ void lock_set_kept(struct lock *lock, const char *file, const char *declaration,
 	       !is_of(lock->kept[i].file, lock->kept[i].declaration, file, declaration));
 	for (size_t i = 0; i < n; i++)
 		*must_add(arena, lock->kept, lock->n_kept) = (struct lock_kept){
-			file, declaration, kept[i].key, kept[i].value,
+			file,
+			declaration,
+			kept[i].key,
+			kept[i].value,
 		};
 }
 
-void lock_move_kept(struct lock *lock, const char *from, const char *to, const char *declaration)
+void lock_move_kept(struct lock *lock, const char *from, const char *to,
+		    const char *declaration)
 {
 	for (size_t i = 0; i < lock->n_kept; i++)
 		if (is_of(from, declaration, lock->kept[i].file, lock->kept[i].declaration))

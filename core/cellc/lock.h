@@ -27,11 +27,11 @@ struct lock_kept {
 
 /* One expansion in use. */
 struct lock_use {
-	const char *file;         /* relative to the project's root */
-	const char *declaration;  /* "struct:account" */
-	const char *key;          /* of the cache: 64 digits */
-	const char *plan;         /* hash of its plan file, 64 digits */
-	const char **reads;       /* ids of states; sorted */
+	const char *file;        /* relative to the project's root */
+	const char *declaration; /* "struct:account" */
+	const char *key;         /* of the cache: 64 digits */
+	const char *plan;        /* hash of its plan file, 64 digits */
+	const char **reads;      /* ids of states; sorted */
 	size_t n_reads;
 };
 
@@ -44,7 +44,8 @@ struct lock {
 	size_t n_macros;
 	struct lock_state *states;
 	size_t n_states;
-	struct lock_kept *kept; /* two of one key survive: their provider says what is wrong */
+	struct lock_kept
+		*kept; /* two of one key survive: their provider says what is wrong */
 	size_t n_kept;
 	struct lock_use *uses;
 	size_t n_uses;
@@ -55,8 +56,8 @@ struct lock {
  * in ARENA. Returns 0, or CELL_INVALID_ARGUMENT ("PATH:LINE: …"), which for conflict markers
  * of a merge says so.
  */
-int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len, const char *path,
-	       struct cell_arena *arena, struct cell_error *err);
+int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len,
+	       const char *path, struct cell_arena *arena, struct cell_error *err);
 
 /* The text of LOCK, sorted. Lives in ARENA. */
 const char *lock_text(const struct lock *lock, struct cell_arena *arena);

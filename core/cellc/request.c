@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- paths ------------------------------------------------------------------------------ */
+/* ---- paths ------------------------------------------------------------------------------
+ */
 
 /* Without ".", ".." and double slashes, by its text alone. */
 static const char *plain_path(const char *path, struct cell_arena *arena)
@@ -17,7 +18,8 @@ static const char *plain_path(const char *path, struct cell_arena *arena)
 	struct writer out = writer_new(arena);
 	size_t n = 0;
 
-	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+	for (char *part = strtok_r(copy, "/", &save); part;
+	     part = strtok_r(NULL, "/", &save)) {
 		if (strcmp(part, ".") == 0)
 			continue;
 		if (strcmp(part, "..") == 0)
@@ -60,7 +62,8 @@ bool request_is_emit(const char *ns, const char *name)
 	return strcmp(ns, "cell") == 0 && strcmp(name, "emit") == 0;
 }
 
-/* ---- checking ---------------------------------------------------------------------------- */
+/* ---- checking ----------------------------------------------------------------------------
+ */
 
 struct preparing {
 	const struct declaration *declaration;
@@ -69,28 +72,30 @@ struct preparing {
 	struct check_known check;
 	struct cell_arena *arena;
 	struct diag *diag;
-	enum macro_place *places;     /* of each attribute; 0: it is of another declaration */
-	struct macro_value **values;  /* checked copies */
+	enum macro_place *places;    /* of each attribute; 0: it is of another declaration */
+	struct macro_value **values; /* checked copies */
 	int err;
 };
 
 static const struct attribute *source_of(const struct preparing *p, uint32_t id)
 {
-	return id > 0 && id <= p->declaration->n_attributes ? p->declaration->attributes[id - 1]
-							     : NULL;
+	return id > 0 && id <= p->declaration->n_attributes
+		       ? p->declaration->attributes[id - 1]
+		       : NULL;
 }
 
 static bool is_left_out(const struct preparing *p, const struct macro_attribute *attribute)
 {
 	return request_is_off(p->project, attribute->ns) ||
-	       request_is_emit(attribute->ns, attribute->name) || !source_of(p, attribute->id);
+	       request_is_emit(attribute->ns, attribute->name) ||
+	       !source_of(p, attribute->id);
 }
 
 /* Nobody runs who could answer, and nothing is known. */
 static void say_missing(struct preparing *p, const struct attribute *a,
 			const struct known_namespace *known)
 {
-	const char *cell = known && known->cell	   ? known->cell
+	const char *cell = known && known->cell     ? known->cell
 			   : known && known->silent ? known->silent
 						    : a->ns;
 
@@ -100,8 +105,8 @@ static void say_missing(struct preparing *p, const struct attribute *a,
 	if (known && *known->trouble)
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "%s", known->trouble);
 	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", cell);
-	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "or leave it out: cellc --features %s=off",
-		 a->ns);
+	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns,
+		 "or leave it out: cellc --features %s=off", a->ns);
 }
 
 /* The key that signed the provider is pinned at its first use. */
@@ -119,11 +124,12 @@ static void check_trust(struct preparing *p, struct known_namespace *known,
 		return;
 	known->is_suspect = true;
 	p->err = -EINVAL;
-	diag_say(p->diag, SEVERITY_ERROR, &a->at, a->ns,
-		 "%s:: is provided by cell '%s' with key %s, but this project trusts '%s' with key %s",
-		 a->ns, known->cell, known->key, lock->cell, lock->key);
-	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "if that is right: cell macro trust %s %s",
-		 a->ns, known->key);
+	diag_say(
+		p->diag, SEVERITY_ERROR, &a->at, a->ns,
+		"%s:: is provided by cell '%s' with key %s, but this project trusts '%s' with key %s",
+		a->ns, known->cell, known->key, lock->cell, lock->key);
+	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns,
+		 "if that is right: cell macro trust %s %s", a->ns, known->key);
 }
 
 static void check_one(struct preparing *p, const struct macro_attribute *attribute,
@@ -198,8 +204,8 @@ static void check_all(struct preparing *p)
 		const struct macro_type *type = &request->types[i];
 
 		for (size_t k = 0; k < type->n_members; k++)
-			check_list(p, type->members[k].attributes, type->members[k].n_attributes,
-				   MACRO_PLACE_MEMBER);
+			check_list(p, type->members[k].attributes,
+				   type->members[k].n_attributes, MACRO_PLACE_MEMBER);
 		for (size_t k = 0; k < type->n_enumerators; k++)
 			check_list(p, type->enumerators[k].attributes,
 				   type->enumerators[k].n_attributes, MACRO_PLACE_ENUMERATOR);
@@ -211,7 +217,8 @@ static void check_all(struct preparing *p)
 	check_list(p, request->context, request->n_context, MACRO_PLACE_FILE);
 }
 
-/* ---- rewriting --------------------------------------------------------------------------- */
+/* ---- rewriting ---------------------------------------------------------------------------
+ */
 
 static void rewrite(const struct preparing *p, const struct macro_attribute **list, size_t *n)
 {
@@ -233,7 +240,8 @@ static void rewrite(const struct preparing *p, const struct macro_attribute **li
 
 static void rewrite_type(const struct preparing *p, struct macro_type *type)
 {
-	struct macro_member *members = must_new(p->arena, struct macro_member, type->n_members);
+	struct macro_member *members =
+		must_new(p->arena, struct macro_member, type->n_members);
 	struct macro_enumerator *enumerators =
 		must_new(p->arena, struct macro_enumerator, type->n_enumerators);
 
@@ -261,7 +269,8 @@ static size_t count(const char *const *list)
 
 static void rewrite_request(const struct preparing *p, struct macro_plan_request *request)
 {
-	struct macro_declaration *declaration = must_new(p->arena, struct macro_declaration, 1);
+	struct macro_declaration *declaration =
+		must_new(p->arena, struct macro_declaration, 1);
 	struct macro_type *types = must_new(p->arena, struct macro_type, request->n_types);
 	struct macro_parameter *parameters = must_new(p->arena, struct macro_parameter,
 						      request->declaration->n_parameters);
@@ -310,9 +319,10 @@ static void collect_namespaces(const struct preparing *p, struct prepared *ret)
 		      namespaces_order);
 }
 
-int request_prepare(struct prepared *ret, bool *ret_any, const struct declaration *declaration,
-		    const char *file, const char *name, const struct known *known,
-		    const struct project *project, struct cell_arena *arena, struct diag *diag)
+int request_prepare(struct prepared *ret, bool *ret_any,
+		    const struct declaration *declaration, const char *file, const char *name,
+		    const struct known *known, const struct project *project,
+		    struct cell_arena *arena, struct diag *diag)
 {
 	struct preparing p = {
 		.declaration = declaration,
@@ -325,7 +335,9 @@ int request_prepare(struct prepared *ret, bool *ret_any, const struct declaratio
 		.values = must_new(arena, struct macro_value *, declaration->n_attributes),
 	};
 
-	*ret = (struct prepared){ .declaration = declaration, .file = file, .name = name,
+	*ret = (struct prepared){ .declaration = declaration,
+				  .file = file,
+				  .name = name,
 				  .request = declaration->request };
 	check_all(&p);
 	rewrite_request(&p, &ret->request);
@@ -334,7 +346,8 @@ int request_prepare(struct prepared *ret, bool *ret_any, const struct declaratio
 	return p.err;
 }
 
-/* ---- what is kept -------------------------------------------------------------------------- */
+/* ---- what is kept
+ * -------------------------------------------------------------------------- */
 
 static int kept_order(const void *a, const void *b)
 {
@@ -344,7 +357,8 @@ static int kept_order(const void *a, const void *b)
 	return order ? order : strcmp(x->value, y->value);
 }
 
-struct macro_kept_of request_sort_kept(const struct macro_kept_of *kept, struct cell_arena *arena)
+struct macro_kept_of request_sort_kept(const struct macro_kept_of *kept,
+				       struct cell_arena *arena)
 {
 	struct macro_kept *list = must_new(arena, struct macro_kept, kept->n_kept);
 
@@ -364,22 +378,24 @@ static struct macro_kept_of kept_of(const struct lock *lock, const char *file,
 	for (size_t i = 0; i < lock->n_kept; i++)
 		if (strcmp(lock->kept[i].file, file) == 0 &&
 		    strcmp(lock->kept[i].declaration, declaration) == 0)
-			*must_add(arena, kept, n) = (struct macro_kept){ lock->kept[i].key,
-									 lock->kept[i].value };
+			*must_add(arena, kept, n) =
+				(struct macro_kept){ lock->kept[i].key, lock->kept[i].value };
 	return request_sort_kept(
 		&(struct macro_kept_of){ .ns = lock->ns, .n_kept = n, .kept = kept }, arena);
 }
 
 /* The one other file that had this declaration and is gone: it was renamed. */
-static const char *old_file(const struct lock *lock, const char *file, const char *declaration,
-			    const char *root, struct cell_arena *arena)
+static const char *old_file(const struct lock *lock, const char *file,
+			    const char *declaration, const char *root,
+			    struct cell_arena *arena)
 {
 	const char *found = NULL;
 
 	for (size_t i = 0; i < lock->n_kept; i++) {
 		const struct lock_kept *kept = &lock->kept[i];
 
-		if (strcmp(kept->declaration, declaration) != 0 || strcmp(kept->file, file) == 0 ||
+		if (strcmp(kept->declaration, declaration) != 0 ||
+		    strcmp(kept->file, file) == 0 ||
 		    (found && strcmp(found, kept->file) == 0))
 			continue;
 		if (access(must_printf(arena, "%s/%s", root, kept->file), F_OK) == 0)
@@ -398,11 +414,12 @@ void request_take_kept(struct prepared *prepared, const char *root, struct cell_
 
 	for (size_t i = 0; i < prepared->n_namespaces; i++) {
 		const struct lock *lock = &prepared->namespaces[i]->lock;
-		struct macro_kept_of kept = kept_of(lock, prepared->file, prepared->name, arena);
+		struct macro_kept_of kept =
+			kept_of(lock, prepared->file, prepared->name, arena);
 
 		if (kept.n_kept == 0) {
-			const char *from = old_file(lock, prepared->file, prepared->name, root,
-						    arena);
+			const char *from =
+				old_file(lock, prepared->file, prepared->name, root, arena);
 
 			if (from) {
 				prepared->kept_from = from;

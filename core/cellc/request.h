@@ -10,8 +10,8 @@
 /* A declaration on its way. */
 struct prepared {
 	const struct declaration *declaration;
-	const char *file;   /* relative to the project's root, or "<x.h>" beyond it */
-	const char *name;   /* "struct:account", unique in FILE */
+	const char *file; /* relative to the project's root, or "<x.h>" beyond it */
+	const char *name; /* "struct:account", unique in FILE */
 	struct macro_plan_request request;
 	struct known_namespace **namespaces; /* of its attributes, sorted by name */
 	size_t n_namespaces;
@@ -36,15 +36,17 @@ bool request_is_emit(const char *ns, const char *name);
  * *ret_any says whether anything is left to ask about. Returns 0 or -EINVAL after the
  * mistakes were said.
  */
-int request_prepare(struct prepared *ret, bool *ret_any, const struct declaration *declaration,
-		    const char *file, const char *name, const struct known *known,
-		    const struct project *project, struct cell_arena *arena, struct diag *diag);
+int request_prepare(struct prepared *ret, bool *ret_any,
+		    const struct declaration *declaration, const char *file, const char *name,
+		    const struct known *known, const struct project *project,
+		    struct cell_arena *arena, struct diag *diag);
 
 /* Put in what the locks keep about it. */
 void request_take_kept(struct prepared *prepared, const char *root, struct cell_arena *arena);
 
 /* KEPT with its list as requests have it: sorted. Lives in ARENA. */
-struct macro_kept_of request_sort_kept(const struct macro_kept_of *kept, struct cell_arena *arena);
+struct macro_kept_of request_sort_kept(const struct macro_kept_of *kept,
+				       struct cell_arena *arena);
 
 /* A copy of REQUEST in which KEPT (N) stands for what is kept. */
 struct macro_plan_request request_with_kept(const struct macro_plan_request *request,

@@ -63,7 +63,8 @@ static size_t count(const char *const *list)
 const struct macro_macros *session_catalogs(struct session *session)
 {
 	const char *const *off = session->project.features_off;
-	struct macro_hello hello = { .protocol = 1, .n_features_off = count(off),
+	struct macro_hello hello = { .protocol = 1,
+				     .n_features_off = count(off),
 				     .features_off = off };
 	struct cell_call *call;
 
@@ -73,12 +74,17 @@ const struct macro_macros *session_catalogs(struct session *session)
 		session->asked = true;
 		open_call(session);
 		call = cell_within_ms(session->file, SESSION_HELLO_MS);
-		session->answered =
-			macro_what_macros_do_you_provide(call, &hello, &session->catalogs) == 0;
+		session->answered = macro_what_macros_do_you_provide(call, &hello,
+								     &session->catalogs) == 0;
 		if (!session->answered)
 			session->trouble = *cell_error(call);
 	}
 	return session->answered ? &session->catalogs : NULL;
+}
+
+void session_forget(struct session *session)
+{
+	session->asked = session->answered = false;
 }
 
 const char *session_trouble(const struct session *session)
@@ -131,7 +137,8 @@ void session_expand(struct session *session, const struct macro_plan_request *co
 		    const struct macro_plan *plans, size_t n,
 		    struct macro_generated_code *ret_codes, struct cell_error *ret_errors)
 {
-	struct macro_coordinate_expansion_future *futures = must(calloc(n + 1, sizeof *futures));
+	struct macro_coordinate_expansion_future *futures =
+		must(calloc(n + 1, sizeof *futures));
 
 	for (size_t i = 0; i < n; i++) {
 		struct macro_expansion_request request = {
@@ -144,7 +151,8 @@ void session_expand(struct session *session, const struct macro_plan_request *co
 		futures[i] = macro_coordinate_expansion_start(session->file, &request);
 	}
 	for (size_t i = 0; i < n; i++)
-		keep_error(session, macro_coordinate_expansion_wait(&futures[i], &ret_codes[i]),
+		keep_error(session,
+			   macro_coordinate_expansion_wait(&futures[i], &ret_codes[i]),
 			   &ret_errors[i]);
 	free(futures);
 }

@@ -21,6 +21,9 @@ void session_begin_file(struct session *session);
  */
 const struct macro_macros *session_catalogs(struct session *session);
 
+/* They have changed: ask again next time. */
+void session_forget(struct session *session);
+
 /* Why there are no catalogues: "" if there are, or if that is wanted (--offline). */
 const char *session_trouble(const struct session *session);
 

@@ -66,11 +66,13 @@ static int check(struct command *command, const struct options *o, struct cell_a
 		n_bad += status != 0;
 	}
 	if (n_bad)
-		return command_fail(command, CELL_UNKNOWN,
-				    "%zu of %zu files differ from .cell or are wrong (if that is "
-				    "meant: cell fetch)",
-				    n_bad, sources.n);
-	command_note(command, "%zu file%s: as .cell has it", sources.n, sources.n == 1 ? "" : "s");
+		return command_fail(
+			command, CELL_UNKNOWN,
+			"%zu of %zu files differ from .cell or are wrong (if that is "
+			"meant: cell fetch)",
+			n_bad, sources.n);
+	command_note(command, "%zu file%s: as .cell has it", sources.n,
+		     sources.n == 1 ? "" : "s");
 	return 0;
 }
 

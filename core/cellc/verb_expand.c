@@ -6,8 +6,8 @@
 
 static const struct opts_argument arguments[] = {
 	{ "FILE", .help = "a source in C", .words = OPTS_FILE },
-	{ "WORD", .help = "more words for the compiler, after --: -Iinclude", .is_optional = true,
-	  .repeats = true },
+	{ "WORD", .help = "more words for the compiler, after --: -Iinclude",
+	  .is_optional = true, .repeats = true },
 	{ 0 },
 };
 
@@ -37,7 +37,8 @@ static int expand(struct command *command, struct cell_arena *arena, int *ret_st
 		r = sources_find(&sources, command, &project, command->opts.args, 1, arena);
 	if (r == 0)
 		r = sources_run(command, &sources.list[0], before,
-				(const char *const *)command->opts.args + 1, arena, ret_status);
+				(const char *const *)command->opts.args + 1, arena,
+				ret_status);
 	return r;
 }
 

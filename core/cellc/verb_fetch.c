@@ -45,8 +45,8 @@ static int fetch(struct command *command, struct cell_arena *arena)
 	if (r < 0)
 		return r;
 	if (n_bad)
-		return command_fail(command, CELL_UNKNOWN, "%zu of %zu files have errors", n_bad,
-				    sources.n);
+		return command_fail(command, CELL_UNKNOWN, "%zu of %zu files have errors",
+				    n_bad, sources.n);
 	command_note(command, "%zu file%s", sources.n, sources.n == 1 ? "" : "s");
 	return 0;
 }

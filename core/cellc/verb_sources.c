@@ -28,12 +28,14 @@ int sources_project(struct project *ret, struct command *command, struct cell_ar
 	return r < 0 ? command_fail(command, r, "%s", err.text) : 0;
 }
 
-/* ---- compile_commands.json --------------------------------------------------------------- */
+/* ---- compile_commands.json ---------------------------------------------------------------
+ */
 
 /* Whether WORD is about what comes out; *RET_N words are dropped then. */
 static bool is_output(const char *word, size_t *ret_n)
 {
-	static const char *const alone[] = { "-c", "-S", "-E", "-MD", "-MMD", "-MP", "-MG", NULL };
+	static const char *const alone[] = { "-c",   "-S",  "-E",  "-MD",
+					     "-MMD", "-MP", "-MG", NULL };
 	static const char *const with_value[] = { "-o", "-MF", "-MT", "-MQ", NULL };
 
 	for (const char *const *w = alone; *w; w++)
@@ -64,7 +66,8 @@ static const char *const *words_of(char **words, size_t n, const char *file,
 	return kept;
 }
 
-static const char *const *entry_words(json_t *entry, const char *file, struct cell_arena *arena)
+static const char *const *entry_words(json_t *entry, const char *file,
+				      struct cell_arena *arena)
 {
 	const char *line = json_string_value(json_object_get(entry, "command"));
 	json_t *list = json_object_get(entry, "arguments");
@@ -127,15 +130,16 @@ static int load_database(struct sources *all, struct command *command,
 	root = json_loadb(text, len, 0, &why);
 	if (!json_is_array(root)) {
 		json_decref(root);
-		return command_fail(command, CELL_INVALID_ARGUMENT, "%s:%d: %s", path, why.line,
-				    root ? "no list" : why.text);
+		return command_fail(command, CELL_INVALID_ARGUMENT, "%s:%d: %s", path,
+				    why.line, root ? "no list" : why.text);
 	}
 	read_database(all, root, arena);
 	json_decref(root);
 	return 0;
 }
 
-/* ---- locks --------------------------------------------------------------------------------- */
+/* ---- locks
+ * --------------------------------------------------------------------------------- */
 
 static void add_used(struct sources *all, const char *path, const char *folder,
 		     struct cell_arena *arena)
@@ -146,12 +150,14 @@ static void add_used(struct sources *all, const char *path, const char *folder,
 		if (strcmp(all->list[i].path, path) == 0)
 			return;
 	*must_add(arena, all->list, all->n) = (struct source_file){
-		must(cell_arena_strdup(arena, path)), folder, no_words,
+		must(cell_arena_strdup(arena, path)),
+		folder,
+		no_words,
 	};
 }
 
-static int read_locks(struct sources *all, struct command *command, const struct project *project,
-		      struct cell_arena *arena)
+static int read_locks(struct sources *all, struct command *command,
+		      const struct project *project, struct cell_arena *arena)
 {
 	struct cell_error err = { .code = 0 };
 	const char **names;
@@ -172,14 +178,15 @@ static int read_locks(struct sources *all, struct command *command, const struct
 	return r < 0 ? command_fail(command, r, "%s", err.text) : 0;
 }
 
-/* ---- finding --------------------------------------------------------------------------------- */
+/* ---- finding
+ * --------------------------------------------------------------------------------- */
 
 static bool is_same_file(const struct source_file *source, const char *path,
 			 struct cell_arena *arena)
 {
-	const char *from = *source->path == '/'
-				   ? source->path
-				   : must_printf(arena, "%s/%s", source->folder, source->path);
+	const char *from = *source->path == '/' ? source->path
+						: must_printf(arena, "%s/%s", source->folder,
+							      source->path);
 	char *a = realpath(from, NULL), *b = realpath(path, NULL);
 	bool same = a && b && strcmp(a, b) == 0;
 
@@ -189,8 +196,8 @@ static bool is_same_file(const struct source_file *source, const char *path,
 }
 
 /* FILE with the words that the database has for it. */
-static struct source_file pick(const struct sources *database, const char *file, const char *cwd,
-			       struct cell_arena *arena)
+static struct source_file pick(const struct sources *database, const char *file,
+			       const char *cwd, struct cell_arena *arena)
 {
 	for (size_t i = 0; i < database->n; i++)
 		if (is_same_file(&database->list[i], file, arena))
@@ -211,23 +218,27 @@ int sources_find(struct sources *ret, struct command *command, const struct proj
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		if (access(files[i], R_OK) < 0)
-			return command_fail(command, -errno, "%s: %s", files[i], strerror(errno));
-		*must_add(arena, picked.list, picked.n) = pick(&database, files[i], here, arena);
+			return command_fail(command, -errno, "%s: %s", files[i],
+					    strerror(errno));
+		*must_add(arena, picked.list, picked.n) =
+			pick(&database, files[i], here, arena);
 	}
 	if (n == 0 && database.n > 0)
 		picked = database;
 	if (n == 0 && database.n == 0)
 		r = read_locks(&picked, command, project, arena);
 	if (r == 0 && picked.n == 0)
-		r = command_fail(command, CELL_NOT_FOUND,
-				 "%s: no locks, and no compile_commands.json (build something "
-				 "with CC=cellc, or name the files)",
-				 project->folder);
+		r = command_fail(
+			command, CELL_NOT_FOUND,
+			"%s: no locks, and no compile_commands.json (build something "
+			"with CC=cellc, or name the files)",
+			project->folder);
 	*ret = picked;
 	return r;
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
+/* ---- running
+ * --------------------------------------------------------------------------------- */
 
 /* Beside this program, else by $PATH. */
 static const char *compiler_path(struct cell_arena *arena)
@@ -251,8 +262,8 @@ static void add_words(const char ***words, size_t *n, const char *const *more,
 }
 
 int sources_run(struct command *command, const struct source_file *source,
-		const char *const *before, const char *const *behind, struct cell_arena *arena,
-		int *ret_status)
+		const char *const *before, const char *const *behind,
+		struct cell_arena *arena, int *ret_status)
 {
 	const char *program = compiler_path(arena);
 	posix_spawn_file_actions_t actions;
@@ -272,13 +283,15 @@ int sources_run(struct command *command, const struct source_file *source,
 	*must_add(arena, words, n) = NULL;
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_addchdir_np(&actions, source->folder);
-	r = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)words, environ);
+	r = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)words,
+			 environ);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	if (r)
 		return command_fail(command, -r, "running %s: %s", program, strerror(r));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return command_fail(command, -errno, "%s: %s", program, strerror(errno));
+			return command_fail(command, -errno, "%s: %s", program,
+					    strerror(errno));
 	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return 0;
 }

@@ -8,9 +8,10 @@
 #include <cell/internal/command.h>
 
 struct source_file {
-	const char *path;         /* from FOLDER */
-	const char *folder;       /* where the compiler is run; absolute */
-	const char *const *words; /* of the compiler for it, without outputs; NULL-terminated */
+	const char *path;   /* from FOLDER */
+	const char *folder; /* where the compiler is run; absolute */
+	const char *const
+		*words; /* of the compiler for it, without outputs; NULL-terminated */
 };
 
 struct sources {
@@ -32,8 +33,8 @@ int sources_find(struct sources *ret, struct command *command, const struct proj
  * be NULL). *RET_STATUS is its exit status. Returns 0 or negative with the text in COMMAND.
  */
 int sources_run(struct command *command, const struct source_file *source,
-		const char *const *before, const char *const *behind, struct cell_arena *arena,
-		int *ret_status);
+		const char *const *before, const char *const *behind,
+		struct cell_arena *arena, int *ret_status);
 
 /* The project of the current folder; 0, or negative with the text in COMMAND. */
 int sources_project(struct project *ret, struct command *command, struct cell_arena *arena);

@@ -33,13 +33,14 @@ char *must_printf(struct cell_arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* N + 1 elements zeroed. */
-#define must_new(arena, type, n) ((type *)must(cell_arena_calloc((arena), (n) + 1, sizeof(type))))
+#define must_new(arena, type, n)                                                             \
+	((type *)must(cell_arena_calloc((arena), (n) + 1, sizeof(type))))
 
 /*
  * Room for one more at the end of LIST, which has N; a pointer to it, zeroed. LIST grows by
  * doubling: N must count all that this function added.
  */
-#define must_add(arena, list, n) \
+#define must_add(arena, list, n)                                                             \
 	((__typeof__(list))must_add_((arena), (void *)&(list), &(n), sizeof *(list)))
 void *must_add_(struct cell_arena *arena, void *list, size_t *n, size_t size);
 

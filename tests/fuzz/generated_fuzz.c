@@ -30,8 +30,9 @@ static void try_code(const struct macro_plan *plan, struct macro_generated_code 
 		     const struct macro_declaration *declaration, uint32_t may,
 		     struct cell_arena *arena)
 {
+	const struct macro_plan_request request = { .declaration = declaration };
 	const struct accept_rules rules = { .root = "/home/ann", .plan = plan, .may = may,
-					    .declaration = declaration };
+					    .request = &request };
 	struct macro_piece *pieces;
 	struct cached cached, again;
 	struct cell_error err = { .code = 0 };

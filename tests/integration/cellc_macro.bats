@@ -66,6 +66,19 @@ provider() {
 	./both
 }
 
+@test "another provider needs to be trusted" {
+	provider alpha
+	printf 'struct [[alpha::add]] account { int id; };\n' >x.c
+	cellc -c x.c
+	sed -i 's/^cell alpha local /cell alpha ed25519:00 /' .cell/alpha.schema.lock
+	run cellc -c x.c
+	[ "$status" -ne 0 ]
+	[[ $output == *"alpha:: is provided by cell 'alpha' with key local, but this project trusts 'alpha' with key ed25519:00"* ]]
+	cellc --trust alpha alpha local
+	cellc -c x.c
+	grep -q '^cell alpha local ' .cell/alpha.schema.lock
+}
+
 @test "mistakes are found before anything is asked" {
 	provider alpha
 	printf 'struct [[alpha::ad]] account { int id; };\n' >x.c

@@ -6,7 +6,8 @@
  * FOLDER/calls gets a line for each call. These files say what it answers, read at each call:
  * state (of table:account), text (what account_get() returns), key (of the provider), off
  * (a namespace that does not answer), bad (text that is added to a piece), refuse (what
- * provisioning is refused for), degraded, version (of the catalogue).
+ * provisioning is refused for), next (the state after provisioning), degraded, version (of
+ * the catalogue).
  *
  * db::table on a struct, with prefix = "…" and replicate = none|raft: X_get() INLINE, X_shared
  * ONCE, a number kept for each member, a declaration. auth::require on a function: a wrapper.
@@ -367,6 +368,21 @@ static int expand(struct cell_call *call, void *self, const struct macro_expansi
 	return 0;
 }
 
+/* FOLDER/next is the state from now on. */
+static void provisioned_state(struct cell_call *call, struct macro_provisioned *out)
+{
+	struct macro_state *state = cell_arena_calloc(cell_arena(call), 1, sizeof *state);
+	char next[512], now[512];
+
+	snprintf(next, sizeof next, "%s/next", folder);
+	snprintf(now, sizeof now, "%s/state", folder);
+	(void)rename(next, now);
+	*state = (struct macro_state){ "table:account", 32,
+				       digest(call, script_or(call, "state", "")) };
+	out->states = state;
+	out->n_states = 1;
+}
+
 static int provision(struct cell_call *call, void *self, const struct macro_provision_request *in,
 		     struct macro_provisioned *out)
 {
@@ -386,6 +402,7 @@ static int provision(struct cell_call *call, void *self, const struct macro_prov
 		out->status = cell_status_to_wire(CELL_FAILED_PRECONDITION);
 		return 0;
 	}
+	provisioned_state(call, out);
 	changes[0] = "created table account";
 	out->changes = changes;
 	out->n_changes = 1;
