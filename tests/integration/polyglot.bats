@@ -370,7 +370,9 @@ wire() {
 }
 
 @test "the C client builds against the library, and greets" {
-	cc -std=c11 -Wall -Wextra -Werror -o "$dir/greet" \
+	# A sanitized library wants a sanitized program.
+	mapfile -t sanitizer < <(grep -oE -- '-fsanitize=[a-z]+' "$CELL_BUILD/flags" | sort -u)
+	cc "${sanitizer[@]}" -std=c11 -Wall -Wextra -Werror -o "$dir/greet" \
 		-I "$CELL_TOP/core/include" -I "$CELL_BUILD/gen" \
 		"$CELL_TOP/clients/c/greet.c" "$CELL_BUILD/gen/greeter.cell.c" \
 		"$CELL_BUILD/lib/libcell.so" -Wl,-rpath,"$CELL_BUILD/lib"
