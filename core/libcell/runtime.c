@@ -321,6 +321,7 @@ static bool spin(struct runtime *rt)
 		}
 		now = clock_now_ns();
 	} while (now - started < longest && !peers_moved_here(rt));
+	rt->stats.vain_polls++;
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
 		if (hot_entry(at)->link.kind == LINK_RING)
 			wake_miss(&hot_entry(at)->wake);
@@ -387,6 +388,7 @@ void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool
 		return;
 	for (;;) {
 		uint64_t epoch = rt->epoch;
+		unsigned n;
 
 		if (conn->is_broken || *done)
 			return;
@@ -394,13 +396,15 @@ void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool
 		if (rt->n_hot != 1 || !list_is_empty(&rt->spawned) || task_has_ready(rt->tasks) ||
 		    task_pool_waiting(rt->tasks) > 0)
 			return;
-		if (connection_drain(conn, RUNTIME_FRAMES_PER_TURN) == 0) {
+		n = connection_drain(conn, RUNTIME_FRAMES_PER_TURN);
+		/* Also with no frame for us there may have been room for some of ours. */
+		runtime_flush(rt);
+		if (n == 0) {
 			if (!spin(rt))
 				return;
 			continue;
 		}
 		cell_assert(rt->epoch == epoch); /* a client's frames run no handlers */
-		runtime_flush(rt);
 		if (++rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN)
 			run_ev(rt, EVRUN_NOWAIT);
 	}

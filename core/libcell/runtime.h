@@ -38,6 +38,7 @@ struct target;
 struct runtime_stats {
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
 	uint64_t refused, unknown, late, broken_peers, schema_differs, wakeups;
+	uint64_t vain_polls; /* nothing came: what followed was a sleep, or late */
 };
 
 /* Somebody waits, on a stack of its own, until it is woken or its time is up. */
