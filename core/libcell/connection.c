@@ -167,6 +167,8 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	conn->peer.principal = "";
 	list_init(&conn->outgoing);
 	wake_init(&conn->wake, rt->wake_mode);
+	wake_init_bulk(&conn->bulk_wake, rt->wake_mode);
+	conn->waits_with = &conn->wake;
 	list_append(&rt->connections, &conn->all);
 	watch(conn);
 	if (role == CONNECTION_CONTROL)
@@ -533,6 +535,12 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 		frame.flags |= FRAME_FLAG_MORE;
 	link_commit(&conn->link, &frame);
 	count_out(conn, &frame, out->bytes + out->sent);
+	if (total > FRAME_BODY_MAX) {
+		conn->bulk_waits = CONNECTION_BULK_WAITS;
+		/* While we copy the next one, the peer may as well copy this one. */
+		if (conn->link.kind == LINK_RING && ring_peer_is_awake(&conn->link.ring))
+			(void)link_flush(&conn->link);
+	}
 	out->sent += n;
 	if (!out->is_started) {
 		out->is_started = true;
@@ -691,6 +699,7 @@ int connection_assemble(struct connection *conn, struct assembly *assembly,
 				 assembly->have + frame->length, assembly->total);
 	memcpy(assembly->bytes + assembly->have, body, frame->length);
 	assembly->have += frame->length;
+	conn->bulk_waits = CONNECTION_BULK_WAITS;
 	if (!is_whole)
 		return 1;
 	conn->n_assemblies--;

@@ -25,6 +25,8 @@ enum connection_role { CONNECTION_CLIENT, CONNECTION_SERVER, CONNECTION_CONTROL 
 #define CONNECTION_OUTGOING_MAX 1024
 /* And their bytes: as many as a peer may make us hold of what it sends. */
 #define CONNECTION_OUTGOING_BYTES_MAX (32u * 1024 * 1024)
+/* A fragment makes its connection's next waits bulk waits: for room, the rest, the answer. */
+#define CONNECTION_BULK_WAITS 4
 /* Payload descriptors that may wait for their frame. */
 #define CONNECTION_PAYLOADS_MAX 8
 #define CONNECTION_SERVED_BUCKETS 64
@@ -105,6 +107,9 @@ struct connection {
 	ev_io bell_io, socket_io, write_io;
 	struct wheel_timer hello_timer; /* a client's hello is due */
 	struct wake wake;
+	struct wake bulk_wake;   /* for the waits around bodies in fragments */
+	struct wake *waits_with; /* the one of the last decision */
+	unsigned bulk_waits;     /* so many more waits are of that kind */
 
 	/* calls we make */
 	struct pending **pendings; /* by id modulo size */
@@ -180,6 +185,17 @@ int connection_send_bytes(struct connection *conn, struct frame *frame, const vo
 /* An error or end frame: status CODE and text. */
 void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
 			    int code, const char *text);
+
+/* The policy for the wait that begins now. */
+static inline struct wake *connection_wake(struct connection *conn)
+{
+	conn->waits_with = &conn->wake;
+	if (__builtin_expect(conn->bulk_waits > 0, 0)) {
+		conn->bulk_waits--;
+		conn->waits_with = &conn->bulk_wake;
+	}
+	return conn->waits_with;
+}
 
 /* Whether calls on CHANNEL are allowed. */
 static inline bool connection_allows(const struct connection *conn, uint8_t channel)

@@ -92,7 +92,7 @@ void runtime_make_hot(struct runtime *rt, struct connection *conn)
 	if (conn->is_hot || conn->is_broken)
 		return;
 	if (rt->slept_at_ns && conn->link.kind == LINK_RING)
-		wake_slept(&conn->wake, clock_now_ns() - rt->slept_at_ns);
+		wake_slept(conn->waits_with, clock_now_ns() - rt->slept_at_ns);
 	conn->is_hot = true;
 	list_append(&rt->hot, &conn->hot);
 	rt->n_hot++;
@@ -297,15 +297,17 @@ static bool spin(struct runtime *rt)
 	struct connection *conn;
 
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next) {
+		struct wake *wake;
 		uint64_t ns;
 
 		conn = hot_entry(at);
 		if (conn->link.kind != LINK_RING)
 			continue;
+		wake = connection_wake(conn);
 		ring_set_cpu(&conn->link.ring, cpu);
-		ns = wake_spin_ns(&conn->wake, cpu, ring_peer_cpu(&conn->link.ring));
+		ns = wake_spin_ns(wake, cpu, ring_peer_cpu(&conn->link.ring));
 		longest = ns > longest ? ns : longest;
-		if (conn->role == CONNECTION_CLIENT && wake_should_nudge(&conn->wake))
+		if (conn->role == CONNECTION_CLIENT && wake_should_nudge(wake))
 			wake_nudge();
 	}
 	if (longest == 0)
@@ -314,7 +316,7 @@ static bool spin(struct runtime *rt)
 	do {
 		for (unsigned i = 0; i < POLLS_PER_LOOK; i++) {
 			if (hot_is_ready(rt, &conn)) {
-				wake_hit(&conn->wake, clock_now_ns() - started);
+				wake_hit(conn->waits_with, clock_now_ns() - started);
 				return true;
 			}
 			cpu_relax();
@@ -324,7 +326,7 @@ static bool spin(struct runtime *rt)
 	rt->stats.vain_polls++;
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
 		if (hot_entry(at)->link.kind == LINK_RING)
-			wake_miss(&hot_entry(at)->wake);
+			wake_miss(hot_entry(at)->waits_with);
 	return false;
 }
 

@@ -32,6 +32,12 @@ void wake_init(struct wake *wake, enum wake_mode mode)
 	};
 }
 
+void wake_init_bulk(struct wake *wake, enum wake_mode mode)
+{
+	wake_init(wake, mode);
+	wake->is_bulk = true;
+}
+
 /* An eighth of each new wait; and the verdict on the last nudge, when it is due. */
 static void average_in(struct wake *wake, uint64_t waited_ns)
 {
@@ -64,6 +70,8 @@ uint64_t wake_spin_ns(struct wake *wake, uint32_t own_cpu, uint32_t peer_cpu)
 		wake->skip_left--;
 		return 0;
 	}
+	if (wake->is_bulk)
+		return SPIN_MAX_NS;
 	if (wake->average_ns > SPIN_MAX_NS)
 		return ++wake->probes % PROBE_EVERY == 0 ? SPIN_MAX_NS : 0;
 	ns = wake->average_ns * 2;

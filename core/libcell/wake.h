@@ -32,9 +32,17 @@ struct wake {
 	uint32_t nudge_after;
 	uint32_t judge_in;  /* waits until the last nudge is judged; 0 = judged */
 	uint32_t before_ns; /* average before the last nudge */
+	bool is_bulk;
 };
 
 void wake_init(struct wake *wake, enum wake_mode mode);
+/*
+ * The same for the waits within a body of many fragments: its next one, or room for it, is
+ * a few microseconds away unless the peer sleeps or lost its CPU. So long waits are no
+ * reason to stop polling, as two that sleep would each make the other's waits long; only
+ * polls in vain are.
+ */
+void wake_init_bulk(struct wake *wake, enum wake_mode mode);
 
 /* Nanoseconds to poll now, on OWN_CPU with the peer seen on PEER_CPU; 0: sleep at once. */
 uint64_t wake_spin_ns(struct wake *wake, uint32_t own_cpu, uint32_t peer_cpu);

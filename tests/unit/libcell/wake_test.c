@@ -167,6 +167,30 @@ START_TEST(a_slow_peer_costs_few_spins)
 }
 END_TEST
 
+/* The next fragment is on its way: had both slept once, long waits would keep them asleep. */
+START_TEST(bulk_waits_are_polled_however_long_the_last_ones_were)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	slept(1000, 200 * US);
+	ck_assert_uint_eq(wake_spin_ns(&wake, HERE, THERE), 60 * US);
+	ck_assert_uint_eq(wake_spin_ns(&wake, HERE, HERE), 0);
+	ck_assert_uint_eq(wait_for(100, THERE, 40 * US, 200 * US), 0);
+	wake_init_bulk(&wake, WAKE_MODE_SLEEP);
+	ck_assert_uint_eq(wake_spin_ns(&wake, HERE, THERE), 0);
+}
+END_TEST
+
+START_TEST(bulk_waits_in_vain_are_skipped_too)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	for (unsigned i = 0; i < 4; i++)
+		wake_miss(&wake);
+	ck_assert_uint_eq(skipped(), 32);
+	wake_hit(&wake, 3 * US);
+	ck_assert_uint_eq(skipped(), 0);
+}
+END_TEST
+
 START_TEST(the_modes_for_measuring_do_not_adapt)
 {
 	wake_init(&wake, WAKE_MODE_SLEEP);
@@ -265,6 +289,8 @@ int main(void)
 	tcase_add_test(tc, vain_spins_are_skipped_for_longer_and_longer);
 	tcase_add_test(tc, a_hit_ends_the_skipping);
 	tcase_add_test(tc, a_slow_peer_costs_few_spins);
+	tcase_add_test(tc, bulk_waits_are_polled_however_long_the_last_ones_were);
+	tcase_add_test(tc, bulk_waits_in_vain_are_skipped_too);
 	tcase_add_test(tc, the_modes_for_measuring_do_not_adapt);
 	tcase_add_test(tc, nudges_after_many_quick_waits_on_one_cpu);
 	tcase_add_test(tc, a_slow_wait_or_another_cpu_begins_the_count_again);
