@@ -336,6 +336,8 @@ static void pending_remove(struct pending *pending)
 	if (!conn)
 		return;
 	connection_assembly_drop(conn, &pending->assembly);
+	if (pending->lends)
+		(void)connection_unsend(conn, pending->id); /* answered before all of it had left */
 	conn->pendings[pending->id & (conn->pendings_size - 1)] = NULL;
 	conn->n_pending--;
 	pending->conn = NULL;
@@ -462,7 +464,7 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 	if (pending->payload)
 		r = payload_send(conn, pending->payload, &frame, err);
 	else
-		r = connection_send(conn, &frame, method->in, in, &metadata, err);
+		r = connection_send(conn, &frame, method->in, in, &metadata, pending->lends, err);
 	if (r < 0) {
 		if (pending->conn)
 			pending_remove(pending);
@@ -721,7 +723,7 @@ int connection_invoke(struct connection *conn, struct cell_call *call,
 		      const struct cell_method *method, const void *in, void *out,
 		      uint64_t deadline_ns, int *fds, size_t *n_fds)
 {
-	struct pending pending = { 0 };
+	struct pending pending = { .lends = true };
 	int r;
 
 	connection_ref(conn);
@@ -761,7 +763,7 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 		r = call_connect(call, ref, deadline.at_ns, &conn);
 		if (r < 0)
 			return r;
-		*pending = (struct pending){ .payload = payload };
+		*pending = (struct pending){ .payload = payload, .lends = true };
 		connection_ref(conn);
 		r = pending_start(pending, call, conn, method, in, deadline);
 		if (r == 0) {
@@ -826,7 +828,8 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	pending.timeout_ns = call->deadline_ns == UINT64_MAX ? 0 : deadline.left_ns;
 	pending.id = conn->next_id++;
 	frame = request_frame(&pending, FRAME_ONE_WAY, call->root, &metadata);
-	return connection_send(conn, &frame, method->in, in, &metadata, &call->root->error);
+	return connection_send(conn, &frame, method->in, in, &metadata, false,
+			       &call->root->error);
 }
 
 struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
@@ -914,6 +917,24 @@ static uint8_t *raw_encode(const void *message, uint8_t *out)
 	return out + raw->len;
 }
 
+static size_t raw_bound_around(const void *message)
+{
+	size_t len = ((const struct cell_raw *)message)->len;
+
+	return len < CELL_PIECE_MIN ? len : 0;
+}
+
+static uint8_t *raw_encode_around(const void *message, uint8_t *out, struct cell_pieces *pieces)
+{
+	const struct cell_raw *raw = message;
+
+	if (raw->len < CELL_PIECE_MIN)
+		return raw_encode(message, out);
+	pieces->items[pieces->n++] = (struct cell_piece){
+		.at = out, .bytes = raw->bytes, .len = raw->len };
+	return out;
+}
+
 static int raw_decode(void *message, const uint8_t *bytes, size_t len, unsigned flags,
 		      struct cell_arena *arena, struct cell_error *err)
 {
@@ -927,6 +948,7 @@ static int raw_decode(void *message, const uint8_t *bytes, size_t len, unsigned 
 const struct cell_message_type cell_raw_type = {
 	.name = "bytes", .size = sizeof(struct cell_raw),
 	.bound = raw_bound, .encode = raw_encode, .decode = raw_decode,
+	.bound_around = raw_bound_around, .encode_around = raw_encode_around,
 };
 
 int cell_invoke_bytes(struct cell_call *call, struct cell_ref *ref, uint8_t channel,

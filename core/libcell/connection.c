@@ -369,6 +369,8 @@ static struct outgoing *outgoing_new(struct connection *conn, const struct frame
 	out->size = size;
 	out->sent = 0;
 	out->is_started = false;
+	out->pieces.n = out->piece = out->piece_at = 0;
+	out->at = out->bytes;
 	return out;
 }
 
@@ -397,14 +399,43 @@ static int check_size(const struct connection *conn, size_t len, struct cell_err
 			 "cell_payload_new()", len, conn->peer_cell, max);
 }
 
+/* Copy the next N bytes of the body of OUT to TO. */
+static void outgoing_copy(struct outgoing *out, uint8_t *to, size_t n)
+{
+	while (n > 0) {
+		const struct cell_piece *piece = &out->pieces.items[out->piece];
+		size_t part = n;
+
+		if (out->piece == out->pieces.n || out->at < piece->at) {
+			if (out->piece < out->pieces.n && part > (size_t)(piece->at - out->at))
+				part = (size_t)(piece->at - out->at);
+			memcpy(to, out->at, part);
+			out->at += part;
+		} else {
+			if (part > piece->len - out->piece_at)
+				part = piece->len - out->piece_at;
+			memcpy(to, piece->bytes + out->piece_at, part);
+			out->piece_at += part;
+			if (out->piece_at == piece->len) {
+				out->piece++;
+				out->piece_at = 0;
+			}
+		}
+		to += part;
+		n -= part;
+	}
+}
+
 int connection_send(struct connection *conn, struct frame *frame,
 		    const struct cell_message_type *type, const void *message,
-		    const struct frame_metadata *metadata, struct cell_error *err)
+		    const struct frame_metadata *metadata, bool is_lent,
+		    struct cell_error *err)
 {
 	size_t extra = metadata ? frame_metadata_size(metadata) : 0;
 	size_t bound = type->bound(message);
 	struct outgoing *out;
 	uint8_t *at, *end;
+	size_t len;
 	bool broken;
 	int r;
 
@@ -437,17 +468,22 @@ int connection_send(struct connection *conn, struct frame *frame,
 					 conn->peer_cell);
 		}
 	}
-	out = outgoing_new(conn, frame, bound + extra);
+	is_lent = is_lent && bound > FRAME_BODY_MAX && type->encode_around;
+	out = outgoing_new(conn, frame, (is_lent ? type->bound_around(message) : bound) + extra);
 	if (!out)
 		return cell_fail(err, -ENOMEM, "a body of %zu bytes", bound);
 	end = extra ? frame_metadata_encode(metadata, out->bytes) : out->bytes;
-	end = type->encode(message, end);
-	r = check_size(conn, (size_t)(end - out->bytes), err);
+	end = is_lent ? type->encode_around(message, end, &out->pieces)
+		      : type->encode(message, end);
+	len = (size_t)(end - out->bytes);
+	for (size_t i = 0; i < out->pieces.n; i++)
+		len += out->pieces.items[i].len;
+	r = check_size(conn, len, err);
 	if (r < 0) {
 		outgoing_release(conn->rt, out);
 		return r;
 	}
-	outgoing_push(conn, out, frame, (size_t)(end - out->bytes));
+	outgoing_push(conn, out, frame, len);
 	return 0;
 }
 
@@ -520,8 +556,7 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	}
 	if (!at)
 		return false;
-	if (n)
-		memcpy(at + FRAME_HEADER_SIZE, out->bytes + out->sent, n);
+	outgoing_copy(out, at + FRAME_HEADER_SIZE, n);
 	if (!out->is_started && begins_call(&out->frame))
 		begin_call(conn, &out->frame);
 	frame = out->frame;
@@ -534,7 +569,7 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	if (n < left)
 		frame.flags |= FRAME_FLAG_MORE;
 	link_commit(&conn->link, &frame);
-	count_out(conn, &frame, out->bytes + out->sent);
+	count_out(conn, &frame, at + FRAME_HEADER_SIZE);
 	if (total > FRAME_BODY_MAX) {
 		conn->bulk_waits = CONNECTION_BULK_WAITS;
 		/* While we copy the next one, the peer may as well copy this one. */

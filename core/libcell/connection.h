@@ -42,6 +42,9 @@ struct outgoing {
 	size_t size;        /* of this allocation */
 	size_t sent;
 	bool is_started;
+	struct cell_pieces pieces; /* of the body that are not in BYTES; lent by their owner */
+	size_t piece, piece_at;    /* the next of them, and how much of it was sent */
+	const uint8_t *at;         /* what follows in BYTES */
 	uint8_t bytes[];
 };
 
@@ -74,6 +77,7 @@ struct pending {
 	bool done;
 	bool was_taken;          /* the peer may have seen the request */
 	bool was_lost;           /* it ended because its connection did */
+	bool lends;              /* the request's memory is ours until it ends: see connection_send() */
 	bool must_retry;         /* the server never took it */
 	bool is_idempotent;
 	const char *error_text;  /* once done, if status is not 0; in the call's arena */
@@ -173,12 +177,19 @@ void connection_pump(struct connection *conn);
 
 /*
  * Send one message: FRAME with its kind, ids, flags and code set; MESSAGE of TYPE (or
- * LEN bytes at BYTES) is its body, behind METADATA if there is some. Queued if the link is full. Returns 0,
- * CELL_RESOURCE_EXHAUSTED (over the message limit), CELL_UNAVAILABLE (broken), -ENOMEM.
+ * LEN bytes at BYTES) is its body, behind METADATA if there is some. Queued if the link is full.
+ *
+ * IS_LENT: the large bytes fields of MESSAGE stay where they are until all has left
+ * (connection_has_sent()), or connection_unsend() or connection_break(); so they are copied
+ * once, into the link.
+ *
+ * Returns 0, CELL_RESOURCE_EXHAUSTED (over the message limit), CELL_UNAVAILABLE (broken),
+ * -ENOMEM.
  */
 int connection_send(struct connection *conn, struct frame *frame,
 		    const struct cell_message_type *type, const void *message,
-		    const struct frame_metadata *metadata, struct cell_error *err);
+		    const struct frame_metadata *metadata, bool is_lent,
+		    struct cell_error *err);
 int connection_send_bytes(struct connection *conn, struct frame *frame, const void *bytes,
 			  size_t len, struct cell_error *err);
 

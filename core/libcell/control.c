@@ -315,7 +315,7 @@ void runtime_connection_closed(struct runtime *rt, struct connection *conn)
 			.code = method->hash,
 		};
 
-		(void)connection_send(rt->control, &frame, method->in, &note, NULL, NULL);
+		(void)connection_send(rt->control, &frame, method->in, &note, NULL, false, NULL);
 	}
 	if (conn->role == CONNECTION_SERVER) {
 		connection_unref(conn); /* the runtime held it since the introduction */

@@ -282,7 +282,8 @@ static void send_reply(struct served *served, const void *out)
 	if (served->reply_payload)
 		r = payload_send(conn, served->reply_payload, &frame, &err);
 	else
-		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, &err);
+		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, false,
+				    &err);
 	if (r < 0 && !conn->is_broken)
 		connection_send_status(conn, FRAME_ERROR, served->frame.channel,
 				       served->frame.call_id, r, err.text);

@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include <cell/message.h>
+
 #include "emit.h"
 
 uint32_t field_tag(const struct field *field, bool as_packed)
@@ -58,7 +60,22 @@ static void bound_message(struct text *out, const struct field *field)
 		 field_head(field), field->message->tag, field->member);
 }
 
-static void bound_variable(struct text *out, const struct field *field)
+static bool is_piece(const struct field *field)
+{
+	return field->kind == KIND_BYTES && !field->is_repeated;
+}
+
+bool message_has_pieces(const struct message *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_fields; i++)
+		n += is_piece(&m->fields[i]);
+	return !m->is_entry && n > 0 && n <= CELL_PIECES_MAX;
+}
+
+/* AROUND: large bytes fields are not part of it. */
+static void bound_variable(struct text *out, const struct field *field, bool around)
 {
 	unsigned each = kind_scalar(field->kind)->size_max +
 			(field->is_packed ? 0 : tag_size(field_tag(field, false)));
@@ -75,7 +92,8 @@ static void bound_variable(struct text *out, const struct field *field)
 	else if (field->kind == KIND_STRING)
 		text_put(out, "\tsize += cell_bound_string(m->%s);\n", field->member);
 	else if (field->kind == KIND_BYTES)
-		text_put(out, "\tsize += cell_bound_size(m->n_%s);\n", field->name);
+		text_put(out, "\tsize += cell_bound_%s(m->n_%s);\n", around ? "piece" : "size",
+			 field->name);
 }
 
 static bool is_variable(const struct field *field)
@@ -83,7 +101,7 @@ static bool is_variable(const struct field *field)
 	return field->is_repeated || field->kind >= KIND_STRING;
 }
 
-void emit_bound(struct text *out, const struct message *m)
+static void put_bound(struct text *out, const struct message *m, bool around)
 {
 	uint64_t fixed = 0;
 	bool variable = false;
@@ -92,7 +110,9 @@ void emit_bound(struct text *out, const struct message *m)
 		fixed += bound_fixed(&m->fields[i]);
 		variable |= is_variable(&m->fields[i]);
 	}
-	text_put(out, "%ssize_t cell_%s_bound(const void *message)\n{\n", linkage(m), m->tag);
+	text_put(out, around ? "%ssize_t %s_bound_around" : "%ssize_t cell_%s_bound",
+		 around ? "static " : linkage(m), m->tag);
+	text_add(out, "(const void *message)\n{\n");
 	if (!variable) {
 		text_put(out, "\t(void)message;\n\treturn %llu;\n}\n\n",
 			 (unsigned long long)fixed);
@@ -101,8 +121,13 @@ void emit_bound(struct text *out, const struct message *m)
 	text_put(out, "\tconst struct %s *m = message;\n", m->tag);
 	text_put(out, "\tuint64_t size = %llu;\n\n", (unsigned long long)fixed);
 	for (size_t i = 0; i < m->n_fields; i++)
-		bound_variable(out, m->by_number[i]);
+		bound_variable(out, m->by_number[i], around);
 	text_add(out, "\treturn cell_bound_end(size);\n}\n\n");
+}
+
+void emit_bound(struct text *out, const struct message *m)
+{
+	put_bound(out, m, false);
 }
 
 /* --- encode ------------------------------------------------------------- */
@@ -206,7 +231,8 @@ static const char *written_when(const struct message *m, const struct field *fie
 	}
 }
 
-static void put_singular(struct text *out, const struct message *m, const struct field *field)
+static void put_singular(struct text *out, const struct message *m, const struct field *field,
+			 bool around)
 {
 	const char *when = written_when(m, field);
 	const char *indent = when ? "\t\t" : "\t";
@@ -217,8 +243,9 @@ static void put_singular(struct text *out, const struct message *m, const struct
 		put_message(out, indent, field);
 	} else if (field->kind == KIND_BYTES) {
 		put_tag(out, indent, field_tag(field, false));
-		text_put(out, "%sout = cell_encode_bytes(out, m->%s, m->n_%s);\n", indent,
-			 field->member, field->name);
+		text_put(out, "%sout = cell_encode_%s(out, m->%s, m->n_%s%s);\n", indent,
+			 around ? "piece" : "bytes", field->member, field->name,
+			 around ? ", pieces" : "");
 	} else {
 		put_value(out, indent, field, take_printf("m->%s", field->member));
 	}
@@ -226,14 +253,21 @@ static void put_singular(struct text *out, const struct message *m, const struct
 		text_add(out, "\t}\n");
 }
 
-void emit_encode(struct text *out, const struct message *m)
+static void put_encode(struct text *out, const struct message *m, bool around)
 {
 	bool nests = false;
 
 	for (size_t i = 0; i < m->n_fields; i++)
 		nests |= m->fields[i].kind == KIND_MESSAGE;
-	text_put(out, "%suint8_t *cell_%s_encode(const void *message, uint8_t *out)\n{\n",
-		 linkage(m), m->tag);
+	if (around)
+		text_put_call(out, take_printf("static uint8_t *%s_encode_around", m->tag),
+			      (const char *const[]){ "const void *message", "uint8_t *out",
+						     "struct cell_pieces *pieces" },
+			      3, "\n{\n");
+	else
+		text_put(out,
+			 "%suint8_t *cell_%s_encode(const void *message, uint8_t *out)\n{\n",
+			 linkage(m), m->tag);
 	if (m->n_fields)
 		text_put(out, "\tconst struct %s *m = message;\n", m->tag);
 	text_add(out, nests ? "\tuint8_t *body;\n" : "");
@@ -242,7 +276,18 @@ void emit_encode(struct text *out, const struct message *m)
 		if (m->by_number[i]->is_repeated)
 			put_repeated(out, m->by_number[i]);
 		else
-			put_singular(out, m, m->by_number[i]);
+			put_singular(out, m, m->by_number[i], around);
 	}
 	text_add(out, "\treturn out;\n}\n\n");
+}
+
+void emit_encode(struct text *out, const struct message *m)
+{
+	put_encode(out, m, false);
+}
+
+void emit_around(struct text *out, const struct message *m)
+{
+	put_bound(out, m, true);
+	put_encode(out, m, true);
 }

@@ -110,7 +110,9 @@ const uint8_t *cell_call_idempotency_key(const struct cell_call *call, size_t *r
 
 /*
  * Call METHOD of the cell REF names, and wait for the reply: *out is written on success
- * only, and lives in CALL. Retries what never left; repeats a lost call only if METHOD is
+ * only, and lives in CALL. Bytes fields of 4 KiB or more in a body of several frames are sent
+ * from where they are, so nobody may change them before this returns, also not another
+ * handler meanwhile. Retries what never left; repeats a lost call only if METHOD is
  * idempotent. Returns 0 or the status, with the text in the call.
  */
 int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,

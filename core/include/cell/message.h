@@ -27,6 +27,22 @@ enum cell_decode_flag {
 	CELL_DECODE_BYTES_STAY = 2
 };
 
+/* Bytes of a message that are not encoded but sent from where they are. */
+struct cell_piece {
+	const uint8_t *at; /* in the encoded rest: before what stands here */
+	const uint8_t *bytes;
+	size_t len;
+};
+
+/* Shorter ones are copied: that costs less than to keep count of them. */
+#define CELL_PIECE_MIN 4096
+#define CELL_PIECES_MAX 4
+
+struct cell_pieces {
+	size_t n;
+	struct cell_piece items[CELL_PIECES_MAX]; /* in the order of `at` */
+};
+
 struct cell_message_type {
 	const char *name; /* full protobuf name, "cell.greeter.v1.Greeting" */
 	size_t size;      /* of the C struct, in bytes */
@@ -45,6 +61,13 @@ struct cell_message_type {
 	 */
 	int (*decode)(void *message, const uint8_t *bytes, size_t len, unsigned flags,
 		      struct cell_arena *arena, struct cell_error *err);
+
+	/*
+	 * The same as bound() and encode(), without the bytes fields of CELL_PIECE_MIN bytes
+	 * or more: these are told in *PIECES (n = 0 before). NULL if there are no such fields.
+	 */
+	size_t (*bound_around)(const void *message);
+	uint8_t *(*encode_around)(const void *message, uint8_t *out, struct cell_pieces *pieces);
 };
 
 enum cell_method_flag {

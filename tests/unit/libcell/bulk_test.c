@@ -7,8 +7,10 @@
 #include "libcell/callstate.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #define MIB ((size_t)1 << 20)
@@ -67,6 +69,102 @@ START_TEST(fragments_leave_while_their_sender_polls)
 }
 END_TEST
 
+/* A megabyte that can be taken away: who still reads it then dies. */
+static uint8_t *lent(void)
+{
+	uint8_t *bytes = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert(bytes != MAP_FAILED);
+	memset(bytes, 7, MIB);
+	return bytes;
+}
+
+START_TEST(memory_is_no_longer_read_when_its_call_timed_out)
+{
+	uint8_t *bytes = lent(), *other;
+	struct trial_blob out;
+
+	duo_start(&duo, (enum duo_link)_i);
+	other = pattern(MIB);
+	echo(other, MIB);
+	ck_assert_int_eq(kill(duo.server_pid, SIGSTOP), 0);
+	ck_assert_int_eq(trial_echo(cell_within_ms(duo.client, 50),
+				    &(struct trial_blob){ .n_data = MIB, .data = bytes }, &out),
+			 CELL_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(munmap(bytes, MIB), 0);
+	ck_assert_int_eq(kill(duo.server_pid, SIGCONT), 0);
+	echo(other, MIB);
+	stop();
+}
+END_TEST
+
+START_TEST(memory_is_no_longer_read_when_its_call_was_refused)
+{
+	static struct cell_ref ref = CELL_REF("trial");
+	const uint8_t *reply;
+	uint8_t *other;
+	size_t len;
+
+	duo_start(&duo, (enum duo_link)_i);
+	other = pattern(MIB);
+	for (int i = 0; i < 20; i++) {
+		uint8_t *bytes = lent();
+		int r = cell_invoke_bytes(duo.client, &ref, CELL_CHANNEL_APP, "no.such/Method",
+					  bytes, MIB, &reply, &len);
+
+		ck_assert_int_eq(munmap(bytes, MIB), 0);
+		ck_assert_int_eq(r, CELL_UNIMPLEMENTED);
+		echo(other, MIB);
+	}
+	stop();
+}
+END_TEST
+
+/* Nobody promised that the memory of a future stays. */
+START_TEST(memory_of_a_future_was_copied)
+{
+	static struct cell_ref ref = CELL_REF("trial");
+	const struct cell_method *method = NULL;
+	struct cell_future futures[4];
+
+	for (size_t i = 0; i < trial_service.n_methods; i++)
+		if (strcmp(trial_service.methods[i].name, "Echo") == 0)
+			method = &trial_service.methods[i];
+	duo_start(&duo, (enum duo_link)_i);
+	for (int i = 0; i < 4; i++) {
+		uint8_t *bytes = lent();
+
+		futures[i] = cell_invoke_start(duo.client, &ref, method,
+					       &(struct trial_blob){ .n_data = MIB, .data = bytes });
+		ck_assert_int_eq(munmap(bytes, MIB), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		struct trial_blob out;
+
+		ck_assert_int_eq(cell_invoke_wait(&futures[i], &out), 0);
+		ck_assert_uint_eq(out.n_data, MIB);
+		for (size_t j = 0; j < MIB; j += 4093)
+			ck_assert_uint_eq(out.data[j], 7);
+	}
+	stop();
+}
+END_TEST
+
+START_TEST(metadata_stands_before_lent_bytes)
+{
+	static const uint8_t trace[25] = "trace id, span id, flags";
+	uint8_t *bytes;
+
+	duo_start(&duo, (enum duo_link)_i);
+	cell_call_set_trace(duo.client, trace);
+	bytes = pattern(MIB);
+	for (size_t len = 30 * 1024 - 64; len < 30 * 1024 + 64; len++)
+		echo(bytes, len);
+	echo(bytes, MIB);
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("bulk");
@@ -76,6 +174,12 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, fragments_leave_while_their_sender_polls);
+	tcase_add_loop_test(tc, memory_is_no_longer_read_when_its_call_timed_out, DUO_RING,
+			    DUO_STREAM + 1);
+	tcase_add_loop_test(tc, memory_is_no_longer_read_when_its_call_was_refused, DUO_RING,
+			    DUO_STREAM + 1);
+	tcase_add_loop_test(tc, memory_of_a_future_was_copied, DUO_RING, DUO_STREAM + 1);
+	tcase_add_loop_test(tc, metadata_stands_before_lent_bytes, DUO_RING, DUO_STREAM + 1);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
