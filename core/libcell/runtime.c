@@ -7,6 +7,7 @@
 
 #include <cell/cell.h>
 #include <cell/defaults.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +289,32 @@ static bool peers_moved_here(struct runtime *rt)
 }
 
 /*
+ * All peers are on our CPU, or not worth polling: let those run that are in the middle of a
+ * body. True if something came.
+ */
+static bool yield_to_peer(struct runtime *rt)
+{
+	struct connection *conn = NULL, *ready;
+	uint64_t started;
+	bool is_ready;
+
+	for (struct list *at = rt->hot.next; at != &rt->hot && !conn; at = at->next)
+		if (wake_should_yield(hot_entry(at)->waits_with))
+			conn = hot_entry(at);
+	if (!conn)
+		return false;
+	started = clock_now_ns();
+	(void)sched_yield();
+	is_ready = hot_is_ready(rt, &ready);
+	if (!is_ready) {
+		(void)sched_yield();
+		is_ready = hot_is_ready(rt, &ready);
+	}
+	wake_yielded(conn->waits_with, is_ready, clock_now_ns() - started);
+	return is_ready;
+}
+
+/*
  * Poll the hot rings as long as the policy of the keenest allows. True if something came.
  */
 static bool spin(struct runtime *rt)
@@ -311,7 +338,7 @@ static bool spin(struct runtime *rt)
 			wake_nudge();
 	}
 	if (longest == 0)
-		return false;
+		return yield_to_peer(rt);
 	started = now = clock_now_ns();
 	do {
 		for (unsigned i = 0; i < POLLS_PER_LOOK; i++) {
