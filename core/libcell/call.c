@@ -499,19 +499,19 @@ static int take_reply(struct pending *pending, const struct frame *frame, const 
 		      struct cell_error *err)
 {
 	struct connection *conn = pending->conn;
+	struct cell_payload *payload = NULL;
 	int r;
 
-	if (frame->flags & FRAME_FLAG_MEMFD) {
-		pending->payload = connection_take_payload(conn, frame->call_id,
-							   conn->rt->payload_max, err);
-		if (!pending->payload)
-			return err->code;
-		payload_list(pending->root, pending->payload);
-		pending_finish(pending, 0, NULL);
-		return 0;
+	if (connection_is_payload(conn, &pending->assembly, frame)) {
+		r = connection_assemble_payload(conn, &pending->assembly, frame, body,
+						conn->rt->payload_max, &payload, err);
+	} else if (frame->flags & FRAME_FLAG_MEMFD) {
+		payload = connection_take_payload(conn, frame, conn->rt->payload_max, err);
+		r = payload ? 0 : err->code;
+	} else {
+		r = connection_assemble(conn, &pending->assembly, frame, body, conn->rt->message_max,
+					&pending->root->arena, err);
 	}
-	r = connection_assemble(conn, &pending->assembly, frame, body, conn->rt->message_max,
-				&pending->root->arena, err);
 	if (r == 1)
 		return 0;
 	if (r == CELL_RESOURCE_EXHAUSTED) {
@@ -520,6 +520,12 @@ static int take_reply(struct pending *pending, const struct frame *frame, const 
 	}
 	if (r < 0)
 		return r;
+	if (payload) {
+		pending->payload = payload;
+		payload_list(pending->root, payload);
+		pending_finish(pending, 0, NULL);
+		return 0;
+	}
 	pending->body = pending->assembly.bytes;
 	pending->len = pending->assembly.have;
 	if (conn->link.kind == LINK_PACKET) {

@@ -115,7 +115,7 @@ static int send_hello(struct connection *conn, struct cell_error *err)
 		.message_max = conn->rt->message_max,
 		.calls_max = conn->rt->calls_max,
 		.window = CONNECTION_STREAM_WINDOW,
-		.payload_max = conn->link.kind == LINK_RING ? conn->rt->payload_max : 0,
+		.payload_max = conn->rt->payload_max, /* a control connection says no hello */
 		.schema = conn->rt->schema,
 	}, body);
 	return connection_send_bytes(conn, &frame, body, sizeof body, err);
@@ -221,17 +221,48 @@ static void outgoing_release(struct runtime *rt, struct outgoing *out)
 	runtime_trim_later(rt);
 }
 
-static void outgoing_free(struct connection *conn, struct outgoing *out)
+/*
+ * Payloads are counted apart: their memory is charged elsewhere, and one that takes long to send
+ * must not keep other bodies from beginning, nor us from hearing that it is not wanted.
+ */
+static void count_started(struct connection *conn, struct outgoing *out)
 {
-	list_unlink(&out->node);
+	out->is_started = true;
+	if (out->payload) {
+		conn->n_started_payloads++;
+		conn->started_payload_bytes += out->frame.total;
+		return;
+	}
+	conn->n_started++;
+	conn->started_bytes += out->frame.total;
+	conn->n_waiting_small -= out->frame.total <= FRAME_BODY_MAX;
+}
+
+static void count_ended(struct connection *conn, const struct outgoing *out)
+{
 	conn->n_outgoing--;
+	if (out->payload) {
+		conn->n_outgoing_payloads--;
+		if (!out->is_started)
+			return;
+		conn->n_started_payloads--;
+		conn->started_payload_bytes -= out->frame.total;
+		return;
+	}
+	conn->outgoing_bytes -= out->frame.total;
 	if (out->is_started) {
 		conn->n_started--;
 		conn->started_bytes -= out->frame.total;
 	} else if (out->frame.total <= FRAME_BODY_MAX) {
 		conn->n_waiting_small--;
 	}
-	conn->outgoing_bytes -= out->frame.total;
+}
+
+static void outgoing_free(struct connection *conn, struct outgoing *out)
+{
+	list_unlink(&out->node);
+	count_ended(conn, out);
+	payload_unref(out->payload);
 	outgoing_release(conn->rt, out);
 }
 
@@ -370,6 +401,7 @@ static struct outgoing *outgoing_new(struct connection *conn, const struct frame
 	out->sent = 0;
 	out->is_started = false;
 	out->pieces.n = out->piece = out->piece_at = 0;
+	out->payload = NULL;
 	out->at = out->bytes;
 	return out;
 }
@@ -381,8 +413,12 @@ static void outgoing_push(struct connection *conn, struct outgoing *out, struct 
 	frame->total = (uint32_t)len;
 	list_append(&conn->outgoing, &out->node);
 	conn->n_outgoing++;
-	conn->n_waiting_small += len <= FRAME_BODY_MAX;
-	conn->outgoing_bytes += len;
+	if (out->payload) {
+		conn->n_outgoing_payloads++;
+	} else {
+		conn->n_waiting_small += len <= FRAME_BODY_MAX;
+		conn->outgoing_bytes += len;
+	}
 	connection_pump(conn);
 }
 
@@ -524,6 +560,29 @@ int connection_send_bytes(struct connection *conn, struct frame *frame, const vo
 	return 0;
 }
 
+int connection_send_payload(struct connection *conn, struct frame *frame,
+			    struct cell_payload *payload, struct cell_error *err)
+{
+	struct outgoing *out;
+	struct cell_piece *piece;
+	size_t len;
+
+	if (conn->n_outgoing_payloads == CONNECTION_PAYLOADS_MAX)
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "%s has not taken earlier payloads",
+				 conn->peer_cell);
+	out = outgoing_new(conn, frame, 0);
+	if (!out)
+		return cell_fail(err, -ENOMEM, "sending a payload");
+	out->frame.flags |= FRAME_FLAG_MEMFD;
+	out->payload = payload_ref(payload);
+	piece = &out->pieces.items[out->pieces.n++];
+	piece->at = out->bytes;
+	piece->bytes = payload_message(payload, &piece->len);
+	len = piece->len;
+	outgoing_push(conn, out, frame, len);
+	return 0;
+}
+
 void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
 			    int code, const char *text)
 {
@@ -577,7 +636,7 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	if (out->sent > 0) {
 		frame.total = 0;
 		frame.timeout_ns = 0;
-		frame.flags &= (uint16_t)~FRAME_FLAG_METADATA;
+		frame.flags &= (uint16_t)~(FRAME_FLAG_METADATA | FRAME_FLAG_MEMFD);
 	}
 	if (n < left)
 		frame.flags |= FRAME_FLAG_MORE;
@@ -590,12 +649,8 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 			(void)link_flush(&conn->link);
 	}
 	out->sent += n;
-	if (!out->is_started) {
-		out->is_started = true;
-		conn->n_waiting_small -= total <= FRAME_BODY_MAX;
-		conn->n_started++;
-		conn->started_bytes += total;
-	}
+	if (!out->is_started)
+		count_started(conn, out);
 	if (out->sent < total)
 		return true;
 	if (begins_call(&out->frame))
@@ -616,6 +671,10 @@ static bool is_behind(const struct connection *conn, const struct outgoing *out)
 /* Whether OUT may not begin before a body that is under way has ended. */
 static bool exceeds_limits(const struct connection *conn, const struct outgoing *out)
 {
+	if (out->payload)
+		return conn->n_started_payloads > 0 &&
+		       conn->started_payload_bytes + out->frame.total >
+			       conn->theirs.payload_max + FRAME_PAYLOAD_PREFIX;
 	return out->frame.total > FRAME_BODY_MAX &&
 	       (conn->n_started >= CONNECTION_ASSEMBLIES_MAX ||
 		(conn->n_started > 0 && conn->started_bytes + out->frame.total >
@@ -633,7 +692,7 @@ void connection_pump(struct connection *conn)
 
 	while (any && !conn->is_broken) {
 		struct list *at = conn->outgoing.next;
-		bool is_full = false;
+		bool is_full[2] = { false, false }; /* bodies, payloads */
 
 		any = false;
 		while (at != &conn->outgoing) {
@@ -642,9 +701,12 @@ void connection_pump(struct connection *conn)
 			at = at->next;
 			if (!out->is_started && is_behind(conn, out))
 				continue; /* the parts of one call stay in order */
-			if (!out->is_started && out->frame.total > FRAME_BODY_MAX) {
-				is_full = is_full || exceeds_limits(conn, out);
-				if (is_full)
+			if (!out->is_started &&
+			    (out->payload || out->frame.total > FRAME_BODY_MAX)) {
+				bool *full = &is_full[out->payload != NULL];
+
+				*full = *full || exceeds_limits(conn, out);
+				if (*full)
 					continue; /* nor does a later one of them begin before it */
 			}
 			if (!pump_fragment(conn, out)) {
@@ -704,6 +766,20 @@ bool connection_unsend(struct connection *conn, uint64_t call_id)
 	return had_left;
 }
 
+bool connection_unsend_payload(struct connection *conn, uint64_t call_id)
+{
+	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
+		struct outgoing *out = list_entry(at, struct outgoing, node);
+
+		if (out->frame.call_id == call_id && out->frame.kind == FRAME_REPLY &&
+		    out->payload) {
+			outgoing_free(conn, out);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* --- receiving ----------------------------------------------------------------------- */
 
 int connection_assemble(struct connection *conn, struct assembly *assembly,
@@ -755,23 +831,91 @@ int connection_assemble(struct connection *conn, struct assembly *assembly,
 	return 0;
 }
 
+static int payload_announced(struct connection *conn, struct assembly *assembly,
+			     const struct frame *frame, uint64_t max, struct cell_error *err)
+{
+	uint64_t total = frame->flags & FRAME_FLAG_MORE ? frame->total : frame->length;
+	int r;
+
+	if (total == 0)
+		return cell_fail(err, -EPROTO, "a payload without bytes");
+	if (total > max + FRAME_PAYLOAD_PREFIX)
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+				 "a payload of %" PRIu64 " bytes, limit %" PRIu64, total, max);
+	if (conn->n_arriving_payloads == CONNECTION_PAYLOADS_MAX ||
+	    (conn->n_arriving_payloads > 0 &&
+	     conn->arriving_payload_bytes + total > max + FRAME_PAYLOAD_PREFIX))
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+				 "%u payloads of %" PRIu64 " bytes arrive on this connection already",
+				 conn->n_arriving_payloads, conn->arriving_payload_bytes);
+	r = payload_begin(&assembly->fd, err);
+	if (r < 0)
+		return r;
+	assembly->is_payload = true;
+	assembly->total = total;
+	assembly->have = 0;
+	conn->n_arriving_payloads++;
+	conn->arriving_payload_bytes += total;
+	return 0;
+}
+
+int connection_assemble_payload(struct connection *conn, struct assembly *assembly,
+				const struct frame *frame, const uint8_t *body, uint64_t max,
+				struct cell_payload **ret_payload, struct cell_error *err)
+{
+	bool is_whole = !(frame->flags & FRAME_FLAG_MORE);
+	size_t left;
+	int fd, r;
+
+	if (assembly->total == 0) {
+		r = payload_announced(conn, assembly, frame, max, err);
+		if (r < 0)
+			return r;
+	}
+	left = assembly->total - assembly->have;
+	if (!assembly->is_payload || frame->length > left || is_whole != (frame->length == left))
+		return cell_fail(err, -EPROTO,
+				 "fragments of a payload, %zu bytes that were announced as %zu",
+				 assembly->have + frame->length, assembly->total);
+	r = payload_append(assembly->fd, assembly->have, body, frame->length, err);
+	if (r < 0)
+		return r;
+	assembly->have += frame->length;
+	if (!is_whole)
+		return 1;
+	fd = assembly->fd;
+	assembly->fd = -1;
+	*ret_payload = payload_finish(fd, assembly->have, max, err);
+	connection_assembly_drop(conn, assembly);
+	return *ret_payload ? 0 : CELL_RESOURCE_EXHAUSTED;
+}
+
 void connection_assembly_drop(struct connection *conn, struct assembly *assembly)
 {
-	if (assembly->total && assembly->have < assembly->total) {
+	if (assembly->is_payload) {
+		conn->n_arriving_payloads--;
+		conn->arriving_payload_bytes -= assembly->total;
+		if (assembly->fd >= 0)
+			(void)close(assembly->fd);
+	} else if (assembly->total && assembly->have < assembly->total) {
 		conn->n_assemblies--;
 		conn->assembly_bytes -= assembly->total;
 	}
 	*assembly = (struct assembly){ 0 };
 }
 
-struct cell_payload *connection_take_payload(struct connection *conn, uint64_t call_id, uint64_t max,
-					struct cell_error *err)
+struct cell_payload *connection_take_payload(struct connection *conn, const struct frame *frame,
+					     uint64_t max, struct cell_error *err)
 {
+	if (frame->length || frame->flags & FRAME_FLAG_MORE) {
+		(void)cell_fail(err, -EPROTO, "a body both in a memfd and in frames");
+		return NULL;
+	}
 	for (int pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < conn->n_payloads; i++) {
 			struct waiting_payload taken = conn->payloads[i];
 
-			if (taken.call_id != call_id)
+			if (taken.call_id != frame->call_id)
 				continue;
 			conn->payloads[i] = conn->payloads[--conn->n_payloads];
 			return payload_map(taken.fd, taken.size, max, err);
@@ -803,6 +947,8 @@ static int hello(struct connection *conn, const struct frame *frame, const uint8
 				 conn->theirs.version, FRAME_VERSION);
 	if (conn->theirs.message_max > FRAME_MESSAGE_MAX)
 		conn->theirs.message_max = FRAME_MESSAGE_MAX;
+	if (conn->theirs.payload_max > FRAME_PAYLOAD_MAX)
+		conn->theirs.payload_max = FRAME_PAYLOAD_MAX; /* so that sums cannot overflow */
 	if (conn->theirs.schema && conn->rt->schema && conn->role == CONNECTION_SERVER &&
 	    conn->theirs.schema != conn->rt->schema)
 		conn->rt->stats.schema_differs++;

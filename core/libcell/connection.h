@@ -27,7 +27,10 @@ enum connection_role { CONNECTION_CLIENT, CONNECTION_SERVER, CONNECTION_CONTROL 
 #define CONNECTION_OUTGOING_BYTES_MAX (32u * 1024 * 1024)
 /* A fragment makes its connection's next waits bulk waits: for room, the rest, the answer. */
 #define CONNECTION_BULK_WAITS 4
-/* Payload descriptors that may wait for their frame. */
+/*
+ * Payload descriptors that may wait for their frame; on a stream, payloads that may arrive, and
+ * those that may leave, at a time.
+ */
 #define CONNECTION_PAYLOADS_MAX 8
 #define CONNECTION_SERVED_BUCKETS 64
 /* Bytes of items a stream may have on their way to us. */
@@ -44,6 +47,7 @@ struct outgoing {
 	bool is_started;
 	struct cell_pieces pieces; /* of the body that are not in BYTES; lent by their owner */
 	size_t piece, piece_at;    /* the next of them, and how much of it was sent */
+	struct cell_payload *payload; /* referenced; the one piece is its memory */
 	const uint8_t *at;         /* what follows in BYTES */
 	uint8_t bytes[];
 };
@@ -53,6 +57,8 @@ struct assembly {
 	uint8_t *bytes; /* has one spare byte behind its end */
 	size_t total;   /* 0: none under way */
 	size_t have;
+	bool is_payload;
+	int fd;         /* then the bytes go there */
 };
 
 /* A call we made and whose end has not come. */
@@ -135,6 +141,8 @@ struct connection {
 	unsigned n_waiting_small; /* bodies of one frame, not sent for want of room */
 	uint64_t last_begun_id;   /* of the requests whose first frame has left */
 	size_t outgoing_bytes, started_bytes;
+	unsigned n_outgoing_payloads, n_started_payloads; /* not counted in the bytes above */
+	uint64_t started_payload_bytes;
 	size_t room_needed;      /* for the next fragment of what waits */
 	bool is_choked;          /* too much waits: nothing is read */
 	bool tx_has_failed;      /* nothing will ever leave again */
@@ -147,6 +155,8 @@ struct connection {
 	size_t assembly_bytes;
 	struct waiting_payload payloads[CONNECTION_PAYLOADS_MAX];
 	unsigned n_payloads;
+	unsigned n_arriving_payloads; /* on a stream */
+	uint64_t arriving_payload_bytes;
 };
 
 /*
@@ -193,6 +203,10 @@ int connection_send(struct connection *conn, struct frame *frame,
 int connection_send_bytes(struct connection *conn, struct frame *frame, const void *bytes,
 			  size_t len, struct cell_error *err);
 
+/* On a stream: PAYLOAD, which is sealed, as the body, flagged so. A reference is kept. */
+int connection_send_payload(struct connection *conn, struct frame *frame,
+			    struct cell_payload *payload, struct cell_error *err);
+
 /* An error or end frame: status CODE and text. */
 void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
 			    int code, const char *text);
@@ -232,15 +246,37 @@ static inline void connection_consume(struct connection *conn, const struct fram
 int connection_assemble(struct connection *conn, struct assembly *assembly,
 			const struct frame *frame, const uint8_t *body, size_t max,
 			struct cell_arena *arena, struct cell_error *err);
+/*
+ * The same for a payload in frames (on a stream). Its bytes go to a new memfd as they come, so
+ * that it never holds more than was sent. When it is complete *RET_PAYLOAD is sealed and
+ * mapped, and ASSEMBLY is as new. The announced size is charged first: at most MAX bytes of
+ * data, in all that arrive on CONN at a time unless it is alone.
+ */
+int connection_assemble_payload(struct connection *conn, struct assembly *assembly,
+				const struct frame *frame, const uint8_t *body, uint64_t max,
+				struct cell_payload **ret_payload, struct cell_error *err);
+/* Whether FRAME is part of a payload that travels in frames. */
+static inline bool connection_is_payload(const struct connection *conn,
+					 const struct assembly *assembly,
+					 const struct frame *frame)
+{
+	return conn->link.kind == LINK_STREAM &&
+	       (assembly->is_payload || frame->flags & FRAME_FLAG_MEMFD);
+}
 /* Forget a body that is under way. */
 void connection_assembly_drop(struct connection *conn, struct assembly *assembly);
 
-/* Take the payload descriptor announced for CALL_ID: checked and mapped. NULL with ERR filled. */
-struct cell_payload *connection_take_payload(struct connection *conn, uint64_t call_id, uint64_t max,
-					struct cell_error *err);
+/*
+ * Take the payload descriptor announced for the call of FRAME, which has no body: checked and
+ * mapped. NULL with ERR filled.
+ */
+struct cell_payload *connection_take_payload(struct connection *conn, const struct frame *frame,
+					     uint64_t max, struct cell_error *err);
 
 /* Take back what was not sent of CALL_ID. False if nothing of it had left. */
 bool connection_unsend(struct connection *conn, uint64_t call_id);
+/* Take back the rest of a payload that answers CALL_ID. False if there is none. */
+bool connection_unsend_payload(struct connection *conn, uint64_t call_id);
 /* Whether anything of request CALL_ID has left. */
 bool connection_has_begun(const struct connection *conn, uint64_t call_id);
 /* Whether all of CALL_ID has left, which was sent last. */

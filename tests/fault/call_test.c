@@ -4,14 +4,19 @@
  */
 #include "scene.h"
 
+#include "libcell/callstate.h"
+
 #include <cell/payload.h>
 #include <check.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define MS 1000000ull
@@ -190,6 +195,62 @@ START_TEST(payloads_arrive_intact)
 }
 END_TEST
 
+/* A client of the Unix stream that anybody may connect to; calls of "trial" go over it. */
+static struct cell_call *stream_client(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct cell_peer peer = { .cell = "trial", .node = "", .principal = "" };
+	struct cell_call *call = cell_open("outside");
+	struct connection *conn;
+	struct cell_error err;
+	struct link link;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	int len = snprintf(at.sun_path, sizeof at.sun_path, "%s/cells/trial.sock", scene.node.rundir);
+
+	ck_assert_int_lt(len, (int)sizeof at.sun_path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	ck_assert_int_eq(link_open_socket(&link, LINK_STREAM, fd, &err), 0);
+	ck_assert_int_eq(connection_new(&conn, call->root->rt, &link, CONNECTION_CLIENT, &peer, &err),
+			 0);
+	memset(conn->channels, 0xff, sizeof conn->channels);
+	ck_assert_int_eq(runtime_set_target(call->root->rt, "trial", conn), 0);
+	return call;
+}
+
+/* Over the message limit, to a cell in its sandbox and back: both programs see payloads. */
+START_TEST(payloads_cross_a_stream)
+{
+	static const size_t sizes[] = { 1, MIB, 17 * MIB, 100 * MIB };
+	static struct cell_ref ref = CELL_REF("trial");
+	struct cell_call *outside = stream_client();
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct cell_payload *payload = cell_payload_new(outside, sizes[i]);
+		struct trial_count count;
+		struct trial_blob blob;
+		uint64_t sum;
+
+		ck_assert_msg(payload != NULL, "%s", cell_error(outside)->text);
+		fill(cell_payload_data(payload), sizes[i]);
+		sum = sum_of(cell_payload_data(payload), sizes[i]);
+		ck_assert_msg(cell_invoke_payload(outside, &ref, method_named("Digest"), payload,
+						  &count) == 0,
+			      "%zu bytes: %s", sizes[i], cell_error(outside)->text);
+		ck_assert_uint_eq(count.items, 1);
+		ck_assert_uint_eq(count.bytes, sum);
+		cell_payload_free(payload);
+		ck_assert_msg(trial_make(outside, &(struct trial_many_request){ .size = sizes[i] },
+					 &blob) == 0,
+			      "%zu bytes: %s", sizes[i], cell_error(outside)->text);
+		ck_assert_uint_eq(blob.n_data, sizes[i]);
+		ck_assert_uint_eq(blob.data[sizes[i] - 1], 0x5a);
+	}
+	cell_close(outside);
+}
+END_TEST
+
 START_TEST(payload_of_a_gib_arrives_intact)
 {
 	struct sysinfo info;
@@ -326,6 +387,7 @@ int main(void)
 	tcase_add_test(tc, a_calls_b_calls_a);
 	tcase_add_test(tc, copied_bodies_arrive_intact);
 	tcase_add_test(tc, payloads_arrive_intact);
+	tcase_add_test(tc, payloads_cross_a_stream);
 	tcase_add_test(tc, payload_of_a_gib_arrives_intact);
 	tcase_add_test(tc, body_over_the_limit_costs_only_itself);
 	tcase_add_test(tc, small_calls_pass_large_ones);

@@ -14,7 +14,10 @@
 #define CELL_MACRO_CONNECT_TIMEOUT_MS 2000
 /* What a peer can make us hold at once for one body; more goes by reference. Manifest. */
 #define CELL_MESSAGE_MAX_BYTES (16u * 1024 * 1024)
-/* Payload memfds are mapped, not copied, so they may be large. Manifest. */
+/*
+ * Payload memfds are mapped, not copied, so they may be large. On a stream, which has to copy
+ * them, also what all that arrive at a time may hold. Manifest.
+ */
 #define CELL_PAYLOAD_MAX_BYTES (1024ull * 1024 * 1024)
 /* Parked payloads per connection: each is a descriptor and a mapping of the receiver. */
 #define CELL_PAYLOADS_PARKED_MAX 8
