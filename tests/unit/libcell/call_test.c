@@ -2,10 +2,13 @@
  * The rules of calls, over a ring and over a Unix stream: each test runs on both.
  */
 #include "duo.h"
+#include "libcell/callstate.h"
 #include "trial.h"
 
 #include <cell/pool.h>
 #include <check.h>
+#include <ops.cell.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -123,7 +126,7 @@ START_TEST(every_reply_reaches_its_caller)
 }
 END_TEST
 
-START_TEST(deadline_ends_the_call_and_its_late_reply_is_dropped)
+START_TEST(deadline_ends_the_call_and_its_handler)
 {
 	struct trial_slept out;
 	struct duo duo;
@@ -143,6 +146,40 @@ START_TEST(deadline_ends_the_call_and_its_late_reply_is_dropped)
 	ck_assert(out.cancelled);
 	ck_assert_int_lt(out.status, 0);
 	ck_assert_uint_le(out.left_ms, 60);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(late_reply_is_dropped_and_counted_once)
+{
+	struct ops_stats_report stats;
+	const struct runtime *rt;
+	struct trial_blob out;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	rt = duo.client->root->rt;
+	ck_assert_int_eq(trial_once(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	for (uint64_t n = 1; n <= 3; n++) {
+		/* It sees request and cancel together, and has answered before it reads the latter. */
+		ck_assert_int_eq(kill(duo.server_pid, SIGSTOP), 0);
+		ck_assert_int_eq(trial_once(cell_within_ms(duo.client, 5),
+					    &(struct trial_blob){ .n_data = 4, .data = (void *)"late" },
+					    &out), CELL_DEADLINE_EXCEEDED);
+		ck_assert_uint_eq(rt->stats.late, n - 1);
+		ck_assert_int_eq(kill(duo.server_pid, SIGCONT), 0);
+		ck_assert_int_eq(trial_once(duo.client,
+					    &(struct trial_blob){ .n_data = 4, .data = (void *)"next" },
+					    &out), 0);
+		ck_assert_uint_eq(out.n_data, 4);
+		ck_assert(memcmp(out.data, "next", 4) == 0);
+		ck_assert_uint_eq(rt->stats.late, n);
+		/* The server counted the cancel of a call that had ended, and tells so. */
+		ck_assert_int_eq(ops_stats(cell_to(duo.client, "trial", 0), &stats), 0);
+		ck_assert_uint_eq(stats.late, n);
+		ck_assert_uint_eq(stats.broken_peers, 0);
+	}
+	ck_assert_uint_eq(rt->stats.broken_peers, 0);
 	stop_well(&duo);
 }
 END_TEST
@@ -389,7 +426,8 @@ int main(void)
 	tcase_add_loop_test(tc, body_over_the_limit_is_refused_and_the_connection_lives, 0, N_LINKS);
 	tcase_add_loop_test(tc, error_keeps_its_status_and_text, 0, N_LINKS);
 	tcase_add_loop_test(tc, every_reply_reaches_its_caller, 0, N_LINKS);
-	tcase_add_loop_test(tc, deadline_ends_the_call_and_its_late_reply_is_dropped, 0, N_LINKS);
+	tcase_add_loop_test(tc, deadline_ends_the_call_and_its_handler, 0, N_LINKS);
+	tcase_add_loop_test(tc, late_reply_is_dropped_and_counted_once, 0, N_LINKS);
 	tcase_add_loop_test(tc, default_deadline_is_thirty_seconds, 0, N_LINKS);
 	tcase_add_loop_test(tc, one_way_calls_are_counted, 0, N_LINKS);
 	tcase_add_loop_test(tc, killed_server_fails_calls_in_flight_at_once, 0, N_LINKS);
