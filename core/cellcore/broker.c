@@ -133,6 +133,7 @@ static void request_end(struct kernel *kernel, struct kernel_request *request,
 			enum kernel_outcome outcome)
 {
 	list_unlink(&request->in_wait);
+	kernel_not_due(kernel, request->deadline_ns);
 	if (request->is_pending)
 		quota_release(request->quota, QUOTA_PENDING, 1);
 	request->is_pending = false;

@@ -108,7 +108,7 @@ static void settle_dropped(struct daemon *daemon)
 
 static void settle_timer(struct daemon *daemon)
 {
-	uint64_t due_ns = daemon->kernel.deadline_ns, now_ns = daemon_now();
+	uint64_t due_ns = kernel_next_due(&daemon->kernel), now_ns = daemon_now();
 
 	ev_timer_stop(daemon->loop, &daemon->timer);
 	if (due_ns == 0)
