@@ -317,10 +317,9 @@ void runtime_connection_closed(struct runtime *rt, struct connection *conn)
 
 		(void)connection_send(rt->control, &frame, method->in, &note, NULL, NULL);
 	}
-	if (conn->role == CONNECTION_SERVER) {
+	if (conn->role == CONNECTION_SERVER)
 		connection_unref(conn); /* the runtime held it since the introduction */
-		runtime_check_drained(rt);
-	}
+	runtime_check_drained(rt);
 }
 
 int runtime_adopt(struct runtime *rt, const int *fds, size_t n_fds, bool is_stream,

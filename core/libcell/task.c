@@ -154,7 +154,7 @@ void task_pool_free(struct task_pool *pool)
 
 	if (!pool)
 		return;
-	cell_assert(pool->current == &pool->first);
+	cell_assert(task_is_on_first_stack(pool));
 	all_lock();
 	for (struct task *task = task_all, *next; task; task = next) {
 		next = task->next;
@@ -312,6 +312,11 @@ void task_allow(struct task_pool *pool)
 {
 	cell_assert(pool->forbidden > 0);
 	pool->forbidden--;
+}
+
+bool task_is_on_first_stack(const struct task_pool *pool)
+{
+	return pool->current == &pool->first;
 }
 
 unsigned task_pool_waiting(const struct task_pool *pool)

@@ -66,6 +66,9 @@ bool task_has_ready(const struct task_pool *pool);
 void task_forbid(struct task_pool *pool);
 void task_allow(struct task_pool *pool);
 
+/* Whether this is the stack that made the pool: never that of a handler. */
+bool task_is_on_first_stack(const struct task_pool *pool);
+
 /* Stacks that wait now, main()'s not counted. */
 unsigned task_pool_waiting(const struct task_pool *pool);
 

@@ -122,6 +122,38 @@ START_TEST(late_reply_is_dropped_and_counted)
 }
 END_TEST
 
+static void post_and_leave(struct cell_call *call, int out, void *userdata)
+{
+	static const uint8_t bytes[200];
+	int r = 0;
+
+	(void)userdata;
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = trial_note_post(call, &(struct trial_blob){ .n_data = sizeof bytes, .data = bytes });
+	cell_close(call);
+	(void)!write(out, &r, sizeof r);
+	_exit(0);
+}
+
+START_TEST(what_was_posted_before_an_orderly_end_arrives)
+{
+	uint64_t until = scene_now_ns() + SCENE_PATIENCE_MS * MS;
+	struct scene_client client;
+	struct trial_count count = { 0 };
+	int r;
+
+	scene_client(&client, post_and_leave, NULL);
+	scene_hear(&client, &r, sizeof r);
+	ck_assert_int_eq(r, 0);
+	scene_client_end(&client);
+	while (count.items < 1000 && scene_now_ns() < until)
+		must(trial_notes(scene.call, &count));
+	ck_assert_uint_eq(count.items, 1000);
+	must(trial_notes(scene.call, &count));
+	ck_assert_uint_eq(count.items, 1000);
+}
+END_TEST
+
 START_TEST(a_calls_b_calls_a)
 {
 	static const uint8_t depth[20];
@@ -338,6 +370,7 @@ int main(void)
 	tcase_add_test(tc, a_hundred_replies_reach_their_callers);
 	tcase_add_test(tc, a_deadline_travels_on_and_ends_all_of_it);
 	tcase_add_test(tc, late_reply_is_dropped_and_counted);
+	tcase_add_test(tc, what_was_posted_before_an_orderly_end_arrives);
 	tcase_add_test(tc, a_calls_b_calls_a);
 	tcase_add_test(tc, copied_bodies_arrive_intact);
 	tcase_add_test(tc, payloads_arrive_intact);
