@@ -355,6 +355,23 @@ static bool go_cold(struct runtime *rt)
 	return true;
 }
 
+/*
+ * A burst of waiting handlers left their stacks: they go now, as a process that stays idle
+ * is not to be woken for that. Bursts that follow each other within a second map them once:
+ * then it is the time-out's work.
+ */
+static void trim_tasks(struct runtime *rt, uint64_t now_ns)
+{
+	if (!task_pool_can_trim(rt->tasks))
+		return;
+	if (now_ns - rt->tasks_trimmed_ns < TRIM_AFTER_NS) {
+		runtime_trim_later(rt);
+		return;
+	}
+	rt->tasks_trimmed_ns = now_ns;
+	task_pool_trim(rt->tasks);
+}
+
 static void sleep_until_event(struct runtime *rt)
 {
 	runtime_flush(rt);
@@ -365,8 +382,9 @@ static void sleep_until_event(struct runtime *rt)
 		run_ev(rt, EVRUN_NOWAIT);
 		return;
 	}
-	disarm_wheel(rt);
 	rt->slept_at_ns = clock_now_ns();
+	trim_tasks(rt, rt->slept_at_ns);
+	disarm_wheel(rt);
 	rt->stats.wakeups++;
 	run_ev(rt, EVRUN_ONCE);
 	rt->slept_at_ns = 0;
@@ -566,6 +584,8 @@ static void on_trim_due(struct wheel_timer *timer)
 	struct runtime *rt = list_entry(timer, struct runtime, trim_timer);
 
 	server_trim(rt);
+	if (task_pool_can_trim(rt->tasks))
+		task_pool_trim(rt->tasks);
 	free(rt->spare_outgoing);
 	rt->spare_outgoing = NULL;
 	rt->spare_outgoing_size = 0;

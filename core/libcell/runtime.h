@@ -111,6 +111,7 @@ struct runtime {
 	ev_signal on_term, on_int;
 	struct wheel_timer drain_timer;
 	struct wheel_timer trim_timer;
+	uint64_t tasks_trimmed_ns;
 	void *spare_outgoing; /* a large buffer kept for the next one */
 	size_t spare_outgoing_size;
 	struct cell_peer self;
@@ -151,7 +152,7 @@ void runtime_make_dirty(struct runtime *rt, struct connection *conn);
  */
 void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool *done);
 
-/* A large buffer was kept for reuse: give it back when it has not been wanted for a second. */
+/* Something large was kept for reuse: give it back when it has not been wanted for a second. */
 void runtime_trim_later(struct runtime *rt);
 
 /* Begin to drain: goaway to all clients, stop when the last handler is done or at the time-out. */

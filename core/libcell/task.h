@@ -72,9 +72,15 @@ bool task_is_on_first_stack(const struct task_pool *pool);
 /* Stacks that wait now, main()'s not counted. */
 unsigned task_pool_waiting(const struct task_pool *pool);
 
+/* Parked stacks that are always kept for the next wait. */
+#define TASK_PARKED_KEPT 8
+
+/* Whether a busy time has left more than those, and more than wait now. */
+bool task_pool_can_trim(const struct task_pool *pool);
+
 /*
  * Give back the stacks that a busy time left parked, and the memory that the kept ones do
- * not use: for a loop that has been idle for a while. Costs a system call per stack.
+ * not use: for a loop that has nothing to do. Costs a system call per stack.
  */
 void task_pool_trim(struct task_pool *pool);
 
