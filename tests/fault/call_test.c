@@ -3,6 +3,7 @@
  * a time, and large ones beside small ones.
  */
 #include "libcell/callstate.h"
+#include "libcell/frame.h"
 #include "scene.h"
 
 #include <cell/payload.h>
@@ -307,6 +308,45 @@ START_TEST(small_calls_pass_large_ones)
 }
 END_TEST
 
+/* The flags of the first request of Once that is seen, and how many bytes stand before it. */
+static void tap_one_request(struct cell_call *call, int out, void *userdata)
+{
+	struct ops_tap_cursor frames = ops_tap(
+		cell_to(call, "trial", 0),
+		&(struct ops_tap_request){ .method = method_named("Once")->full_name });
+	const struct ops_tap_frame *frame = NULL;
+
+	(void)userdata;
+	while ((frame = ops_tap_next(&frames)) && frame->kind != FRAME_REQUEST)
+		;
+	(void)!write(out, &(uint32_t[]){ frame && frame->has_flags, frame ? frame->flags : 0,
+					 frame ? (uint32_t)frame->n_body : 0 },
+		     3 * sizeof(uint32_t));
+}
+
+START_TEST(tap_tells_that_metadata_stands_before_a_body)
+{
+	static const uint8_t trace[FRAME_TRACE_SIZE] = { 1, 2, 3 };
+
+	for (int traced = 0; traced < 2; traced++) {
+		struct scene_client tap;
+		struct trial_blob out;
+		uint32_t seen[3];
+
+		cell_call_set_trace(scene.call, traced ? trace : NULL);
+		scene_client(&tap, tap_one_request, NULL);
+		do
+			must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+		while (poll(&(struct pollfd){ .fd = tap.fd, .events = POLLIN }, 1, 1) == 0);
+		scene_hear(&tap, seen, sizeof seen);
+		ck_assert_uint_eq(seen[0], true);
+		ck_assert_uint_eq(seen[1] & FRAME_FLAG_METADATA, traced ? FRAME_FLAG_METADATA : 0);
+		ck_assert_uint_eq(seen[2] > 0, traced);
+		scene_client_end(&tap);
+	}
+}
+END_TEST
+
 /* A tap that stops before it has read all, and goes on when it is told to. */
 static void tap_and_stop(struct cell_call *call, int out, void *userdata)
 {
@@ -377,6 +417,7 @@ int main(void)
 	tcase_add_test(tc, payload_of_a_gib_arrives_intact);
 	tcase_add_test(tc, body_over_the_limit_costs_only_itself);
 	tcase_add_test(tc, small_calls_pass_large_ones);
+	tcase_add_test(tc, tap_tells_that_metadata_stands_before_a_body);
 	tcase_add_test(tc, tap_that_is_not_read_misses_frames_and_costs_little);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
