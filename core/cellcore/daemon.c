@@ -39,17 +39,13 @@ uint64_t daemon_now(void)
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
-static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_timer(struct ev_loop *, ev_timer *timer, int)
 {
-	(void)loop;
-	(void)events;
 	daemon_settle(list_entry(timer, struct daemon, timer));
 }
 
-static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_again(struct ev_loop *, ev_timer *timer, int)
 {
-	(void)loop;
-	(void)events;
 	daemon_settle(list_entry(timer, struct daemon, again));
 }
 
@@ -151,24 +147,20 @@ void daemon_stop(struct daemon *daemon, uint64_t grace_ns)
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
-static void on_stop(struct ev_loop *loop, ev_signal *signal, int events)
+static void on_stop(struct ev_loop *, ev_signal *signal, int)
 {
 	struct daemon *daemon = signal->data;
 
-	(void)loop;
-	(void)events;
 	/* Whoever asks twice is in a hurry. */
 	daemon_stop(daemon, daemon->kernel.is_stopping ? 0 : CELL_SHUTDOWN_TIMEOUT_MS * MS);
 	daemon_settle(daemon);
 }
 
-static void on_reload(struct ev_loop *loop, ev_signal *signal, int events)
+static void on_reload(struct ev_loop *, ev_signal *signal, int)
 {
 	struct daemon *daemon = signal->data;
 	struct cell_error err = { 0 };
 
-	(void)loop;
-	(void)events;
 	if (daemon_configure(daemon, &err) < 0)
 		cell_log(CELL_LOG_ERR, "daemon", "reload_failed", "reason=\"%s\"",
 			 cell_log_quote((char[512]){ 0 }, 512, err.text));
@@ -177,11 +169,8 @@ static void on_reload(struct ev_loop *loop, ev_signal *signal, int events)
 	daemon_settle(daemon);
 }
 
-static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_watchdog(struct ev_loop *, ev_timer *, int)
 {
-	(void)loop;
-	(void)timer;
-	(void)events;
 	notify_send("WATCHDOG=1");
 }
 
@@ -207,11 +196,9 @@ int daemon_configure(struct daemon *daemon, struct cell_error *err)
 	int r;
 
 	conf_init(&conf);
-	if (daemon->conf_path)
-		(void)snprintf(path, sizeof path, "%s", daemon->conf_path);
-	else if (!rundir_path(&daemon->rundir, path, "node.conf"))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	r = conf_read(&conf, path, err);
+	r = conf_read(&conf, daemon->conf_path ? daemon->conf_path
+					       : rundir_path(&daemon->rundir, path, "node.conf"),
+		      err);
 	if (r == -ENOENT && !daemon->conf_path)
 		r = 0;
 	if (r < 0)
@@ -275,9 +262,8 @@ static int listener_open(struct daemon *daemon, struct cell_error *err)
 	daemon->listener_is_systemd = daemon->listener >= 0;
 	if (daemon->listener >= 0)
 		return 0;
-	if (!rundir_path(&daemon->rundir, path, "core.sock"))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	return sock_listen(&daemon->listener, path, SOCK_SEQPACKET, 0600, LISTEN_BACKLOG, err);
+	return sock_listen(&daemon->listener, rundir_path(&daemon->rundir, path, "core.sock"),
+			   SOCK_SEQPACKET, 0600, LISTEN_BACKLOG, err);
 }
 
 static void find_cgroups(struct daemon *daemon)
@@ -360,10 +346,8 @@ static int daemon_start(struct daemon *daemon, const char *rundir, const char *s
 	r = rundir_open(&daemon->rundir, rundir, statedir, resume_fd < 0, err);
 	if (r == 0)
 		r = daemon_configure(daemon, err);
-	if (r == 0 && !rundir_path(&daemon->rundir, path, "key"))
-		r = cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
 	if (r == 0)
-		r = auth_key_ensure(daemon->key, path, err);
+		r = auth_key_ensure(daemon->key, rundir_path(&daemon->rundir, path, "key"), err);
 	if (r < 0)
 		return r;
 	if (kernel_init(&daemon->kernel, &daemon->conf, catalog_lookup, daemon) < 0)

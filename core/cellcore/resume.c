@@ -637,14 +637,13 @@ static void resume_end(struct daemon *daemon, const struct cell_error *why)
 }
 
 /* The new program has looked at a table like ours: it understands it, or not. */
-static void on_tried(struct ev_loop *loop, ev_io *io, int events)
+static void on_tried(struct ev_loop *loop, ev_io *io, int)
 {
 	struct resume *resume = list_entry(io, struct resume, on_tried);
 	struct daemon *daemon = io->data;
 	struct cell_error err = { 0 };
 	siginfo_t info = { 0 };
 
-	(void)events;
 	if (waitid(P_PIDFD, (id_t)resume->pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
 		return;
 	ev_io_stop(loop, io);

@@ -59,10 +59,9 @@ static void launch_close(struct launch *launch)
 static int open_log_file(const struct daemon *daemon, const char *cell, struct cell_error *err)
 {
 	char path[RUNDIR_PATH_MAX];
-	int fd = -1;
+	int fd = open(rundir_path(&daemon->rundir, path, "log/%s.log", cell),
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 
-	if (rundir_path(&daemon->rundir, path, "log/%s.log", cell))
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 	return fd < 0 ? cell_fail(err, -errno, "log file of %s: %s", cell, strerror(errno)) : fd;
 }
 
@@ -398,14 +397,12 @@ static void end_reason(const struct spawn *spawn, const siginfo_t *info, char *o
 		(void)snprintf(out, size, "exited with status %d", status);
 }
 
-static void on_cleanup(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_cleanup(struct ev_loop *, ev_timer *timer, int)
 {
 	struct spawn *spawn = list_entry(timer, struct spawn, on_cleanup);
 	struct daemon *daemon = spawn->daemon;
 	int r = spawn->cgroup.path[0] ? cell_cgroup_remove(&spawn->cgroup) : 0;
 
-	(void)loop;
-	(void)events;
 	if (r == -EBUSY && ++spawn->cleanups < CLEANUPS_MAX) {
 		(void)cell_cgroup_kill(&spawn->cgroup);
 		return;
@@ -477,14 +474,12 @@ static void spawn_ended(struct spawn *spawn, const siginfo_t *info)
 	logs_trim(daemon);
 }
 
-static void on_exit_seen(struct ev_loop *loop, ev_io *io, int events)
+static void on_exit_seen(struct ev_loop *, ev_io *io, int)
 {
 	struct spawn *spawn = list_entry(io, struct spawn, on_exit);
 	struct daemon *daemon = spawn->daemon;
 	siginfo_t info = { 0 };
 
-	(void)loop;
-	(void)events;
 	if (waitid(P_PIDFD, (id_t)spawn->pidfd, &info, WEXITED | WNOHANG) < 0)
 		info = (siginfo_t){ .si_code = CLD_KILLED }; /* not our child: cannot be known */
 	else if (info.si_pid == 0)
@@ -494,7 +489,7 @@ static void on_exit_seen(struct ev_loop *loop, ev_io *io, int events)
 }
 
 /* bwrap says who its child is before that has said anything: so that TERM reaches it, too. */
-static void on_status(struct ev_loop *loop, ev_io *io, int events)
+static void on_status(struct ev_loop *loop, ev_io *io, int)
 {
 	static const char key[] = "\"child-pid\": ";
 	struct spawn *spawn = list_entry(io, struct spawn, on_status);
@@ -502,7 +497,6 @@ static void on_status(struct ev_loop *loop, ev_io *io, int events)
 	ssize_t n = read(spawn->status, text, sizeof text - 1);
 	const char *at;
 
-	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0) {
