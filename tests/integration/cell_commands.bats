@@ -81,6 +81,15 @@ verbs() { cell --complete '' | cut -f1 | grep -vx help; }
 	[[ $output == *mine* ]]
 }
 
+@test "what is no name of a cell is a usage error, wherever one is due" {
+	for verb in ps health top describe call spy retire logs pinger; do
+		run cell $verb Greeter! greet
+		[ "$status" -eq 2 ]
+		[ "$verb" = call ] || [ "$verb" = describe ] || run cell $verb Greeter!
+		[[ $output == *"'Greeter!' is no name of a cell ([a-z][a-z0-9-]*, at most 63)"* ]]
+	done
+}
+
 @test "without a node each command says how to get one, and exits with 4" {
 	for line in ps health top\ --once describe "call greeter greet" "spy greeter" \
 		"run greeter" "retire greeter" upgrade logs; do
