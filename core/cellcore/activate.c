@@ -37,8 +37,7 @@ struct stream {
 
 static void stream_free(struct stream *stream)
 {
-	if (stream->request.stream >= 0)
-		(void)close(stream->request.stream);
+	fd_close(&stream->request.stream);
 	quota_unref(stream->asker.quota);
 	free(stream);
 }

@@ -330,8 +330,8 @@ void catalog_adopt_listener(struct daemon *daemon, struct kernel_cell *cell, int
 
 	if (known && cell->manifest && !known->activation)
 		known->activation = activate_open(daemon, cell, listener);
-	else if (listener >= 0)
-		(void)close(listener);
+	else
+		fd_close(&listener);
 }
 
 void catalog_close(struct daemon *daemon)

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 /* All that a ring connection is made of; -1: not made. */
 struct ends {
@@ -16,19 +15,13 @@ struct ends {
 	int life[2]; /* the client's, the server's */
 };
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 static void ends_close(struct ends *ends)
 {
-	close_fd(ends->memfd);
-	close_fd(ends->bell_client);
-	close_fd(ends->bell_server);
-	close_fd(ends->life[0]);
-	close_fd(ends->life[1]);
+	fd_close(&ends->memfd);
+	fd_close(&ends->bell_client);
+	fd_close(&ends->bell_server);
+	fd_close(&ends->life[0]);
+	fd_close(&ends->life[1]);
 }
 
 static int ends_make(struct ends *ends, struct cell_error *err)

@@ -691,9 +691,8 @@ void control_forget(struct process *process)
 
 static void ask_resolver(struct daemon *daemon, struct kernel_request *request)
 {
-	const struct kernel_cell *cell = kernel_cell_find(&daemon->kernel, daemon->conf.resolver);
 	const struct kernel_instance *resolver =
-		cell ? kernel_cell_in_state(cell, KERNEL_READY) : NULL;
+		kernel_ready(&daemon->kernel, daemon->conf.resolver);
 	struct core_resolve_request question = { .cell = request->cell_name };
 	struct cell_error err = { .code = CELL_UNAVAILABLE };
 

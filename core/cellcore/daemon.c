@@ -29,6 +29,13 @@
 /* systemd passes sockets from here on. */
 #define LISTEN_FD_FIRST 3
 
+void fd_close(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
 uint64_t daemon_now(void)
 {
 	struct timespec now;
@@ -386,10 +393,8 @@ static void daemon_end(struct daemon *daemon)
 	if (daemon->kernel.links)
 		catalog_close(daemon);
 	kernel_deinit(&daemon->kernel);
-	if (daemon->listener >= 0) {
-		ev_io_stop(daemon->loop, &daemon->on_client);
-		(void)close(daemon->listener);
-	}
+	ev_io_stop(daemon->loop, &daemon->on_client);
+	fd_close(&daemon->listener);
 	auth_key_wipe(daemon->key);
 	cell_arena_deinit(&daemon->arena);
 	rundir_close(&daemon->rundir, daemon->listener_is_systemd);

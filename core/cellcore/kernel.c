@@ -176,6 +176,13 @@ struct kernel_instance *kernel_cell_in_state(const struct kernel_cell *cell,
 	return NULL;
 }
 
+struct kernel_instance *kernel_ready(const struct kernel *kernel, const char *name)
+{
+	const struct kernel_cell *cell = kernel_cell_find(kernel, name);
+
+	return cell ? kernel_cell_in_state(cell, KERNEL_READY) : NULL;
+}
+
 static bool cell_has_part(const struct kernel *kernel, const char *name)
 {
 	return strcmp(name, kernel->conf->resolver) == 0 ||

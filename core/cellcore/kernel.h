@@ -225,6 +225,9 @@ unsigned kernel_cell_running(const struct kernel_cell *cell);
 struct kernel_instance *kernel_cell_in_state(const struct kernel_cell *cell,
 					     enum kernel_state state);
 
+/* A ready instance of the cell NAME, or NULL. */
+struct kernel_instance *kernel_ready(const struct kernel *kernel, const char *name);
+
 /* The quota of a cell, or of the asker with UID. A reference; NULL without memory. */
 struct quota *kernel_quota_cell(struct kernel *kernel, const struct kernel_cell *cell);
 struct quota *kernel_quota_uid(struct kernel *kernel, uint32_t uid, bool is_owner);

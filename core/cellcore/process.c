@@ -22,7 +22,7 @@ static void packet_free(struct process *process, struct packet *packet)
 	list_unlink(&packet->in_outgoing);
 	process->n_outgoing--;
 	for (size_t i = 0; i < packet->n_fds; i++)
-		(void)close(packet->fds[i]);
+		fd_close(&packet->fds[i]);
 	free(packet);
 }
 
@@ -349,8 +349,7 @@ void process_drop(struct process *process, const char *reason)
 	ev_io_stop(daemon->loop, &process->on_readable);
 	ev_io_stop(daemon->loop, &process->on_writable);
 	control_forget(process);
-	(void)close(process->fd);
-	process->fd = -1;
+	fd_close(&process->fd);
 	list_move(&daemon->dropped, &process->in_daemon);
 	if (instance) {
 		instance->asker = NULL;

@@ -218,27 +218,12 @@ static struct kernel_cell *field_cell(struct table *table, struct kernel_cell *c
 	return cell;
 }
 
-static struct spawn *spawn_restore(struct table *table, struct kernel_instance *instance)
-{
-	struct spawn *spawn = table->failed ? NULL : calloc(1, sizeof *spawn);
-
-	table->failed |= !spawn;
-	if (!spawn)
-		return NULL;
-	spawn->daemon = table->daemon;
-	spawn->instance = instance;
-	spawn->pidfd = spawn->cell_pidfd = spawn->log = spawn->status = -1;
-	if (instance)
-		instance->userdata = spawn;
-	list_append(&table->daemon->spawns, &spawn->in_daemon);
-	return spawn;
-}
-
 /* Of an instance, or (NULL) of one that has ended and is being cleaned up. */
 static void table_spawn(struct table *table, struct spawn *spawn, struct kernel_instance *instance)
 {
 	if (!table->is_writing)
-		spawn = spawn_restore(table, instance);
+		spawn = table->failed ? NULL : spawn_add(table->daemon, instance);
+	table->failed |= !spawn;
 	if (!spawn)
 		return;
 	FIELDS(table, F(spawn->pid), FD(spawn->pidfd), FD(spawn->cell_pidfd), FD(spawn->log),
@@ -397,8 +382,6 @@ static void table_link(struct table *table, struct kernel_link *link)
 	if (!link) {
 		table->failed = true;
 	} else {
-		quota->used[QUOTA_CONNECTIONS]++;
-		quota->used[QUOTA_RING_BYTES] += is_stream ? 0 : CELL_RING_CHARGE_BYTES;
 		link->client_closed = client_closed;
 		server->n_links -= client_closed;
 	}
@@ -631,8 +614,7 @@ static void resume_end(struct daemon *daemon, const struct cell_error *why)
 		cell_log(CELL_LOG_ERR, "resume", "upgrade_failed", "path=\"%s\" reason=\"%s\"",
 			 resume->path, cell_log_quote((char[512]){ 0 }, 512, why->text));
 	ev_io_stop(daemon->loop, &resume->on_tried);
-	if (resume->pidfd >= 0)
-		(void)close(resume->pidfd);
+	fd_close(&resume->pidfd);
 	free(resume);
 }
 
@@ -766,8 +748,7 @@ static int execute(struct daemon *daemon, const struct resume *resume, struct ce
 	} else {
 		r = fd < 0 ? fd : -ENOMEM;
 	}
-	if (fd >= 0)
-		(void)close(fd);
+	fd_close(&fd);
 	table_deinit(&table);
 	return cell_fail(err, r, "executing '%s': %s", resume->path, strerror(-r));
 }

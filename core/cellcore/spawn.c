@@ -49,11 +49,8 @@ static void launch_close(struct launch *launch)
 	int *fds[] = { &launch->control[0], &launch->control[1], &launch->log[0],
 		       &launch->log[1],     &launch->status[0],  &launch->status[1] };
 
-	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
-		if (*fds[i] >= 0)
-			(void)close(*fds[i]);
-		*fds[i] = -1;
-	}
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+		fd_close(fds[i]);
 }
 
 static int open_log_file(const struct daemon *daemon, const char *cell, struct cell_error *err)
@@ -200,7 +197,7 @@ __attribute__((noreturn)) static void child_run(const struct launch *launch)
 
 /* ---- starting ------------------------------------------------------------------------------------ */
 
-static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *instance)
+struct spawn *spawn_add(struct daemon *daemon, struct kernel_instance *instance)
 {
 	struct spawn *spawn = calloc(1, sizeof *spawn);
 
@@ -209,14 +206,24 @@ static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *in
 	spawn->daemon = daemon;
 	spawn->instance = instance;
 	spawn->pidfd = spawn->cell_pidfd = spawn->log = spawn->status = -1;
+	if (instance)
+		instance->userdata = spawn;
+	list_append(&daemon->spawns, &spawn->in_daemon);
+	return spawn;
+}
+
+static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *instance)
+{
+	struct spawn *spawn = spawn_add(daemon, instance);
+
+	if (!spawn)
+		return NULL;
 	spawn->id = instance->id;
 	(void)snprintf(spawn->cell, sizeof spawn->cell, "%s", instance->cell->name);
 	(void)kernel_instance_name(instance, spawn->name);
 	if (daemon->cgroups.version != CELL_CGROUP_NONE)
 		(void)cell_cgroup_init(&spawn->cgroup, &daemon->cgroups, daemon->group,
 				       instance->cell->name, (uint32_t)instance->id, NULL);
-	list_append(&daemon->spawns, &spawn->in_daemon);
-	instance->userdata = spawn;
 	return spawn;
 }
 
@@ -314,8 +321,7 @@ int spawn_ready(struct daemon *daemon, struct kernel_instance *instance,
 		(void)close(pidfd);
 		return cell_fail(err, CELL_UNAVAILABLE, "%s has just ended", spawn->name);
 	}
-	if (spawn->cell_pidfd >= 0)
-		(void)close(spawn->cell_pidfd);
+	fd_close(&spawn->cell_pidfd);
 	spawn->cell_pidfd = pidfd;
 	instance->pid = creds->pid;
 	instance->uid = creds->uid;
@@ -431,8 +437,7 @@ static void logs_trim(struct daemon *daemon)
 	}
 	if (n <= LOGS_KEPT_MAX)
 		return;
-	(void)close(oldest->log);
-	oldest->log = -1;
+	fd_close(&oldest->log);
 	if (!ev_is_active(&oldest->on_cleanup))
 		spawn_free(oldest);
 }
@@ -453,15 +458,10 @@ static void spawn_ended(struct spawn *spawn, const siginfo_t *info)
 		 "instance=%s reason=\"%s\"", spawn->name, reason);
 	ev_io_stop(daemon->loop, &spawn->on_exit);
 	ev_io_stop(daemon->loop, &spawn->on_status);
-	(void)close(spawn->pidfd);
-	spawn->pidfd = -1;
-	if (spawn->cell_pidfd >= 0)
-		(void)close(spawn->cell_pidfd);
-	spawn->cell_pidfd = -1;
-	if (spawn->is_logged && spawn->log >= 0) {
-		(void)close(spawn->log);
-		spawn->log = -1;
-	}
+	fd_close(&spawn->pidfd);
+	fd_close(&spawn->cell_pidfd);
+	if (spawn->is_logged)
+		fd_close(&spawn->log);
 	if (instance->asker)
 		process_finish(process_of(instance->asker), reason);
 	instance->userdata = NULL;
@@ -507,8 +507,7 @@ static void on_status(struct ev_loop *loop, ev_io *io, int)
 		return;
 	}
 	ev_io_stop(loop, &spawn->on_status);
-	(void)close(spawn->status);
-	spawn->status = -1;
+	fd_close(&spawn->status);
 }
 
 void spawn_watch(struct spawn *spawn)
@@ -526,14 +525,13 @@ void spawn_watch(struct spawn *spawn)
 
 void spawn_free(struct spawn *spawn)
 {
-	int *fds[] = { &spawn->pidfd, &spawn->cell_pidfd, &spawn->log, &spawn->status };
-
 	ev_io_stop(spawn->daemon->loop, &spawn->on_exit);
 	ev_io_stop(spawn->daemon->loop, &spawn->on_status);
 	ev_timer_stop(spawn->daemon->loop, &spawn->on_cleanup);
-	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-		if (*fds[i] >= 0)
-			(void)close(*fds[i]);
+	fd_close(&spawn->pidfd);
+	fd_close(&spawn->cell_pidfd);
+	fd_close(&spawn->log);
+	fd_close(&spawn->status);
 	if (spawn->instance)
 		spawn->instance->userdata = NULL;
 	list_unlink(&spawn->in_daemon);
@@ -593,9 +591,7 @@ static bool log_give(struct process *log, struct spawn *spawn)
 
 void spawn_log(struct daemon *daemon, bool again)
 {
-	const struct kernel_cell *cell = kernel_cell_find(&daemon->kernel, daemon->conf.log);
-	const struct kernel_instance *instance =
-		cell ? kernel_cell_in_state(cell, KERNEL_READY) : NULL;
+	const struct kernel_instance *instance = kernel_ready(&daemon->kernel, daemon->conf.log);
 	struct process *log;
 	struct spawn *spawn;
 
@@ -614,8 +610,7 @@ void spawn_log(struct daemon *daemon, bool again)
 		spawn->is_logged = true;
 		if (spawn->instance)
 			continue;
-		(void)close(spawn->log);
-		spawn->log = -1;
+		fd_close(&spawn->log);
 		if (!ev_is_active(&spawn->on_cleanup))
 			spawn_free(spawn);
 	}
