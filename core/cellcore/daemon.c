@@ -8,6 +8,7 @@
 #include "spawn.h"
 #include "watch.h"
 
+#include "../libcell/file.h"
 #include "../libcell/sock.h"
 
 #include <cell/defaults.h>
@@ -223,16 +224,11 @@ int daemon_configure(struct daemon *daemon, struct cell_error *err)
 
 static uint32_t unmapped_uid(void)
 {
-	char text[16] = { 0 };
-	int fd = open("/proc/sys/kernel/overflowuid", O_RDONLY | O_CLOEXEC);
-	uint32_t uid = 65534;
+	char text[16];
 
-	if (fd < 0)
-		return uid;
-	if (read(fd, text, sizeof text - 1) > 0)
-		uid = (uint32_t)strtoul(text, NULL, 10);
-	(void)close(fd);
-	return uid;
+	if (file_read("/proc/sys/kernel/overflowuid", text, sizeof text) <= 0)
+		return 65534;
+	return (uint32_t)strtoul(text, NULL, 10);
 }
 
 /* Three descriptors a connection while it is made, one a process: as many as we may have. */
