@@ -91,17 +91,28 @@ struct cell_call *cell_open(const char *program)
 	}
 	cell_arena_init(&root->arena, 0);
 	call_root_init(root, rt, &rt->self, UINT64_MAX);
+	rt->root = root;
 	return &root->call;
 }
 
 void cell_close(struct cell_call *call)
 {
-	struct call_root *root = call->root;
+	struct runtime *rt = call->root->rt;
+	struct call_root *root;
 
-	if (!root->rt)
+	if (!rt)
 		return;
+	root = rt->root;
+	if (!task_is_on_first_stack(rt->tasks)) {
+		/* We stand on what would be freed: whoever opened it does that. */
+		call_root_cancel(root, CELL_CANCELLED);
+		runtime_cancel_tasks(rt);
+		return;
+	}
+	root_end_children(root);
+	runtime_close(rt);
 	call_root_deinit(root);
-	runtime_free(root->rt);
+	runtime_free(rt);
 	free(root);
 }
 

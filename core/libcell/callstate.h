@@ -60,7 +60,7 @@ struct served {
 /* A function that runs as a handler without a caller. */
 struct spawned {
 	struct call_root root;
-	struct list node;
+	struct list node; /* in the runtime's spawned, then in its tasks_running */
 	void (*fn)(struct cell_call *, void *);
 	void *userdata;
 };

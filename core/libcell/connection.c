@@ -176,7 +176,8 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	r = role == CONNECTION_CONTROL ? 0 : send_hello(conn, err);
 	if (r < 0) {
 		connection_break(conn, r, "no hello could be sent");
-		connection_unref(conn);
+		if (role != CONNECTION_SERVER) /* that one the runtime held, and let go */
+			connection_unref(conn);
 		return r;
 	}
 	if (role == CONNECTION_SERVER) {

@@ -758,6 +758,8 @@ int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void 
 
 	if (!rt)
 		return call->root->error.code;
+	if (rt->is_closing)
+		return cell_refuse(call, CELL_CANCELLED, "a task of a program that closes");
 	spawned = calloc(1, sizeof *spawned);
 	if (!spawned)
 		return CELL_RESOURCE_EXHAUSTED;

@@ -42,6 +42,8 @@
 #define CELL_DRAIN_TIMEOUT_MS 30000
 /* A person waits for `cell down`. */
 #define CELL_SHUTDOWN_TIMEOUT_MS 5000
+/* cell_close() hands over posts that wait for room, and lets tasks unwind, so long. */
+#define CELL_CLOSE_TIMEOUT_MS 2000
 /* From TERM to KILL. */
 #define CELL_KILL_AFTER_MS 2000
 /* A cell that crashes at once must not eat a CPU; one that crashed once is back soon. */
