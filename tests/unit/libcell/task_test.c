@@ -1,6 +1,6 @@
 #include "libcell/task.h"
 
-#include <check.h>
+#include "quick_check.h"
 #include <errno.h>
 #include <fenv.h>
 #include <pthread.h>

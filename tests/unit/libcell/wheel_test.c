@@ -1,6 +1,6 @@
 #include "libcell/wheel.h"
 
-#include <check.h>
+#include "quick_check.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,13 +225,6 @@ START_TEST(a_callback_may_free_its_own_timer)
 }
 END_TEST
 
-/* As ck_assert(), for what is claimed millions of times: that one writes to a pipe each time. */
-#define CLAIM(claim)                                    \
-	do {                                            \
-		if (!(claim))                           \
-			ck_abort_msg("%s", #claim);     \
-	} while (0)
-
 static void model_arm(struct timer *timer)
 {
 	uint64_t expires_ns = now_ns + draw_ns();
@@ -250,9 +243,9 @@ static void on_due_model(struct wheel_timer *due)
 {
 	struct timer *timer = list_entry(due, struct timer, timer);
 
-	CLAIM(timer->is_armed);
-	CLAIM(!wheel_timer_is_armed(due));
-	CLAIM(due->expires_ns <= now_ns);
+	ck_assert(timer->is_armed);
+	ck_assert(!wheel_timer_is_armed(due));
+	ck_assert(due->expires_ns <= now_ns);
 	timer->is_armed = false;
 	timer->fired++;
 	if (draw() % 4 == 0)
@@ -271,21 +264,21 @@ static void model_check(uint64_t overdue_since_ns)
 	for (unsigned i = 0; i < N_TIMERS; i++) {
 		const struct timer *timer = &timers[i];
 
-		CLAIM(timer->is_armed == wheel_timer_is_armed(&timer->timer));
+		ck_assert(timer->is_armed == wheel_timer_is_armed(&timer->timer));
 		if (!timer->is_armed)
 			continue;
 		n_armed++;
 		if (end_of_tick(timer->timer.expires_ns) < first)
 			first = end_of_tick(timer->timer.expires_ns);
 	}
-	CLAIM(n_armed == wheel.n_armed);
-	CLAIM((n_armed == 0) == wheel_is_empty(&wheel));
-	CLAIM((n_armed > 0) == wheel_next(&wheel, &next));
+	ck_assert(n_armed == wheel.n_armed);
+	ck_assert((n_armed == 0) == wheel_is_empty(&wheel));
+	ck_assert((n_armed > 0) == wheel_next(&wheel, &next));
 	if (n_armed == 0)
 		return;
 	/* Never too late; and never in the past, unless something is overdue. */
-	CLAIM(next <= first || next <= now_ns);
-	CLAIM(next > now_ns || first <= overdue_since_ns || first <= now_ns);
+	ck_assert(next <= first || next <= now_ns);
+	ck_assert(next > now_ns || first <= overdue_since_ns || first <= now_ns);
 }
 
 START_TEST(does_what_a_plain_list_would_do)
