@@ -938,16 +938,16 @@ static size_t raw_bound_around(const void *message)
 {
 	size_t len = ((const struct cell_raw *)message)->len;
 
-	return len < CELL_PIECE_MIN ? len : 0;
+	return len < CELL_CHUNK_MIN ? len : 0;
 }
 
-static uint8_t *raw_encode_around(const void *message, uint8_t *out, struct cell_pieces *pieces)
+static uint8_t *raw_encode_around(const void *message, uint8_t *out, struct cell_chunks *pieces)
 {
 	const struct cell_raw *raw = message;
 
-	if (raw->len < CELL_PIECE_MIN)
+	if (raw->len < CELL_CHUNK_MIN)
 		return raw_encode(message, out);
-	pieces->items[pieces->n++] = (struct cell_piece){
+	pieces->items[pieces->n++] = (struct cell_chunk){
 		.at = out, .bytes = raw->bytes, .len = raw->len };
 	return out;
 }

@@ -440,7 +440,7 @@ static int check_size(const struct connection *conn, size_t len, struct cell_err
 static void outgoing_copy(struct outgoing *out, uint8_t *to, size_t n)
 {
 	while (n > 0) {
-		const struct cell_piece *piece = &out->pieces.items[out->piece];
+		const struct cell_chunk *piece = &out->pieces.items[out->piece];
 		size_t part = n;
 
 		if (out->piece == out->pieces.n || out->at < piece->at) {
@@ -565,7 +565,7 @@ int connection_send_payload(struct connection *conn, struct frame *frame,
 			    struct cell_payload *payload, struct cell_error *err)
 {
 	struct outgoing *out;
-	struct cell_piece *piece;
+	struct cell_chunk *piece;
 	size_t len;
 
 	if (conn->n_outgoing_payloads == CONNECTION_PAYLOADS_MAX)

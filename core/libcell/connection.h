@@ -45,7 +45,7 @@ struct outgoing {
 	size_t size;        /* of this allocation */
 	size_t sent;
 	bool is_started;
-	struct cell_pieces pieces; /* of the body that are not in BYTES; lent by their owner */
+	struct cell_chunks pieces; /* of the body that are not in BYTES; lent by their owner */
 	size_t piece, piece_at;    /* the next of them, and how much of it was sent */
 	struct cell_payload *payload; /* referenced; the one piece is its memory */
 	const uint8_t *at;         /* what follows in BYTES */

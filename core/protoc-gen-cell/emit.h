@@ -26,10 +26,10 @@ void emit_source(struct text *out, const struct model *model, const struct file 
 /* The functions of one message. Those of a map's entries are static. */
 void emit_bound(struct text *out, const struct message *m);
 void emit_encode(struct text *out, const struct message *m);
-/* Both of them without large bytes fields: only if message_has_pieces(). */
+/* Both of them without large bytes fields: only if message_has_chunks(). */
 void emit_around(struct text *out, const struct message *m);
 /* Whether M has bytes fields that may be sent from where they are. */
-bool message_has_pieces(const struct message *m);
+bool message_has_chunks(const struct message *m);
 void emit_init(struct text *out, const struct message *m);
 void emit_merge(struct text *out, const struct message *m);
 

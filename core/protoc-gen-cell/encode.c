@@ -65,13 +65,13 @@ static bool is_piece(const struct field *field)
 	return field->kind == KIND_BYTES && !field->is_repeated;
 }
 
-bool message_has_pieces(const struct message *m)
+bool message_has_chunks(const struct message *m)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_fields; i++)
 		n += is_piece(&m->fields[i]);
-	return !m->is_entry && n > 0 && n <= CELL_PIECES_MAX;
+	return !m->is_entry && n > 0 && n <= CELL_CHUNKS_MAX;
 }
 
 /* AROUND: large bytes fields are not part of it. */
@@ -92,7 +92,7 @@ static void bound_variable(struct text *out, const struct field *field, bool aro
 	else if (field->kind == KIND_STRING)
 		text_put(out, "\tsize += cell_bound_string(m->%s);\n", field->member);
 	else if (field->kind == KIND_BYTES)
-		text_put(out, "\tsize += cell_bound_%s(m->n_%s);\n", around ? "piece" : "size",
+		text_put(out, "\tsize += cell_bound_%s(m->n_%s);\n", around ? "chunk" : "size",
 			 field->name);
 }
 
@@ -244,7 +244,7 @@ static void put_singular(struct text *out, const struct message *m, const struct
 	} else if (field->kind == KIND_BYTES) {
 		put_tag(out, indent, field_tag(field, false));
 		text_put(out, "%sout = cell_encode_%s(out, m->%s, m->n_%s%s);\n", indent,
-			 around ? "piece" : "bytes", field->member, field->name,
+			 around ? "chunk" : "bytes", field->member, field->name,
 			 around ? ", pieces" : "");
 	} else {
 		put_value(out, indent, field, take_printf("m->%s", field->member));
@@ -262,7 +262,7 @@ static void put_encode(struct text *out, const struct message *m, bool around)
 	if (around)
 		text_put_call(out, take_printf("static uint8_t *%s_encode_around", m->tag),
 			      (const char *const[]){ "const void *message", "uint8_t *out",
-						     "struct cell_pieces *pieces" },
+						     "struct cell_chunks *pieces" },
 			      3, "\n{\n");
 	else
 		text_put(out,

@@ -25,7 +25,7 @@ static void emit_type(struct text *out, const struct message *m)
 	text_put(out, "\t.bound = cell_%s_bound,\n\t.encode = cell_%s_encode,\n", m->tag,
 		 m->tag);
 	text_put(out, "\t.decode = %s_decode,\n", m->tag);
-	if (message_has_pieces(m))
+	if (message_has_chunks(m))
 		text_put(out,
 			 "\t.bound_around = %s_bound_around,\n"
 			 "\t.encode_around = %s_encode_around,\n",
@@ -40,7 +40,7 @@ static void emit_message(struct text *out, const struct message *m)
 	emit_encode(out, m);
 	emit_init(out, m);
 	emit_merge(out, m);
-	if (message_has_pieces(m))
+	if (message_has_chunks(m))
 		emit_around(out, m);
 	if (!m->is_entry)
 		emit_type(out, m);

@@ -57,9 +57,9 @@ uint64_t cell_bound_strings(const char *const *items, size_t n, unsigned tag_siz
 uint64_t cell_bound_bytes_list(const struct cell_bytes *items, size_t n, unsigned tag_size);
 
 /* N bytes, unless they become a piece. */
-static inline uint64_t cell_bound_piece(uint64_t n)
+static inline uint64_t cell_bound_chunk(uint64_t n)
 {
-	return n < CELL_PIECE_MIN ? n : 0;
+	return n < CELL_CHUNK_MIN ? n : 0;
 }
 
 /* What bound() answers for a sum of such sizes. */
@@ -225,12 +225,12 @@ static inline uint8_t *cell_encode_bytes(uint8_t *out, const void *bytes, size_t
 }
 
 /* The same, or only the length, and a piece in place of the bytes. */
-static inline uint8_t *cell_encode_piece(uint8_t *out, const void *bytes, size_t len,
-					 struct cell_pieces *pieces)
+static inline uint8_t *cell_encode_chunk(uint8_t *out, const void *bytes, size_t len,
+					 struct cell_chunks *pieces)
 {
-	struct cell_piece *piece;
+	struct cell_chunk *piece;
 
-	if (len < CELL_PIECE_MIN)
+	if (len < CELL_CHUNK_MIN)
 		return cell_encode_bytes(out, bytes, len);
 	out = cell_encode_varint(out, len);
 	piece = &pieces->items[pieces->n++];

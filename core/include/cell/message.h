@@ -28,19 +28,19 @@ enum cell_decode_flag {
 };
 
 /* Bytes of a message that are not encoded but sent from where they are. */
-struct cell_piece {
+struct cell_chunk {
 	const uint8_t *at; /* in the encoded rest: before what stands here */
 	const uint8_t *bytes;
 	size_t len;
 };
 
 /* Shorter ones are copied: that costs less than to keep count of them. */
-#define CELL_PIECE_MIN 4096
-#define CELL_PIECES_MAX 4
+#define CELL_CHUNK_MIN 4096
+#define CELL_CHUNKS_MAX 4
 
-struct cell_pieces {
+struct cell_chunks {
 	size_t n;
-	struct cell_piece items[CELL_PIECES_MAX]; /* in the order of `at` */
+	struct cell_chunk items[CELL_CHUNKS_MAX]; /* in the order of `at` */
 };
 
 struct cell_message_type {
@@ -63,11 +63,11 @@ struct cell_message_type {
 		      struct cell_arena *arena, struct cell_error *err);
 
 	/*
-	 * The same as bound() and encode(), without the bytes fields of CELL_PIECE_MIN bytes
+	 * The same as bound() and encode(), without the bytes fields of CELL_CHUNK_MIN bytes
 	 * or more: these are told in *PIECES (n = 0 before). NULL if there are no such fields.
 	 */
 	size_t (*bound_around)(const void *message);
-	uint8_t *(*encode_around)(const void *message, uint8_t *out, struct cell_pieces *pieces);
+	uint8_t *(*encode_around)(const void *message, uint8_t *out, struct cell_chunks *pieces);
 };
 
 enum cell_method_flag {

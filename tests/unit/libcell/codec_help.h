@@ -61,17 +61,17 @@ static inline bool goes_on_with(struct packed whole, size_t *at, const uint8_t *
 static inline bool is_same_in_pieces(const struct cell_message_type *type, const void *message,
 				     struct packed whole)
 {
-	struct cell_pieces pieces = { .n = 0 };
+	struct cell_chunks pieces = { .n = 0 };
 	size_t bound = type->bound_around(message), at = 0;
 	uint8_t *rest = buffer_new(bound), *end = type->encode_around(message, rest, &pieces);
 	const uint8_t *from = rest;
 
-	if ((size_t)(end - rest) > bound || pieces.n > CELL_PIECES_MAX)
+	if ((size_t)(end - rest) > bound || pieces.n > CELL_CHUNKS_MAX)
 		return false;
 	for (size_t i = 0; i < pieces.n; i++) {
-		const struct cell_piece *piece = &pieces.items[i];
+		const struct cell_chunk *piece = &pieces.items[i];
 
-		if (piece->at < from || piece->at > end || piece->len < CELL_PIECE_MIN ||
+		if (piece->at < from || piece->at > end || piece->len < CELL_CHUNK_MIN ||
 		    !goes_on_with(whole, &at, from, (size_t)(piece->at - from)) ||
 		    !goes_on_with(whole, &at, piece->bytes, piece->len))
 			return false;

@@ -599,14 +599,14 @@ END_TEST
 /* pack() compares the pieces with the whole. */
 START_TEST(large_bytes_may_be_sent_from_where_they_are)
 {
-	static const size_t sizes[] = { 0, 1, CELL_PIECE_MIN - 1, CELL_PIECE_MIN, 5000, 1 << 20 };
+	static const size_t sizes[] = { 0, 1, CELL_CHUNK_MIN - 1, CELL_CHUNK_MIN, 5000, 1 << 20 };
 	size_t size = sizes[_i];
 	uint8_t *data = buffer_new(size);
 	struct kinds_choice choice = { .before = 1, .has_data = true, .n_data = size,
 				       .data = data, .after = "after" };
 	struct kinds_wide wide = { .first = "first", .last = "last", .n_data = size,
 				   .data = data };
-	struct cell_pieces pieces = { .n = 0 };
+	struct cell_chunks pieces = { .n = 0 };
 
 	memset(data, 0x5a, size);
 	ck_assert_ptr_nonnull(kinds_choice_type.encode_around);
@@ -616,7 +616,7 @@ START_TEST(large_bytes_may_be_sent_from_where_they_are)
 	(void)pack(&kinds_wide_type, &wide);
 	(void)kinds_choice_type.encode_around(
 		&choice, buffer_new(kinds_choice_type.bound_around(&choice)), &pieces);
-	ck_assert_uint_eq(pieces.n, size >= CELL_PIECE_MIN);
+	ck_assert_uint_eq(pieces.n, size >= CELL_CHUNK_MIN);
 	ck_assert(!pieces.n || pieces.items[0].bytes == data);
 	/* Not set: its bytes do not count, whatever they are. */
 	choice.has_data = false;
