@@ -1,5 +1,6 @@
 #include <cell/internal/command.h>
 
+#include "../libcell/manifest.h"
 #include "offer.h"
 
 #include <cell/cell.h>
@@ -38,6 +39,20 @@ static bool done(struct command *command, int exit_code)
 	return false;
 }
 
+/* The first argument that is to be the name of a cell and is none, or NULL. */
+static const char *misnamed(const struct opts *opts)
+{
+	const struct opts_argument *argument = opts->command->arguments;
+
+	for (size_t i = 0; i < opts->n_args && argument && argument->name; i++) {
+		if (argument->words == OPTS_CELL && !argument->may_be_path &&
+		    !cell_name_is_valid(opts->args[i]))
+			return opts->args[i];
+		argument += !argument->repeats;
+	}
+	return NULL;
+}
+
 bool command_begin(struct command *command, const struct opts_command *table, int argc,
 		   char **argv, void *options)
 {
@@ -67,6 +82,11 @@ bool command_begin(struct command *command, const struct opts_command *table, in
 		printf("%s %s\n", command->name, cell_version());
 		return done(command, 0);
 	}
+	if (misnamed(&command->opts))
+		return done(command,
+			    command_usage(command,
+					  "'%.40s' is no name of a cell ([a-z][a-z0-9-]*, at "
+					  "most %d)", misnamed(&command->opts), CELL_NAME_MAX));
 	if (common->rundir && setenv("CELL_RUNDIR", common->rundir, 1) < 0)
 		return done(command, usage_fail(command, strerror(errno)));
 	return true;

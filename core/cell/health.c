@@ -1,5 +1,4 @@
 /* cell health: asks every instance whether it can do its work. */
-#include "../libcell/manifest.h"
 #include "node.h"
 
 #include "ops.cell.h"
@@ -145,17 +144,12 @@ int main(int argc, char **argv)
 {
 	struct options o = { .timeout_ns = UINT64_C(2000000000) };
 	struct command command;
-	const char *cell;
 	bool is_healthy = true;
 	int exit_code;
 
 	if (!command_begin(&command, &table, argc, argv, &o))
 		return command.exit_code;
-	cell = command_arg(&command, 0);
-	if (cell && !cell_name_is_valid(cell))
-		return command_usage(&command, "'%.40s' is no name of a cell ([a-z][a-z0-9-]*, at "
-				     "most %d)", cell, CELL_NAME_MAX);
-	exit_code = command_end(&command,
-				health(&command, &o, cell, &is_healthy));
+	exit_code = command_end(&command, health(&command, &o, command_arg(&command, 0),
+						 &is_healthy));
 	return exit_code == 0 && !is_healthy ? EXIT_UNHEALTHY : exit_code;
 }

@@ -12,7 +12,7 @@ static const struct {
 	const char *title;
 	const char *const verbs[10];
 } groups[] = {
-	{ "Start and stop", { "init", "up", "down", "run", "retire" } },
+	{ "Start and stop", { "init", "up", "down", "upgrade", "run", "retire" } },
 	{ "Look", { "ps", "top", "health", "logs", "describe", "spy", "doctor" } },
 	{ "Use", { "call" } },
 	{ "Write", { "new", "build", "generate" } },

@@ -35,7 +35,7 @@ static const struct opts_option options[] = {
 
 static const struct opts_argument arguments[] = {
 	{ "CELL", .help = "its name, or the path of its manifest or folder",
-	  .words = OPTS_CELL },
+	  .words = OPTS_CELL, .may_be_path = true },
 	{ 0 },
 };
 

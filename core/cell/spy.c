@@ -1,6 +1,6 @@
 /* cell spy: the calls of a cell as they pass, decoded. */
-#include "json.h"
 #include "node.h"
+#include "tapped.h"
 #include "text.h"
 
 #include "../libcell/frame.h"
@@ -97,37 +97,6 @@ struct tap {
 	uint64_t instance;
 	struct open_call *calls; /* a ring by call id */
 };
-
-/* ---- bodies ------------------------------------------------------------------------------
- */
-
-/* A body as JSON; a string saying how long it is if it cannot be decoded. */
-static json_t *body_json(const struct ops_tap_frame *frame, const struct schema_message *type)
-{
-	const uint8_t *bytes = frame->body;
-	size_t len = frame->n_body, used;
-	struct frame_metadata metadata;
-	json_t *value = NULL;
-	char text[64];
-
-	if (type && frame->length <= frame->n_body) {
-		if (json_from_bytes(type, bytes, len, 0, "", &value, NULL) == 0)
-			return value;
-		/* Trace context and the like may stand before it. */
-		if (frame_metadata_decode(&metadata, &used, bytes, len, NULL) == 0 &&
-		    json_from_bytes(type, bytes + used, len - used, 0, "", &value, NULL) == 0)
-			return value;
-	}
-	(void)snprintf(text, sizeof text, "(%u bytes)", frame->length);
-	return json_string(text);
-}
-
-/* The second and later parts of a large body say nothing new. */
-static bool is_continuation(const struct ops_tap_frame *frame)
-{
-	return frame->length == 0 && frame->n_body > 0 && frame->kind != FRAME_ERROR &&
-	       frame->kind != FRAME_END;
-}
 
 /* ---- lines
  * ---------------------------------------------------------------------------------- */
@@ -306,7 +275,7 @@ static void on_request(struct tap *tap, const struct ops_tap_frame *frame,
 {
 	struct open_call *call = call_slot(tap, frame);
 	bool has_body = !(method && method->client_streams);
-	json_t *request = has_body ? body_json(frame, method ? method->in : NULL) : NULL;
+	json_t *request = has_body ? tapped_body(frame, method ? method->in : NULL) : NULL;
 
 	call_forget(call);
 	*call = (struct open_call){ frame->connection, frame->call_id, request, 0, 0 };
@@ -317,7 +286,7 @@ static void on_one_way(struct tap *tap, const struct ops_tap_frame *frame,
 {
 	struct event e = { .frame = frame, .kind = "one-way", .method = method };
 
-	e.request = body_json(frame, method ? method->in : NULL);
+	e.request = tapped_body(frame, method ? method->in : NULL);
 	event_emit(tap, &e);
 	json_decref(e.request);
 }
@@ -333,7 +302,7 @@ static void on_item(struct tap *tap, const struct ops_tap_frame *frame,
 
 	if (call)
 		*(frame->outgoing ? &call->items_out : &call->items_in) += 1;
-	e.reply = body_json(frame, !method           ? NULL
+	e.reply = tapped_body(frame, !method           ? NULL
 				   : frame->outgoing ? method->out
 						     : method->in);
 	event_emit(tap, &e);
@@ -355,7 +324,7 @@ static void on_terminal(struct tap *tap, const struct ops_tap_frame *frame,
 	};
 
 	if (frame->kind == FRAME_REPLY) {
-		e.reply = body_json(frame, method ? method->out : NULL);
+		e.reply = tapped_body(frame, method ? method->out : NULL);
 	} else {
 		e.status = cell_status_from_wire(frame->code);
 		(void)snprintf(message, sizeof message, "%.*s", (int)frame->n_body,
@@ -395,7 +364,7 @@ static void on_frame(struct tap *tap, const struct ops_tap_frame *frame)
 		missed_add(spy, frame->missed);
 	if (frame->channel == CELL_CHANNEL_OPS && !spy->options->all && !spy->only)
 		return;
-	if (is_continuation(frame))
+	if (tapped_is_continuation(frame))
 		return;
 	switch (frame->kind) {
 	case FRAME_REQUEST: on_request(tap, frame, method); break;

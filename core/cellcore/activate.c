@@ -37,8 +37,7 @@ struct stream {
 
 static void stream_free(struct stream *stream)
 {
-	if (stream->request.stream >= 0)
-		(void)close(stream->request.stream);
+	fd_close(&stream->request.stream);
 	quota_unref(stream->asker.quota);
 	free(stream);
 }
@@ -128,14 +127,13 @@ void activate_outcome(struct daemon *daemon, struct kernel_request *request)
 	stream_free(stream);
 }
 
-static void on_client(struct ev_loop *loop, ev_io *io, int events)
+static void on_client(struct ev_loop *loop, ev_io *io, int)
 {
 	struct activation *activation = list_entry(io, struct activation, on_client);
 	struct daemon *daemon = activation->daemon;
 	struct cell_error err = { 0 };
 	int fd, r = 0;
 
-	(void)events;
 	for (int n = 0; n < ACCEPTS_PER_TURN; n++) {
 		r = sock_accept(&fd, activation->listener, &err);
 		if (r != 0)
@@ -151,11 +149,10 @@ static void on_client(struct ev_loop *loop, ev_io *io, int events)
 	daemon_settle(daemon);
 }
 
-static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_again(struct ev_loop *loop, ev_timer *timer, int)
 {
 	struct activation *activation = list_entry(timer, struct activation, again);
 
-	(void)events;
 	ev_io_start(loop, &activation->on_client);
 }
 
@@ -176,9 +173,8 @@ static struct activation *activation_new(struct daemon *daemon, struct kernel_ce
 		return NULL;
 	}
 	activation->listener = listener;
-	if (!rundir_path(&daemon->rundir, activation->path, "cells/%s.sock", cell->name))
-		r = cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	else if (listener < 0)
+	(void)rundir_path(&daemon->rundir, activation->path, "cells/%s.sock", cell->name);
+	if (listener < 0)
 		r = sock_listen(&activation->listener, activation->path, SOCK_STREAM,
 				activation_mode(cell), LISTEN_BACKLOG, err);
 	if (r < 0) {

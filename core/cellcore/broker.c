@@ -82,6 +82,8 @@ struct kernel_link *broker_link_add(struct kernel *kernel, uint64_t id, struct k
 	server->n_links++;
 	server->n_held++;
 	quota->refs++;
+	quota->used[QUOTA_CONNECTIONS]++;
+	quota->used[QUOTA_RING_BYTES] += is_stream ? 0 : CELL_RING_CHARGE_BYTES;
 	return link;
 }
 
@@ -107,8 +109,7 @@ void broker_link_drop(struct kernel *kernel, struct kernel_link *link)
 	list_unlink(&link->in_server);
 	link->server->n_held--;
 	quota_release(link->quota, QUOTA_CONNECTIONS, 1);
-	if (!link->is_stream)
-		quota_release(link->quota, QUOTA_RING_BYTES, CELL_RING_CHARGE_BYTES);
+	quota_release(link->quota, QUOTA_RING_BYTES, link->is_stream ? 0 : CELL_RING_CHARGE_BYTES);
 	quota_unref(link->quota);
 	free(link);
 }
@@ -134,11 +135,19 @@ static void request_end(struct kernel *kernel, struct kernel_request *request,
 			enum kernel_outcome outcome)
 {
 	list_unlink(&request->in_wait);
+	kernel_not_due(kernel, request->deadline_ns);
 	if (request->is_pending)
 		quota_release(request->quota, QUOTA_PENDING, 1);
 	request->is_pending = false;
 	request->outcome = outcome;
 	list_move(&kernel->outcomes, &request->in_outcomes);
+}
+
+/* request->err is filled. */
+static void refuse_as_is(struct kernel *kernel, struct kernel_request *request)
+{
+	kernel->refused += request->order == KERNEL_CONNECT;
+	request_end(kernel, request, KERNEL_REFUSED);
 }
 
 __attribute__((format(printf, 4, 5)))
@@ -150,15 +159,7 @@ static void refuse(struct kernel *kernel, struct kernel_request *request, int co
 	va_start(args, format);
 	(void)cell_failv(&request->err, code, format, args);
 	va_end(args);
-	kernel->refused += request->order == KERNEL_CONNECT;
-	request_end(kernel, request, KERNEL_REFUSED);
-}
-
-/* request->err is filled. */
-static void refuse_as_is(struct kernel *kernel, struct kernel_request *request)
-{
-	kernel->refused += request->order == KERNEL_CONNECT;
-	request_end(kernel, request, KERNEL_REFUSED);
+	refuse_as_is(kernel, request);
 }
 
 /* LIST is what it waits in: a cell's or the kernel's resolving. */
@@ -370,22 +371,15 @@ static void grant(struct kernel *kernel, struct kernel_request *request,
 	bool is_stream = request->stream >= 0;
 	struct kernel_asker *client = request->asker->is_stream ? NULL : request->asker;
 
-	if (quota_charge(request->quota, QUOTA_CONNECTIONS, 1, &request->err) < 0) {
-		refuse_as_is(kernel, request);
-		return;
-	}
-	if (!is_stream && quota_charge(request->quota, QUOTA_RING_BYTES, CELL_RING_CHARGE_BYTES,
-				       &request->err) < 0) {
-		quota_release(request->quota, QUOTA_CONNECTIONS, 1);
+	if (quota_check(request->quota, QUOTA_CONNECTIONS, 1, &request->err) < 0 ||
+	    (!is_stream && quota_check(request->quota, QUOTA_RING_BYTES, CELL_RING_CHARGE_BYTES,
+				       &request->err) < 0)) {
 		refuse_as_is(kernel, request);
 		return;
 	}
 	request->link = broker_link_add(kernel, kernel->next_link++, client, server,
 					request->quota, is_stream);
 	if (!request->link) {
-		quota_release(request->quota, QUOTA_CONNECTIONS, 1);
-		if (!is_stream)
-			quota_release(request->quota, QUOTA_RING_BYTES, CELL_RING_CHARGE_BYTES);
 		refuse(kernel, request, -ENOMEM, "no memory for a connection");
 		return;
 	}
@@ -537,20 +531,13 @@ static bool may_ask_resolver(const struct kernel *kernel, const struct kernel_re
 			  strcmp(asker->cell->name, conf->gateway) != 0);
 }
 
-static bool is_ready(const struct kernel *kernel, const char *name)
-{
-	const struct kernel_cell *cell = kernel_cell_find(kernel, name);
-
-	return cell && kernel_cell_in_state(cell, KERNEL_READY);
-}
-
 static void connect_unknown(struct kernel *kernel, struct kernel_request *request, uint64_t now_ns)
 {
 	if (!may_ask_resolver(kernel, request)) {
 		refuse_unknown(kernel, request);
 		return;
 	}
-	if (!is_ready(kernel, kernel->conf->resolver)) {
+	if (!kernel_ready(kernel, kernel->conf->resolver)) {
 		refuse(kernel, request, CELL_UNAVAILABLE,
 		       "no cell '%s' on this node, and %s, which knows the others, is not running",
 		       request->cell_name, kernel->conf->resolver);

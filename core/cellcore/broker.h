@@ -47,12 +47,11 @@ struct kernel_link *broker_link_find(const struct kernel *kernel, uint64_t id);
 /* A granted connection could not be made, or its server ended. */
 void broker_link_drop(struct kernel *kernel, struct kernel_link *link);
 /*
- * For taking over a table: a connection that exists, and (beside its quota, which must be
- * charged by the caller) an order that waits: for CELL, or for the resolver if that is NULL.
+ * For taking over a table: an order that waits, for CELL, or for the resolver if that is NULL.
  */
 void broker_restore(struct kernel *kernel, struct kernel_request *request,
 		    struct kernel_cell *cell);
-/* NULL without memory. */
+/* A connection, charged to QUOTA whether or not there is room. NULL without memory. */
 struct kernel_link *broker_link_add(struct kernel *kernel, uint64_t id, struct kernel_asker *client,
 				    struct kernel_instance *server, struct quota *quota,
 				    bool is_stream);

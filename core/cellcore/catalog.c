@@ -81,7 +81,7 @@ static char *find_manifest(const struct daemon *daemon, const char *name)
 		if (found)
 			return found;
 	}
-	return rundir_path(&daemon->rundir, path, "manifests/%s.cell", name) ? file_at(path) : NULL;
+	return file_at(rundir_path(&daemon->rundir, path, "manifests/%s.cell", name));
 }
 
 static struct known *known_ensure(struct kernel_cell *cell)
@@ -235,8 +235,7 @@ void catalog_scan(struct daemon *daemon)
 
 	while (folder_next(&folders, path))
 		scan_folder(daemon, path);
-	if (rundir_path(&daemon->rundir, path, "manifests"))
-		scan_folder(daemon, path);
+	scan_folder(daemon, rundir_path(&daemon->rundir, path, "manifests"));
 	for (size_t i = 0; i < daemon->kernel.n_cells; i++)
 		catalog_lookup(daemon, daemon->kernel.cells[i]->name);
 	daemon->scanned_ns = daemon_now();
@@ -251,10 +250,8 @@ static int link_make(const struct daemon *daemon, const char *name, const char *
 {
 	char path[RUNDIR_PATH_MAX], fresh[RUNDIR_PATH_MAX];
 
-	if (!rundir_path(&daemon->rundir, path, "manifests/%s.cell", name) ||
-	    !rundir_path(&daemon->rundir, fresh, "manifests/.%s.new", name))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	(void)unlink(fresh);
+	(void)rundir_path(&daemon->rundir, path, "manifests/%s.cell", name);
+	(void)unlink(rundir_path(&daemon->rundir, fresh, "manifests/.%s.new", name));
 	if (symlink(target, fresh) < 0 || rename(fresh, path) < 0)
 		return cell_fail(err, -errno, "linking '%s': %s", path, strerror(errno));
 	return 0;
@@ -333,8 +330,8 @@ void catalog_adopt_listener(struct daemon *daemon, struct kernel_cell *cell, int
 
 	if (known && cell->manifest && !known->activation)
 		known->activation = activate_open(daemon, cell, listener);
-	else if (listener >= 0)
-		(void)close(listener);
+	else
+		fd_close(&listener);
 }
 
 void catalog_close(struct daemon *daemon)

@@ -1,16 +1,15 @@
 #include "conf.h"
 
+#include "../libcell/file.h"
 #include "../libcell/guess.h"
 
 #include <cell/defaults.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Bytes of a node.conf: a page of text is a long one. */
@@ -273,26 +272,17 @@ int conf_parse(struct conf *conf, const char *text, const char *path_for_message
 
 int conf_read(struct conf *conf, const char *path, struct cell_error *err)
 {
-	char *text = NULL;
-	struct stat st;
-	ssize_t n;
-	int fd, r;
+	char *text = malloc(CONF_FILE_MAX + 2);
+	ssize_t n = text ? file_read(path, text, CONF_FILE_MAX + 2) : -ENOMEM;
+	int r;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return cell_fail(err, -errno, "%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX) {
-		(void)close(fd);
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "%s: no file of at most %d bytes", path,
-				 CONF_FILE_MAX);
-	}
-	text = calloc(1, CONF_FILE_MAX + 1);
-	n = text ? read(fd, text, CONF_FILE_MAX) : -1;
-	if (n < 0)
-		r = cell_fail(err, -errno, "%s: %s", path, strerror(errno));
+	if (n == -EISDIR || n > CONF_FILE_MAX)
+		r = cell_fail(err, CELL_INVALID_ARGUMENT, "%s: no file of at most %d bytes", path,
+			      CONF_FILE_MAX);
+	else if (n < 0)
+		r = cell_fail(err, (int)n, "%s: %s", path, strerror((int)-n));
 	else
 		r = conf_parse(conf, text, path, err);
 	free(text);
-	(void)close(fd);
 	return r;
 }

@@ -5,10 +5,8 @@
 
 #include <core.cell.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 /* All that a ring connection is made of; -1: not made. */
 struct ends {
@@ -17,19 +15,13 @@ struct ends {
 	int life[2]; /* the client's, the server's */
 };
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 static void ends_close(struct ends *ends)
 {
-	close_fd(ends->memfd);
-	close_fd(ends->bell_client);
-	close_fd(ends->bell_server);
-	close_fd(ends->life[0]);
-	close_fd(ends->life[1]);
+	fd_close(&ends->memfd);
+	fd_close(&ends->bell_client);
+	fd_close(&ends->bell_server);
+	fd_close(&ends->life[0]);
+	fd_close(&ends->life[1]);
 }
 
 static int ends_make(struct ends *ends, struct cell_error *err)
@@ -150,56 +142,33 @@ static int connect_make(struct daemon *daemon, struct kernel_request *request,
 	return r;
 }
 
-/* Its server ended before it could be told: the order stands, and another instance may do it. */
-static bool connect_again(struct daemon *daemon, const struct kernel_request *request)
-{
-	struct kernel_request *again = calloc(1, sizeof *again);
-
-	if (!again)
-		return false;
-	again->order = request->order;
-	again->asker = request->asker;
-	again->call_id = request->call_id;
-	memcpy(again->cell_name, request->cell_name, sizeof again->cell_name);
-	again->deadline_ns = request->deadline_ns;
-	again->instance_id = request->instance_id;
-	again->no_spawn = request->no_spawn;
-	memcpy(again->excluded, request->excluded, sizeof again->excluded);
-	again->n_excluded = request->n_excluded;
-	memcpy(again->as_node, request->as_node, sizeof again->as_node);
-	memcpy(again->as_cell, request->as_cell, sizeof again->as_cell);
-	again->stream = -1;
-	broker_submit(&daemon->kernel, again, daemon_now());
-	return true;
-}
-
-/* A granted connection whose server has ended meanwhile has no link any more. */
-void connect_grant(struct daemon *daemon, struct kernel_request *request)
+/*
+ * A granted connection whose server has ended meanwhile has no link any more: then the order
+ * stands, and another instance may do it.
+ */
+bool connect_grant(struct daemon *daemon, struct kernel_request *request)
 {
 	struct kernel_link *link = broker_link_find(&daemon->kernel, request->link_id);
 	struct cell_error err = { 0 };
 	bool has_ended;
-	int r;
 
 	request->link = link;
-	if (!request->asker) {
-		if (link)
-			broker_link_drop(&daemon->kernel, link);
-		return;
-	}
-	if (link)
-		r = connect_make(daemon, request, &err);
-	else
-		r = cell_fail(&err, CELL_UNAVAILABLE, "%s has just ended", request->cell_name);
-	if (r == 0)
-		return;
+	if (request->asker && link && connect_make(daemon, request, &err) == 0)
+		return true;
 	link = broker_link_find(&daemon->kernel, request->link_id);
 	has_ended = !link || !link->server->asker;
 	if (link)
 		broker_link_drop(&daemon->kernel, link);
-	if (has_ended && connect_again(daemon, request))
-		return;
-	process_refuse(process_of(request->asker), request->call_id, &err);
+	if (request->asker && has_ended) {
+		broker_request_deinit(request);
+		request->link = NULL;
+		request->remote.is_set = false;
+		broker_submit(&daemon->kernel, request, daemon_now());
+		return false;
+	}
+	if (request->asker)
+		process_refuse(process_of(request->asker), request->call_id, &err);
+	return true;
 }
 
 int connect_stream(struct daemon *daemon, struct kernel_request *request, int fd,

@@ -8,8 +8,9 @@
 /*
  * A connect was granted: give the server its ends, then the asker its own, or an error.
  * Our own copies are closed before this returns, or nobody would ever see the end of it.
+ * False if the server has ended: then REQUEST was submitted anew.
  */
-void connect_grant(struct daemon *daemon, struct kernel_request *request);
+bool connect_grant(struct daemon *daemon, struct kernel_request *request);
 
 /*
  * Hand the accepted stream socket FD to the server. FD stays the caller's. 0 or an error.

@@ -32,12 +32,21 @@ enum order_outcome { ORDER_LATER = 1 };
 /* Who may give an order. */
 enum order_right { ORDER_STRANGER, ORDER_WELCOME, ORDER_SPAWNED, ORDER_OWNER };
 
+/* An order that was given, and where its answer goes. */
+struct order_call {
+	struct daemon *daemon;
+	struct process *process;
+	const struct frame *frame;
+	const void *in;
+	void *out;
+	struct cell_error *err;
+};
+
 /*
- * Run an order of PROCESS. Returns 0 and the answer in OUT, ORDER_LATER, or an error for
- * the asker. -EPROTO: it is told, and dropped.
+ * Returns 0 and the answer in CALL->out, ORDER_LATER, or an error for the asker. -EPROTO: it
+ * is told, and dropped.
  */
-typedef int order_fn(struct process *process, const struct frame *frame, const void *in,
-		     void *out, struct cell_error *err);
+typedef int order_fn(struct order_call *call);
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
@@ -70,161 +79,143 @@ static void welcome_fill(const struct process *process, struct core_welcome *wel
 		welcome->uid = process->asker.uid;
 }
 
-static int order_hello(struct process *process, const struct frame *frame, const void *in,
-		       void *out, struct cell_error *err)
+static int order_hello(struct order_call *call)
 {
-	const struct core_hello_request *hello = in;
-	struct core_welcome *welcome = out;
+	const struct core_hello_request *hello = call->in;
+	struct core_welcome *welcome = call->out;
 
-	(void)frame;
-	if (process->standing != PROCESS_STRANGER)
-		return cell_fail(err, CELL_FAILED_PRECONDITION, "hello was said already");
+	if (call->process->standing != PROCESS_STRANGER)
+		return cell_fail(call->err, CELL_FAILED_PRECONDITION, "hello was said already");
 	if (hello->version != CONTROL_VERSION)
-		return cell_fail(err, CELL_FAILED_PRECONDITION,
+		return cell_fail(call->err, CELL_FAILED_PRECONDITION,
 				 "cellcore speaks version %d of the control protocol, not %u",
 				 CONTROL_VERSION, (unsigned)hello->version);
-	welcome_fill(process, welcome);
-	if (process->asker.instance) {
-		process->standing = PROCESS_WELCOME;
+	welcome_fill(call->process, welcome);
+	if (call->process->asker.instance) {
+		call->process->standing = PROCESS_WELCOME;
 		return 0;
 	}
-	process->standing = PROCESS_UNPROVEN;
-	auth_nonce(process->nonce);
-	welcome->n_nonce = sizeof process->nonce;
-	welcome->nonce = process->nonce;
+	call->process->standing = PROCESS_UNPROVEN;
+	auth_nonce(call->process->nonce);
+	welcome->n_nonce = sizeof call->process->nonce;
+	welcome->nonce = call->process->nonce;
 	return 0;
 }
 
-static int order_authenticate(struct process *process, const struct frame *frame, const void *in,
-			      void *out, struct cell_error *err)
+static int order_authenticate(struct order_call *call)
 {
-	const struct core_proof *proof = in;
+	const struct core_proof *proof = call->in;
 
-	(void)frame;
-	if (process->standing != PROCESS_UNPROVEN)
-		return cell_fail(err, CELL_FAILED_PRECONDITION, "there is nothing to prove");
-	if (!auth_is_proof(proof->mac, proof->n_mac, process->daemon->key, process->nonce)) {
-		(void)cell_fail(err, CELL_UNAUTHENTICATED,
+	if (call->process->standing != PROCESS_UNPROVEN)
+		return cell_fail(call->err, CELL_FAILED_PRECONDITION, "there is nothing to prove");
+	if (!auth_is_proof(proof->mac, proof->n_mac, call->daemon->key, call->process->nonce)) {
+		(void)cell_fail(call->err, CELL_UNAUTHENTICATED,
 				"wrong proof: is the key that of the run directory %s?",
-				process->daemon->rundir.path);
+				call->daemon->rundir.path);
 		return -EPROTO;
 	}
-	process->standing = PROCESS_WELCOME;
-	process_proven(process);
-	welcome_fill(process, out);
+	call->process->standing = PROCESS_WELCOME;
+	process_proven(call->process);
+	welcome_fill(call->process, call->out);
 	return 0;
 }
 
-static int order_ready(struct process *process, const struct frame *frame, const void *in,
-		       void *out, struct cell_error *err)
+static int order_ready(struct order_call *call)
 {
-	const struct core_ready_note *note = in;
-	struct kernel_instance *instance = process->asker.instance;
+	const struct core_ready_note *note = call->in;
+	struct kernel_instance *instance = call->process->asker.instance;
 	int r;
 
-	(void)frame;
-	(void)out;
-	if (!process->packet || !process->packet->has_creds)
-		return cell_fail(err, CELL_FAILED_PRECONDITION, "ready came without credentials");
-	r = spawn_ready(process->daemon, instance, &process->packet->creds, err);
+	if (!call->process->packet || !call->process->packet->has_creds)
+		return cell_fail(call->err, CELL_FAILED_PRECONDITION, "ready came without credentials");
+	r = spawn_ready(call->daemon, instance, &call->process->packet->creds, call->err);
 	if (r < 0)
 		return r;
 	instance->takes_streams = note->streams;
 	cell_log(CELL_LOG_INFO, "control", "ready", "instance=%s pid=%ld after_ms=%llu",
-		 process->name, (long)instance->pid,
+		 call->process->name, (long)instance->pid,
 		 (unsigned long long)((daemon_now() - instance->started_ns) / MS));
-	kernel_instance_ready(&process->daemon->kernel, instance, daemon_now());
+	kernel_instance_ready(&call->daemon->kernel, instance, daemon_now());
 	return 0;
 }
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
-static struct kernel_request *request_new(struct process *process, const struct frame *frame,
-					  enum kernel_order order, const char *cell)
+/* NULL without memory, and the order is told so. */
+static struct kernel_request *request_new(struct order_call *call, enum kernel_order order,
+					  const char *cell)
 {
 	struct kernel_request *request = calloc(1, sizeof *request);
 
-	if (!request)
+	if (!request) {
+		(void)cell_fail(call->err, -ENOMEM, "an order about '%s'", cell);
 		return NULL;
+	}
 	request->order = order;
-	request->asker = &process->asker;
-	request->call_id = frame->call_id;
+	request->asker = &call->process->asker;
+	request->call_id = call->frame->call_id;
 	request->stream = -1;
-	if (frame->timeout_ns)
-		request->deadline_ns = daemon_now() + frame->timeout_ns;
+	if (call->frame->timeout_ns)
+		request->deadline_ns = daemon_now() + call->frame->timeout_ns;
 	/* One byte too many stays too many: the name is refused later, not cut to another one. */
 	(void)snprintf(request->cell_name, sizeof request->cell_name,
 		       strlen(cell) < sizeof request->cell_name ? "%s" : "%.40s...", cell);
 	return request;
 }
 
-static int submit(struct process *process, struct kernel_request *request)
+static int submit(struct order_call *call, struct kernel_request *request)
 {
-	broker_submit(&process->daemon->kernel, request, daemon_now());
+	broker_submit(&call->daemon->kernel, request, daemon_now());
 	return ORDER_LATER;
 }
 
-static int request_connect(struct process *process, const struct frame *frame,
-			   const struct core_connect_request *in,
-			   struct kernel_request **ret_request, struct cell_error *err)
+/* In the name of AS, or (NULL) in the asker's own. */
+static int connect_submit(struct order_call *call, const struct core_connect_request *in,
+			  const struct core_connect_as_request *as)
 {
 	struct kernel_request *request;
 
 	if (in->n_not_instances > KERNEL_EXCLUDED_MAX)
-		return cell_fail(err, CELL_INVALID_ARGUMENT, "%zu instances to leave out, limit %d",
-				 in->n_not_instances, KERNEL_EXCLUDED_MAX);
-	request = request_new(process, frame, KERNEL_CONNECT, in->cell);
+		return cell_fail(call->err, CELL_INVALID_ARGUMENT,
+				 "%zu instances to leave out, limit %d", in->n_not_instances,
+				 KERNEL_EXCLUDED_MAX);
+	request = request_new(call, KERNEL_CONNECT, in->cell);
 	if (!request)
-		return cell_fail(err, -ENOMEM, "connecting to '%s'", in->cell);
+		return -ENOMEM;
 	request->instance_id = in->instance;
 	request->no_spawn = in->no_spawn;
 	request->n_excluded = in->n_not_instances;
 	if (in->n_not_instances)
 		memcpy(request->excluded, in->not_instances,
 		       in->n_not_instances * sizeof request->excluded[0]);
-	*ret_request = request;
-	return 0;
+	if (as) {
+		(void)snprintf(request->as_node, sizeof request->as_node, "%s", as->node);
+		(void)snprintf(request->as_cell, sizeof request->as_cell, "%s", as->cell);
+	}
+	return submit(call, request);
 }
 
-static int order_connect(struct process *process, const struct frame *frame, const void *in,
-			 void *out, struct cell_error *err)
+static int order_connect(struct order_call *call)
 {
-	struct kernel_request *request = NULL;
-	int r = request_connect(process, frame, in, &request, err);
-
-	(void)out;
-	return r < 0 ? r : submit(process, request);
+	return connect_submit(call, call->in, NULL);
 }
 
-static int order_connect_as(struct process *process, const struct frame *frame, const void *in,
-			    void *out, struct cell_error *err)
+static int order_connect_as(struct order_call *call)
 {
-	const struct core_connect_as_request *as = in;
-	struct kernel_request *request = NULL;
-	int r;
+	const struct core_connect_as_request *as = call->in;
 
-	(void)out;
 	if (!as->target || !conf_node_is_valid(as->node) || !cell_name_is_valid(as->cell))
-		return cell_fail(err, CELL_INVALID_ARGUMENT,
+		return cell_fail(call->err, CELL_INVALID_ARGUMENT,
 				 "connecting as needs a target, a node and a cell");
-	r = request_connect(process, frame, as->target, &request, err);
-	if (r < 0)
-		return r;
-	(void)snprintf(request->as_node, sizeof request->as_node, "%s", as->node);
-	(void)snprintf(request->as_cell, sizeof request->as_cell, "%s", as->cell);
-	return submit(process, request);
+	return connect_submit(call, as->target, as);
 }
 
-static int order_closed(struct process *process, const struct frame *frame, const void *in,
-			void *out, struct cell_error *err)
+static int order_closed(struct order_call *call)
 {
-	const struct core_closed_note *note = in;
+	const struct core_closed_note *note = call->in;
 
-	(void)frame;
-	(void)out;
-	(void)err;
 	for (size_t i = 0; i < note->n_connections; i++)
-		(void)broker_closed(&process->daemon->kernel, &process->asker,
+		(void)broker_closed(&call->daemon->kernel, &call->process->asker,
 				    note->connections[i]);
 	return 0;
 }
@@ -268,30 +259,25 @@ static size_t item_size(const struct cell_message_type *type, const void *item)
 #define INSTANCES_PER_PAGE 16
 #define CELLS_PER_PAGE 8
 
-static int order_list_instances(struct process *process, const struct frame *frame,
-				const void *in, void *out, struct cell_error *err)
+static int order_list_instances(struct order_call *call)
 {
-	const struct core_list_request *list = in;
-	struct core_instance_page *page = out;
+	const struct core_list_request *list = call->in;
+	struct core_instance_page *page = call->out;
 	const struct kernel_instance *instance;
 	struct core_instance_info *infos;
 	size_t bytes = 0;
 
-	(void)frame;
-	infos = cell_arena_calloc(&process->daemon->arena, INSTANCES_PER_PAGE, sizeof *infos);
+	infos = cell_arena_calloc(&call->daemon->arena, INSTANCES_PER_PAGE + 1, sizeof *infos);
 	if (!infos)
-		return cell_fail(err, -ENOMEM, "listing instances");
+		return cell_fail(call->err, -ENOMEM, "listing instances");
 	page->instances = infos;
-	list_walk(instance, &process->daemon->kernel.instances, struct kernel_instance, in_all) {
+	list_walk(instance, &call->daemon->kernel.instances, struct kernel_instance, in_all) {
 		if (instance->id <= list->after || instance->state == KERNEL_GONE ||
 		    (list->cell[0] && strcmp(list->cell, instance->cell->name) != 0))
 			continue;
-		page->more = page->n_instances == INSTANCES_PER_PAGE;
-		if (page->more)
-			break;
-		control_instance_info(process->daemon, instance, true, &infos[page->n_instances]);
+		control_instance_info(call->daemon, instance, true, &infos[page->n_instances]);
 		bytes += item_size(&core_instance_info_type, &infos[page->n_instances]);
-		page->more = bytes > PAGE_BYTES;
+		page->more = bytes > PAGE_BYTES || page->n_instances == INSTANCES_PER_PAGE;
 		if (page->more)
 			break;
 		page->n_instances++;
@@ -365,36 +351,32 @@ static void cell_info(struct daemon *daemon, const struct kernel_cell *cell,
 		cell_info_of_manifest(&daemon->arena, cell->manifest, info);
 }
 
-static int order_list_cells(struct process *process, const struct frame *frame, const void *in,
-			    void *out, struct cell_error *err)
+static int order_list_cells(struct order_call *call)
 {
-	const struct core_list_request *list = in;
-	const struct kernel *kernel = &process->daemon->kernel;
-	struct core_cell_page *page = out;
+	const struct core_list_request *list = call->in;
+	const struct kernel *kernel = &call->daemon->kernel;
+	struct core_cell_page *page = call->out;
 	struct core_cell_info *infos;
 	size_t bytes = 0;
 
-	(void)frame;
-	infos = cell_arena_calloc(&process->daemon->arena, CELLS_PER_PAGE, sizeof *infos);
+	infos = cell_arena_calloc(&call->daemon->arena, CELLS_PER_PAGE + 1, sizeof *infos);
 	if (!infos)
-		return cell_fail(err, -ENOMEM, "listing cells");
+		return cell_fail(call->err, -ENOMEM, "listing cells");
 	page->cells = infos;
 	if (list->cell[0])
-		catalog_lookup(process->daemon, list->cell);
+		catalog_lookup(call->daemon, list->cell);
 	else if (!list->after_name[0])
-		catalog_scan_again(process->daemon);
+		catalog_scan_again(call->daemon);
 	for (size_t i = 0; i < kernel->n_cells; i++) {
 		const struct kernel_cell *cell = kernel->cells[i];
 
 		if (strcmp(cell->name, list->after_name) <= 0 || !kernel_cell_is_known(cell) ||
 		    (list->cell[0] && strcmp(list->cell, cell->name) != 0))
 			continue;
-		page->more = page->n_cells == CELLS_PER_PAGE;
-		if (page->more)
-			break;
-		cell_info(process->daemon, cell, &infos[page->n_cells]);
+		cell_info(call->daemon, cell, &infos[page->n_cells]);
 		bytes += item_size(&core_cell_info_type, &infos[page->n_cells]);
-		page->more = bytes > PAGE_BYTES && page->n_cells > 0;
+		page->more = page->n_cells == CELLS_PER_PAGE ||
+			     (bytes > PAGE_BYTES && page->n_cells > 0);
 		if (page->more)
 			break;
 		page->n_cells++;
@@ -402,67 +384,56 @@ static int order_list_cells(struct process *process, const struct frame *frame, 
 	return 0;
 }
 
-static int order_watch(struct process *process, const struct frame *frame, const void *in,
-		       void *out, struct cell_error *err)
+static int order_watch(struct order_call *call)
 {
-	const struct core_watch_request *watch = in;
-	int r = watch_add(process, watch->cell, frame->call_id, err);
+	const struct core_watch_request *watch = call->in;
+	int r = watch_add(call->process, watch->cell, call->frame->call_id, call->err);
 
-	(void)out;
 	return r < 0 ? r : ORDER_LATER;
 }
 
-static int order_unwatch(struct process *process, const struct frame *frame, const void *in,
-			 void *out, struct cell_error *err)
+static int order_unwatch(struct order_call *call)
 {
-	const struct core_watch_request *watch = in;
+	const struct core_watch_request *watch = call->in;
 
-	(void)frame;
-	(void)out;
-	return watch_remove(process, watch->cell, err);
+	return watch_remove(call->process, watch->cell, call->err);
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------ */
 
-static int order_spawn(struct process *process, const struct frame *frame, const void *in,
-		       void *out, struct cell_error *err)
+static int order_spawn(struct order_call *call)
 {
-	const struct core_spawn_request *spawn = in;
-	struct kernel_request *request = request_new(process, frame, KERNEL_SPAWN, spawn->cell);
+	const struct core_spawn_request *spawn = call->in;
+	struct kernel_request *request = request_new(call, KERNEL_SPAWN, spawn->cell);
 
-	(void)out;
 	if (!request)
-		return cell_fail(err, -ENOMEM, "spawning '%s'", spawn->cell);
+		return -ENOMEM;
 	request->only_if_none = spawn->only_if_none;
-	return submit(process, request);
+	return submit(call, request);
 }
 
-static int order_retire(struct process *process, const struct frame *frame, const void *in,
-			void *out, struct cell_error *err)
+static int order_retire(struct order_call *call)
 {
-	const struct core_retire_request *retire = in;
-	struct kernel_request *request = request_new(process, frame, KERNEL_RETIRE, retire->cell);
+	const struct core_retire_request *retire = call->in;
+	struct kernel_request *request = request_new(call, KERNEL_RETIRE, retire->cell);
 
-	(void)out;
 	if (!request)
-		return cell_fail(err, -ENOMEM, "retiring '%s'", retire->cell);
+		return -ENOMEM;
 	request->instance_id = retire->instance;
 	request->drain_ns = retire->drain_ms < UINT64_MAX / MS ? retire->drain_ms * MS : 0;
 	request->kill = retire->kill;
-	return submit(process, request);
+	return submit(call, request);
 }
 
-static int order_load(struct process *process, const struct frame *frame, const void *in,
-		      void *out, struct cell_error *err)
+static int order_load(struct order_call *call)
 {
-	const struct core_load_request *load = in;
+	const struct core_load_request *load = call->in;
 	struct kernel_cell *cell;
 	int r;
 
-	(void)frame;
-	r = catalog_load(process->daemon, load->path, &cell, err);
+	r = catalog_load(call->daemon, load->path, &cell, call->err);
 	if (r == 0)
-		cell_info(process->daemon, cell, out);
+		cell_info(call->daemon, cell, call->out);
 	return r;
 }
 
@@ -493,37 +464,27 @@ static void status_fill(const struct daemon *daemon, struct core_node_status *st
 		status->instances += instance->has_process;
 }
 
-static int order_status(struct process *process, const struct frame *frame, const void *in,
-			void *out, struct cell_error *err)
+static int order_status(struct order_call *call)
 {
-	(void)frame;
-	(void)in;
-	(void)err;
-	status_fill(process->daemon, out);
+	status_fill(call->daemon, call->out);
 	return 0;
 }
 
-static int order_shutdown(struct process *process, const struct frame *frame, const void *in,
-			  void *out, struct cell_error *err)
+static int order_shutdown(struct order_call *call)
 {
-	const struct core_shutdown_request *shutdown = in;
+	const struct core_shutdown_request *shutdown = call->in;
 	uint64_t grace_ms = shutdown->drain_ms ? shutdown->drain_ms : CELL_SHUTDOWN_TIMEOUT_MS;
 
-	(void)frame;
-	(void)out;
-	(void)err;
-	daemon_stop(process->daemon, grace_ms < UINT64_MAX / MS / 2 ? grace_ms * MS
+	daemon_stop(call->daemon, grace_ms < UINT64_MAX / MS / 2 ? grace_ms * MS
 								     : UINT64_MAX / 2);
 	return 0;
 }
 
-static int order_upgrade(struct process *process, const struct frame *frame, const void *in,
-			 void *out, struct cell_error *err)
+static int order_upgrade(struct order_call *call)
 {
-	const struct core_upgrade_request *upgrade = in;
+	const struct core_upgrade_request *upgrade = call->in;
 
-	(void)out;
-	return resume_request(process, frame->call_id, upgrade->path, err);
+	return resume_request(call->process, call->frame->call_id, upgrade->path, call->err);
 }
 
 void control_upgraded(struct process *process, uint64_t call_id)
@@ -599,24 +560,22 @@ static int order_check(const struct process *process, const struct order *order,
 	return 0;
 }
 
-static int order_run(struct process *process, const struct order *order, const struct frame *frame,
-		     const uint8_t *body, size_t len, void **ret_out, struct cell_error *err)
+static int order_run(struct order_call *call, const struct order *order, const uint8_t *body,
+		     size_t len)
 {
-	struct cell_arena *arena = &process->daemon->arena;
-	void *in = cell_arena_calloc(arena, 1, order->method->in->size + 1);
-	void *out = cell_arena_calloc(arena, 1, order->method->out->size + 1);
+	const struct cell_method *method = order->method;
+	struct cell_arena *arena = &call->daemon->arena;
+	void *in = cell_arena_calloc(arena, 1, method->in->size + 1);
 	int r;
 
-	if (!in || !out)
-		return cell_fail(err, -ENOMEM, "%s", order->method->name);
-	r = order_check(process, order, frame, err);
-	if (r < 0)
-		return r;
-	r = order->method->in->decode(in, body, len, 0, arena, err);
-	if (r < 0)
-		return r;
-	*ret_out = out;
-	return order->run(process, frame, in, out, err);
+	call->in = in;
+	call->out = cell_arena_calloc(arena, 1, method->out->size + 1);
+	if (!in || !call->out)
+		return cell_fail(call->err, -ENOMEM, "%s", method->name);
+	r = order_check(call->process, order, call->frame, call->err);
+	if (r == 0)
+		r = method->in->decode(in, body, len, 0, arena, call->err);
+	return r < 0 ? r : order->run(call);
 }
 
 static int control_order(struct process *process, const struct frame *frame, const uint8_t *body,
@@ -625,16 +584,17 @@ static int control_order(struct process *process, const struct frame *frame, con
 	const struct order *order = frame->channel == 0 ? order_find(frame->code) : NULL;
 	uint64_t call_id = frame->kind == FRAME_REQUEST ? frame->call_id : 0;
 	struct cell_error why = { 0 };
-	void *out = NULL;
+	struct order_call call = { .daemon = process->daemon, .process = process, .frame = frame,
+				   .err = &why };
 	int r;
 
 	if (order)
-		r = order_run(process, order, frame, body, len, &out, &why);
+		r = order_run(&call, order, body, len);
 	else
 		r = cell_fail(&why, CELL_UNIMPLEMENTED, "no order %08x on channel %u",
 			      (unsigned)frame->code, (unsigned)frame->channel);
 	if (r == 0)
-		process_reply(process, call_id, order->method->out, out, NULL, 0);
+		process_reply(process, call_id, order->method->out, call.out, NULL, 0);
 	else if (r < 0)
 		process_refuse(process, call_id, &why);
 	cell_arena_reset(&process->daemon->arena);
@@ -731,9 +691,8 @@ void control_forget(struct process *process)
 
 static void ask_resolver(struct daemon *daemon, struct kernel_request *request)
 {
-	const struct kernel_cell *cell = kernel_cell_find(&daemon->kernel, daemon->conf.resolver);
 	const struct kernel_instance *resolver =
-		cell ? kernel_cell_in_state(cell, KERNEL_READY) : NULL;
+		kernel_ready(&daemon->kernel, daemon->conf.resolver);
 	struct core_resolve_request question = { .cell = request->cell_name };
 	struct cell_error err = { .code = CELL_UNAVAILABLE };
 
@@ -765,11 +724,11 @@ void control_outcome(struct daemon *daemon, struct kernel_request *request)
 		activate_outcome(daemon, request);
 		return;
 	}
-	if (request->outcome == KERNEL_GRANTED)
-		connect_grant(daemon, request);
-	else if (asker && request->outcome == KERNEL_DONE)
+	if (request->outcome == KERNEL_GRANTED && !connect_grant(daemon, request))
+		return;
+	if (asker && request->outcome == KERNEL_DONE)
 		answer_done(daemon, request);
-	else if (asker)
+	else if (asker && request->outcome == KERNEL_REFUSED)
 		process_refuse(process_of(asker), request->call_id, &request->err);
 	broker_request_deinit(request);
 	free(request);

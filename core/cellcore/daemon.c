@@ -8,6 +8,7 @@
 #include "spawn.h"
 #include "watch.h"
 
+#include "../libcell/file.h"
 #include "../libcell/sock.h"
 
 #include <cell/defaults.h>
@@ -29,6 +30,13 @@
 /* systemd passes sockets from here on. */
 #define LISTEN_FD_FIRST 3
 
+void fd_close(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
 uint64_t daemon_now(void)
 {
 	struct timespec now;
@@ -39,17 +47,13 @@ uint64_t daemon_now(void)
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
-static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_timer(struct ev_loop *, ev_timer *timer, int)
 {
-	(void)loop;
-	(void)events;
 	daemon_settle(list_entry(timer, struct daemon, timer));
 }
 
-static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_again(struct ev_loop *, ev_timer *timer, int)
 {
-	(void)loop;
-	(void)events;
 	daemon_settle(list_entry(timer, struct daemon, again));
 }
 
@@ -108,7 +112,7 @@ static void settle_dropped(struct daemon *daemon)
 
 static void settle_timer(struct daemon *daemon)
 {
-	uint64_t due_ns = daemon->kernel.deadline_ns, now_ns = daemon_now();
+	uint64_t due_ns = kernel_next_due(&daemon->kernel), now_ns = daemon_now();
 
 	ev_timer_stop(daemon->loop, &daemon->timer);
 	if (due_ns == 0)
@@ -151,24 +155,20 @@ void daemon_stop(struct daemon *daemon, uint64_t grace_ns)
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
-static void on_stop(struct ev_loop *loop, ev_signal *signal, int events)
+static void on_stop(struct ev_loop *, ev_signal *signal, int)
 {
 	struct daemon *daemon = signal->data;
 
-	(void)loop;
-	(void)events;
 	/* Whoever asks twice is in a hurry. */
 	daemon_stop(daemon, daemon->kernel.is_stopping ? 0 : CELL_SHUTDOWN_TIMEOUT_MS * MS);
 	daemon_settle(daemon);
 }
 
-static void on_reload(struct ev_loop *loop, ev_signal *signal, int events)
+static void on_reload(struct ev_loop *, ev_signal *signal, int)
 {
 	struct daemon *daemon = signal->data;
 	struct cell_error err = { 0 };
 
-	(void)loop;
-	(void)events;
 	if (daemon_configure(daemon, &err) < 0)
 		cell_log(CELL_LOG_ERR, "daemon", "reload_failed", "reason=\"%s\"",
 			 cell_log_quote((char[512]){ 0 }, 512, err.text));
@@ -177,11 +177,8 @@ static void on_reload(struct ev_loop *loop, ev_signal *signal, int events)
 	daemon_settle(daemon);
 }
 
-static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_watchdog(struct ev_loop *, ev_timer *, int)
 {
-	(void)loop;
-	(void)timer;
-	(void)events;
 	notify_send("WATCHDOG=1");
 }
 
@@ -207,11 +204,9 @@ int daemon_configure(struct daemon *daemon, struct cell_error *err)
 	int r;
 
 	conf_init(&conf);
-	if (daemon->conf_path)
-		(void)snprintf(path, sizeof path, "%s", daemon->conf_path);
-	else if (!rundir_path(&daemon->rundir, path, "node.conf"))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	r = conf_read(&conf, path, err);
+	r = conf_read(&conf, daemon->conf_path ? daemon->conf_path
+					       : rundir_path(&daemon->rundir, path, "node.conf"),
+		      err);
 	if (r == -ENOENT && !daemon->conf_path)
 		r = 0;
 	if (r < 0)
@@ -229,16 +224,11 @@ int daemon_configure(struct daemon *daemon, struct cell_error *err)
 
 static uint32_t unmapped_uid(void)
 {
-	char text[16] = { 0 };
-	int fd = open("/proc/sys/kernel/overflowuid", O_RDONLY | O_CLOEXEC);
-	uint32_t uid = 65534;
+	char text[16];
 
-	if (fd < 0)
-		return uid;
-	if (read(fd, text, sizeof text - 1) > 0)
-		uid = (uint32_t)strtoul(text, NULL, 10);
-	(void)close(fd);
-	return uid;
+	if (file_read("/proc/sys/kernel/overflowuid", text, sizeof text) <= 0)
+		return 65534;
+	return (uint32_t)strtoul(text, NULL, 10);
 }
 
 /* Three descriptors a connection while it is made, one a process: as many as we may have. */
@@ -275,9 +265,8 @@ static int listener_open(struct daemon *daemon, struct cell_error *err)
 	daemon->listener_is_systemd = daemon->listener >= 0;
 	if (daemon->listener >= 0)
 		return 0;
-	if (!rundir_path(&daemon->rundir, path, "core.sock"))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
-	return sock_listen(&daemon->listener, path, SOCK_SEQPACKET, 0600, LISTEN_BACKLOG, err);
+	return sock_listen(&daemon->listener, rundir_path(&daemon->rundir, path, "core.sock"),
+			   SOCK_SEQPACKET, 0600, LISTEN_BACKLOG, err);
 }
 
 static void find_cgroups(struct daemon *daemon)
@@ -360,10 +349,8 @@ static int daemon_start(struct daemon *daemon, const char *rundir, const char *s
 	r = rundir_open(&daemon->rundir, rundir, statedir, resume_fd < 0, err);
 	if (r == 0)
 		r = daemon_configure(daemon, err);
-	if (r == 0 && !rundir_path(&daemon->rundir, path, "key"))
-		r = cell_fail(err, -ENAMETOOLONG, "'%s' is too long", daemon->rundir.path);
 	if (r == 0)
-		r = auth_key_ensure(daemon->key, path, err);
+		r = auth_key_ensure(daemon->key, rundir_path(&daemon->rundir, path, "key"), err);
 	if (r < 0)
 		return r;
 	if (kernel_init(&daemon->kernel, &daemon->conf, catalog_lookup, daemon) < 0)
@@ -402,10 +389,8 @@ static void daemon_end(struct daemon *daemon)
 	if (daemon->kernel.links)
 		catalog_close(daemon);
 	kernel_deinit(&daemon->kernel);
-	if (daemon->listener >= 0) {
-		ev_io_stop(daemon->loop, &daemon->on_client);
-		(void)close(daemon->listener);
-	}
+	ev_io_stop(daemon->loop, &daemon->on_client);
+	fd_close(&daemon->listener);
 	auth_key_wipe(daemon->key);
 	cell_arena_deinit(&daemon->arena);
 	rundir_close(&daemon->rundir, daemon->listener_is_systemd);

@@ -65,6 +65,9 @@ struct daemon {
 	struct resume *resume;      /* an upgrade that was ordered */
 };
 
+/* Close *FD if it is open; -1 from then on. */
+void fd_close(int *fd);
+
 /* Monotonic nanoseconds. */
 uint64_t daemon_now(void);
 

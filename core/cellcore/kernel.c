@@ -62,6 +62,32 @@ void kernel_due(struct kernel *kernel, uint64_t at_ns)
 		kernel->deadline_ns = at_ns;
 }
 
+void kernel_not_due(struct kernel *kernel, uint64_t at_ns)
+{
+	if (at_ns && at_ns == kernel->deadline_ns)
+		kernel->is_deadline_stale = true;
+}
+
+/* kernel_due() keeps the minimum up to date; only here it may rise. */
+static void deadline_renew(struct kernel *kernel)
+{
+	const struct kernel_instance *instance;
+
+	kernel->deadline_ns = 0;
+	kernel->is_deadline_stale = false;
+	kernel_due(kernel, kernel->stop_by_ns);
+	list_walk(instance, &kernel->instances, struct kernel_instance, in_all)
+		kernel_due(kernel, instance->deadline_ns);
+	broker_due(kernel);
+}
+
+uint64_t kernel_next_due(struct kernel *kernel)
+{
+	if (kernel->is_deadline_stale)
+		deadline_renew(kernel);
+	return kernel->deadline_ns;
+}
+
 /* ---- cells ------------------------------------------------------------------------ */
 
 /* The place of NAME in the sorted table: of the cell, or where it would go. */
@@ -150,6 +176,13 @@ struct kernel_instance *kernel_cell_in_state(const struct kernel_cell *cell,
 	return NULL;
 }
 
+struct kernel_instance *kernel_ready(const struct kernel *kernel, const char *name)
+{
+	const struct kernel_cell *cell = kernel_cell_find(kernel, name);
+
+	return cell ? kernel_cell_in_state(cell, KERNEL_READY) : NULL;
+}
+
 static bool cell_has_part(const struct kernel *kernel, const char *name)
 {
 	return strcmp(name, kernel->conf->resolver) == 0 ||
@@ -184,12 +217,21 @@ void kernel_instance_touch(struct kernel *kernel, struct kernel_instance *instan
 	list_move(&kernel->changed, &instance->in_changed);
 }
 
+/* AT_NS 0: never. */
+static void instance_deadline(struct kernel *kernel, struct kernel_instance *instance,
+			      uint64_t at_ns)
+{
+	kernel_not_due(kernel, instance->deadline_ns);
+	instance->deadline_ns = at_ns;
+	kernel_due(kernel, at_ns);
+}
+
 static void instance_set(struct kernel *kernel, struct kernel_instance *instance,
 			 enum kernel_state state)
 {
 	if (state == KERNEL_GONE && instance->state != KERNEL_GONE) {
 		kernel->n_gone++;
-		instance->deadline_ns = 0;
+		instance_deadline(kernel, instance, 0);
 		list_unlink(&instance->in_cell);
 	}
 	instance->state = state;
@@ -206,13 +248,6 @@ static void instance_work(struct kernel *kernel, struct kernel_instance *instanc
 {
 	instance->work |= work;
 	list_move(&kernel->work, &instance->in_work);
-}
-
-static void instance_deadline(struct kernel *kernel, struct kernel_instance *instance,
-			      uint64_t at_ns)
-{
-	instance->deadline_ns = at_ns;
-	kernel_due(kernel, at_ns);
 }
 
 const char *kernel_instance_name(const struct kernel_instance *instance,
@@ -305,7 +340,7 @@ void kernel_instance_ready(struct kernel *kernel, struct kernel_instance *instan
 	if (instance->state != KERNEL_STARTING)
 		return;
 	instance->ready_ns = now_ns;
-	instance->deadline_ns = 0;
+	instance_deadline(kernel, instance, 0);
 	instance_set(kernel, instance, KERNEL_READY);
 	broker_cell_ready(kernel, instance, now_ns);
 	boot_step(kernel, now_ns);
@@ -460,7 +495,7 @@ void kernel_instance_ended(struct kernel *kernel, struct kernel_instance *instan
 		return;
 	instance->has_process = false;
 	instance->ending = KERNEL_NOT_ENDING;
-	instance->deadline_ns = 0;
+	instance_deadline(kernel, instance, 0);
 	instance->work = 0;
 	list_unlink(&instance->in_work);
 	if (!instance->reason[0])
@@ -734,13 +769,7 @@ void kernel_tick(struct kernel *kernel, uint64_t now_ns)
 		if (instance->deadline_ns && now_ns >= instance->deadline_ns)
 			instance_timeout(kernel, instance, now_ns);
 	broker_tick(kernel, now_ns);
-
-	/* kernel_due() keeps the minimum up to date; only here it may rise. */
-	kernel->deadline_ns = 0;
-	kernel_due(kernel, kernel->stop_by_ns);
-	list_walk(instance, &kernel->instances, struct kernel_instance, in_all)
-		kernel_due(kernel, instance->deadline_ns);
-	broker_due(kernel);
+	deadline_renew(kernel);
 }
 
 struct kernel_instance *kernel_next_work(struct kernel *kernel, uint64_t now_ns,

@@ -191,6 +191,7 @@ struct kernel {
 	uint64_t forgotten;   /* changes up to this one may be missing from the list */
 	uint32_t n_gone;
 	uint64_t deadline_ns; /* nothing is due before; 0: nothing at all */
+	bool is_deadline_stale; /* what was due first may be off: kernel_next_due() looks again */
 	uint64_t granted, refused;
 	unsigned boot_stage;
 	bool is_booting, is_stopping;
@@ -223,6 +224,9 @@ unsigned kernel_cell_running(const struct kernel_cell *cell);
 /* One in STATE, or NULL. */
 struct kernel_instance *kernel_cell_in_state(const struct kernel_cell *cell,
 					     enum kernel_state state);
+
+/* A ready instance of the cell NAME, or NULL. */
+struct kernel_instance *kernel_ready(const struct kernel *kernel, const char *name);
 
 /* The quota of a cell, or of the asker with UID. A reference; NULL without memory. */
 struct quota *kernel_quota_cell(struct kernel *kernel, const struct kernel_cell *cell);
@@ -280,6 +284,9 @@ bool kernel_is_empty(const struct kernel *kernel);
 /* Do what is due. */
 void kernel_tick(struct kernel *kernel, uint64_t now_ns);
 
+/* When kernel_tick() has something to do next; 0: never. */
+uint64_t kernel_next_due(struct kernel *kernel);
+
 /*
  * Work for the daemon: the next instance with some, and which; its bits are cleared.
  * NULL if there is none.
@@ -299,3 +306,5 @@ void kernel_instance_restore(struct kernel *kernel, struct kernel_instance *inst
 
 /* Something falls due at AT_NS. */
 void kernel_due(struct kernel *kernel, uint64_t at_ns);
+/* It does not any more. */
+void kernel_not_due(struct kernel *kernel, uint64_t at_ns);

@@ -22,7 +22,7 @@ static void packet_free(struct process *process, struct packet *packet)
 	list_unlink(&packet->in_outgoing);
 	process->n_outgoing--;
 	for (size_t i = 0; i < packet->n_fds; i++)
-		(void)close(packet->fds[i]);
+		fd_close(&packet->fds[i]);
 	free(packet);
 }
 
@@ -176,14 +176,13 @@ void process_refuse(struct process *process, uint64_t call_id, const struct cell
 	answer(process, &header, NULL, err->text, NULL, 0);
 }
 
-static void on_writable(struct ev_loop *loop, ev_io *io, int events)
+static void on_writable(struct ev_loop *loop, ev_io *io, int)
 {
 	struct process *process = list_entry(io, struct process, on_writable);
 	struct daemon *daemon = process->daemon;
 	struct cell_error err = { 0 };
 	struct packet *packet;
 
-	(void)events;
 	while ((packet = list_first(&process->outgoing, struct packet, in_outgoing))) {
 		struct iovec part = { packet->bytes, packet->len };
 		int r = sock_send(process->fd, &part, 1, packet->fds, packet->n_fds, &err);
@@ -255,15 +254,13 @@ static int process_take(struct process *process, struct cell_error *err)
 	return r;
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *io, int events)
+static void on_readable(struct ev_loop *, ev_io *io, int)
 {
 	struct process *process = list_entry(io, struct process, on_readable);
 	struct daemon *daemon = process->daemon;
 	struct cell_error err = { 0 };
 	int r = 0;
 
-	(void)loop;
-	(void)events;
 	for (int n = 0; n < CELL_CONTROL_PACKETS_PER_TURN && r == 0; n++) {
 		r = process_take(process, &err);
 		if (process->is_dropped || !list_is_empty(&process->outgoing))
@@ -289,13 +286,11 @@ void process_finish(struct process *process, const char *reason)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-static void on_unproven(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_unproven(struct ev_loop *, ev_timer *timer, int)
 {
 	struct process *process = list_entry(timer, struct process, on_unproven);
 	struct daemon *daemon = process->daemon;
 
-	(void)loop;
-	(void)events;
 	process_drop(process, "did not authenticate in time");
 	daemon_settle(daemon);
 }
@@ -354,8 +349,7 @@ void process_drop(struct process *process, const char *reason)
 	ev_io_stop(daemon->loop, &process->on_readable);
 	ev_io_stop(daemon->loop, &process->on_writable);
 	control_forget(process);
-	(void)close(process->fd);
-	process->fd = -1;
+	fd_close(&process->fd);
 	list_move(&daemon->dropped, &process->in_daemon);
 	if (instance) {
 		instance->asker = NULL;
@@ -443,13 +437,12 @@ static bool has_place(const struct daemon *daemon)
 }
 
 /* Who finds no place waits in the socket's queue, not in our memory. */
-static void on_client(struct ev_loop *loop, ev_io *io, int events)
+static void on_client(struct ev_loop *loop, ev_io *io, int)
 {
 	struct daemon *daemon = list_entry(io, struct daemon, on_client);
 	struct cell_error err = { 0 };
 	int fd, r = 0;
 
-	(void)events;
 	while (has_place(daemon) && (r = sock_accept(&fd, daemon->listener, &err)) == 0)
 		client_accept(daemon, fd);
 	if (r < 0) {
@@ -463,10 +456,8 @@ static void on_client(struct ev_loop *loop, ev_io *io, int events)
 	daemon_settle(daemon);
 }
 
-static void on_accept_again(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_accept_again(struct ev_loop *, ev_timer *timer, int)
 {
-	(void)loop;
-	(void)events;
 	process_listen(list_entry(timer, struct daemon, accept_again));
 }
 

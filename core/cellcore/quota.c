@@ -49,8 +49,8 @@ void quota_unref(struct quota *quota)
 	free(quota);
 }
 
-int quota_charge(struct quota *quota, enum quota_kind kind, uint64_t amount,
-		 struct cell_error *err)
+int quota_check(const struct quota *quota, enum quota_kind kind, uint64_t amount,
+		struct cell_error *err)
 {
 	uint64_t max = quota->limits.max[kind];
 
@@ -58,8 +58,17 @@ int quota_charge(struct quota *quota, enum quota_kind kind, uint64_t amount,
 		return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
 				 "%s has %" PRIu64 " %s, limit %" PRIu64, quota->owner,
 				 quota->used[kind], quota_kind_names[kind], max);
-	quota->used[kind] += amount;
 	return 0;
+}
+
+int quota_charge(struct quota *quota, enum quota_kind kind, uint64_t amount,
+		 struct cell_error *err)
+{
+	int r = quota_check(quota, kind, amount, err);
+
+	if (r == 0)
+		quota->used[kind] += amount;
+	return r;
 }
 
 void quota_release(struct quota *quota, enum quota_kind kind, uint64_t amount)

@@ -46,7 +46,10 @@ extern const struct quota_limits quota_defaults;
 struct quota *quota_ref(struct list *quotas, const char *owner, const struct quota_limits *limits);
 void quota_unref(struct quota *quota); /* accepts NULL */
 
-/* 0, or CELL_RESOURCE_EXHAUSTED with owner, kind and limit in ERR and nothing charged. */
+/* 0, or CELL_RESOURCE_EXHAUSTED with owner, kind and limit in ERR. Charges nothing. */
+int quota_check(const struct quota *quota, enum quota_kind kind, uint64_t amount,
+		struct cell_error *err);
+/* The same, and charge it if there is room. */
 int quota_charge(struct quota *quota, enum quota_kind kind, uint64_t amount,
 		 struct cell_error *err);
 void quota_release(struct quota *quota, enum quota_kind kind, uint64_t amount);

@@ -22,7 +22,7 @@
 
 /* Counts every change of what is written below: another version's table is not guessed at. */
 #define TABLE_MAGIC 0x6c6c6543u
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 /* What looks at one number and has not ended by then is no cellcore. */
 #define TRIAL_S 5
 /* A table of 1,000 cells has about a megabyte. */
@@ -94,23 +94,13 @@ static void field_bytes(struct table *table, void *bytes, size_t len)
 		table->failed = true;
 }
 
-#define FIELD(table, member) field_bytes((table), &(member), sizeof(member))
-
-/* Text in an array of its own; what comes in is terminated whatever it is. */
-#define FIELD_TEXT(table, array)                                   \
-	do {                                                       \
-		field_bytes((table), (array), sizeof(array));      \
-		(array)[sizeof(array) - 1] = 0;                    \
-	} while (0)
-
 /* A descriptor: it must stay open over exec, and be close-on-exec again after it. */
-static void field_fd(struct table *table, int *fd)
+static void field_fd(struct table *table, int fd)
 {
-	FIELD(table, *fd);
-	if (table->failed || *fd < 0)
+	if (table->failed || fd < 0)
 		return;
 	if (!table->is_writing) {
-		table->failed = fcntl(*fd, F_SETFD, FD_CLOEXEC) < 0;
+		table->failed = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0;
 		return;
 	}
 	if (table->n_fds == table->fds_size) {
@@ -123,20 +113,53 @@ static void field_fd(struct table *table, int *fd)
 		table->fds = fds;
 		table->fds_size = size;
 	}
-	table->fds[table->n_fds++] = *fd;
+	table->fds[table->n_fds++] = fd;
 }
 
-/* How many follow: of LIST, or as read. */
-static uint32_t field_count(struct table *table, const struct list *list)
+struct field {
+	void *at;
+	size_t size;
+	enum { FIELD_PLAIN, FIELD_TEXT, FIELD_FD } kind;
+};
+
+#define F(member)  { &(member), sizeof(member), FIELD_PLAIN }
+#define FD(member) { &(member), sizeof(member), FIELD_FD }
+/* Text in an array of its own; what comes in is terminated whatever it is. */
+#define TEXT(array) { (array), sizeof(array), FIELD_TEXT }
+
+#define FIELDS(table, ...)                                         \
+	fields_pass((table), (const struct field[]){ __VA_ARGS__ }, \
+		    sizeof((const struct field[]){ __VA_ARGS__ }) / sizeof(struct field))
+
+static void fields_pass(struct table *table, const struct field *fields, size_t n)
 {
-	uint32_t n = 0;
-
-	if (table->is_writing)
-		for (const struct list *at = list->next; at != list; at = at->next)
-			n++;
-	FIELD(table, n);
-	return table->failed ? 0 : n;
+	for (size_t i = 0; i < n; i++) {
+		field_bytes(table, fields[i].at, fields[i].size);
+		if (fields[i].kind == FIELD_TEXT)
+			((char *)fields[i].at)[fields[i].size - 1] = 0;
+		else if (fields[i].kind == FIELD_FD)
+			field_fd(table, *(const int *)fields[i].at);
+	}
 }
+
+/* Before each record, and (false) behind the last: MORE, or what was read. */
+static bool field_more(struct table *table, bool more)
+{
+	FIELDS(table, F(more));
+	return more && !table->failed;
+}
+
+/* PASS for each ENTRY of a list that is WANTED; coming in, with ENTRY NULL for each there was. */
+#define RECORDS(table, entry, head, type, member, wanted, pass)      \
+	do {                                                         \
+		if ((table)->is_writing)                             \
+			list_walk(entry, head, type, member)         \
+				if ((wanted) && field_more(table, true)) \
+					pass;                        \
+		entry = NULL;                                        \
+		while (field_more(table, false))                     \
+			pass;                                        \
+	} while (0)
 
 /* ---- things ------------------------------------------------------------------------------------ */
 
@@ -146,28 +169,16 @@ static void table_head(struct table *table)
 	struct kernel *kernel = &daemon->kernel;
 	uint32_t magic = TABLE_MAGIC, version = TABLE_VERSION;
 
-	FIELD(table, magic);
-	FIELD(table, version);
+	FIELDS(table, F(magic), F(version));
 	if (magic != TABLE_MAGIC || version != TABLE_VERSION)
 		table->failed = true;
-	FIELD_TEXT(table, daemon->conf.node);
-	FIELD(table, daemon->started_ns);
-	FIELD(table, daemon->generation);
+	FIELDS(table, TEXT(daemon->conf.node), F(daemon->started_ns), F(daemon->generation),
+	       FD(daemon->listener), F(daemon->listener_is_systemd), FD(daemon->rundir.lock),
+	       F(daemon->cgroups.version), F(daemon->cgroups.controllers),
+	       TEXT(daemon->cgroups.path), F(kernel->next_instance), F(kernel->next_link),
+	       F(kernel->next_change), F(kernel->granted), F(kernel->refused),
+	       F(kernel->boot_stage), F(kernel->is_booting), F(kernel->random));
 	daemon->generation += !table->is_writing;
-	field_fd(table, &daemon->listener);
-	FIELD(table, daemon->listener_is_systemd);
-	field_fd(table, &daemon->rundir.lock);
-	FIELD(table, daemon->cgroups.version);
-	FIELD(table, daemon->cgroups.controllers);
-	FIELD_TEXT(table, daemon->cgroups.path);
-	FIELD(table, kernel->next_instance);
-	FIELD(table, kernel->next_link);
-	FIELD(table, kernel->next_change);
-	FIELD(table, kernel->granted);
-	FIELD(table, kernel->refused);
-	FIELD(table, kernel->boot_stage);
-	FIELD(table, kernel->is_booting);
-	FIELD(table, kernel->random);
 }
 
 static void table_cell(struct table *table, struct kernel_cell *cell)
@@ -179,8 +190,7 @@ static void table_cell(struct table *table, struct kernel_cell *cell)
 		memcpy(name, cell->name, sizeof name);
 		listener = activate_listener(table->daemon, cell);
 	}
-	FIELD_TEXT(table, name);
-	field_fd(table, &listener);
+	FIELDS(table, TEXT(name), FD(listener));
 	if (!table->is_writing && !table->failed) {
 		catalog_lookup(table->daemon, name);
 		cell = cell_name_is_valid(name) ? kernel_cell_add(&table->daemon->kernel, name) : NULL;
@@ -188,10 +198,7 @@ static void table_cell(struct table *table, struct kernel_cell *cell)
 	}
 	if (table->failed)
 		return;
-	FIELD(table, cell->supervise);
-	FIELD_TEXT(table, cell->reason);
-	FIELD(table, cell->restarts);
-	FIELD(table, cell->was_booted);
+	FIELDS(table, F(cell->supervise), TEXT(cell->reason), F(cell->restarts), F(cell->was_booted));
 	if (!table->is_writing)
 		catalog_adopt_listener(table->daemon, cell, listener);
 }
@@ -203,7 +210,7 @@ static struct kernel_cell *field_cell(struct table *table, struct kernel_cell *c
 
 	if (table->is_writing)
 		memcpy(name, cell->name, sizeof name);
-	FIELD_TEXT(table, name);
+	FIELDS(table, TEXT(name));
 	if (table->is_writing || table->failed)
 		return cell;
 	cell = kernel_cell_find(&table->daemon->kernel, name);
@@ -211,39 +218,17 @@ static struct kernel_cell *field_cell(struct table *table, struct kernel_cell *c
 	return cell;
 }
 
-static struct spawn *spawn_restore(struct table *table, struct kernel_instance *instance)
-{
-	struct spawn *spawn = table->failed ? NULL : calloc(1, sizeof *spawn);
-
-	table->failed |= !spawn;
-	if (!spawn)
-		return NULL;
-	spawn->daemon = table->daemon;
-	spawn->instance = instance;
-	spawn->pidfd = spawn->cell_pidfd = spawn->log = spawn->status = -1;
-	if (instance)
-		instance->userdata = spawn;
-	list_append(&table->daemon->spawns, &spawn->in_daemon);
-	return spawn;
-}
-
 /* Of an instance, or (NULL) of one that has ended and is being cleaned up. */
 static void table_spawn(struct table *table, struct spawn *spawn, struct kernel_instance *instance)
 {
 	if (!table->is_writing)
-		spawn = spawn_restore(table, instance);
+		spawn = table->failed ? NULL : spawn_add(table->daemon, instance);
+	table->failed |= !spawn;
 	if (!spawn)
 		return;
-	FIELD(table, spawn->pid);
-	field_fd(table, &spawn->pidfd);
-	field_fd(table, &spawn->cell_pidfd);
-	field_fd(table, &spawn->log);
-	field_fd(table, &spawn->status);
-	FIELD(table, spawn->is_logged);
-	FIELD_TEXT(table, spawn->name);
-	FIELD_TEXT(table, spawn->cell);
-	FIELD(table, spawn->id);
-	FIELD_TEXT(table, spawn->cgroup.path);
+	FIELDS(table, F(spawn->pid), FD(spawn->pidfd), FD(spawn->cell_pidfd), FD(spawn->log),
+	       FD(spawn->status), F(spawn->is_logged), TEXT(spawn->name), TEXT(spawn->cell),
+	       F(spawn->id), TEXT(spawn->cgroup.path));
 	if (table->is_writing)
 		return;
 	spawn->cgroup.root = table->daemon->cgroups;
@@ -256,30 +241,19 @@ static void table_instance(struct table *table, struct kernel_instance *instance
 	uint64_t id = table->is_writing ? instance->id : 0;
 	bool has_spawn = table->is_writing && instance->userdata;
 
-	FIELD(table, id);
+	FIELDS(table, F(id));
 	if (!table->is_writing && !table->failed) {
 		instance = kernel_instance_add(&table->daemon->kernel, cell, id);
 		table->failed = !instance;
 	}
 	if (table->failed)
 		return;
-	FIELD(table, instance->state);
-	FIELD(table, instance->ending);
-	FIELD(table, instance->has_process);
-	FIELD(table, instance->was_asked_to_end);
-	FIELD(table, instance->changed);
-	FIELD(table, instance->deadline_ns);
-	FIELD(table, instance->work);
-	FIELD(table, instance->drain_ns);
-	FIELD(table, instance->started_ns);
-	FIELD(table, instance->ready_ns);
-	FIELD(table, instance->granted);
-	FIELD(table, instance->supervise);
-	FIELD_TEXT(table, instance->reason);
-	FIELD(table, instance->pid);
-	FIELD(table, instance->uid);
-	FIELD(table, instance->takes_streams);
-	FIELD(table, has_spawn);
+	FIELDS(table, F(instance->state), F(instance->ending), F(instance->has_process),
+	       F(instance->was_asked_to_end), F(instance->changed), F(instance->deadline_ns),
+	       F(instance->work), F(instance->drain_ns), F(instance->started_ns),
+	       F(instance->ready_ns), F(instance->granted), F(instance->supervise),
+	       TEXT(instance->reason), F(instance->pid), F(instance->uid),
+	       F(instance->takes_streams), F(has_spawn));
 	if (has_spawn)
 		table_spawn(table, table->is_writing ? instance->userdata : NULL, instance);
 	if (!table->is_writing)
@@ -293,7 +267,7 @@ static struct kernel_instance *field_instance(struct table *table,
 	uint64_t id = instance ? instance->id : 0;
 	struct kernel_instance *found;
 
-	FIELD(table, id);
+	FIELDS(table, F(id));
 	if (table->is_writing || id == 0)
 		return NULL;
 	list_walk(found, &table->daemon->kernel.instances, struct kernel_instance, in_all)
@@ -313,10 +287,7 @@ static void table_watch(struct table *table, struct process *process, struct wat
 		list_append(&process->watches, &watch->in_process);
 		process->n_watches++;
 	}
-	FIELD_TEXT(table, watch->cell);
-	FIELD(table, watch->seen);
-	FIELD(table, watch->since);
-	FIELD(table, watch->call_id);
+	FIELDS(table, TEXT(watch->cell), F(watch->seen), F(watch->since), F(watch->call_id));
 }
 
 static void table_packet(struct table *table, struct process *process, struct packet *packet)
@@ -325,15 +296,14 @@ static void table_packet(struct table *table, struct process *process, struct pa
 	uint32_t len = packet ? (uint32_t)packet->len : 0, n_fds = packet ? (uint32_t)packet->n_fds : 0;
 	int fds[SOCK_FDS_MAX];
 
-	FIELD(table, len);
-	FIELD(table, n_fds);
+	FIELDS(table, F(len), F(n_fds));
 	if (len > sizeof bytes || n_fds > SOCK_FDS_MAX)
 		table->failed = true;
 	if (table->failed)
 		return;
 	field_bytes(table, packet ? packet->bytes : bytes, len);
 	for (uint32_t i = 0; i < n_fds; i++)
-		field_fd(table, packet ? &packet->fds[i] : &fds[i]);
+		FIELDS(table, FD(*(packet ? &packet->fds[i] : &fds[i])));
 	if (!packet && !table->failed)
 		table->failed = !process_requeue(process, bytes, len, fds, n_fds);
 }
@@ -352,37 +322,24 @@ static struct process *process_restore(struct table *table, int fd,
 static void table_process(struct table *table, struct process *process)
 {
 	int fd = process ? process->fd : -1;
-	uint32_t uid = process ? process->asker.uid : 0, n;
+	uint32_t uid = process ? process->asker.uid : 0;
 	struct kernel_instance *instance =
 		field_instance(table, process ? process->asker.instance : NULL);
-	struct watch *watch = NULL;
-	struct packet *packet = NULL;
+	struct watch *watch;
+	struct packet *packet;
 
-	FIELD(table, uid);
-	field_fd(table, &fd);
+	FIELDS(table, F(uid), FD(fd));
 	if (!table->is_writing)
 		process = process_restore(table, fd, instance, uid);
 	if (!process)
 		return;
-	FIELD(table, process->standing);
-	FIELD(table, process->nonce);
-	FIELD(table, process->next_call_id);
+	FIELDS(table, F(process->standing), F(process->nonce), F(process->next_call_id));
 	if (!table->is_writing && !instance && process->standing != PROCESS_WELCOME)
 		process_unproven(process);
-	n = field_count(table, &process->watches);
-	if (table->is_writing)
-		list_walk(watch, &process->watches, struct watch, in_process)
-			table_watch(table, process, watch);
-	else
-		while (n-- > 0)
-			table_watch(table, process, NULL);
-	n = field_count(table, &process->outgoing);
-	if (table->is_writing)
-		list_walk(packet, &process->outgoing, struct packet, in_outgoing)
-			table_packet(table, process, packet);
-	else
-		while (n-- > 0)
-			table_packet(table, process, NULL);
+	RECORDS(table, watch, &process->watches, struct watch, in_process, true,
+		table_watch(table, process, watch));
+	RECORDS(table, packet, &process->outgoing, struct packet, in_outgoing, true,
+		table_packet(table, process, packet));
 }
 
 /* A control connection by its socket's number, which stays the same. */
@@ -391,7 +348,7 @@ static struct process *field_process(struct table *table, const struct kernel_as
 	int fd = asker ? process_of(asker)->fd : -1;
 	struct process *process;
 
-	FIELD(table, fd);
+	FIELDS(table, F(fd));
 	if (table->is_writing || fd < 0)
 		return NULL;
 	list_walk(process, &table->daemon->processes, struct process, in_daemon)
@@ -413,10 +370,7 @@ static void table_link(struct table *table, struct kernel_link *link)
 
 	if (link)
 		memcpy(owner, link->quota->owner, sizeof owner);
-	FIELD(table, id);
-	FIELD(table, is_stream);
-	FIELD(table, client_closed);
-	FIELD_TEXT(table, owner);
+	FIELDS(table, F(id), F(is_stream), F(client_closed), TEXT(owner));
 	if (table->is_writing || table->failed)
 		return;
 	/* Its owner may have no other trace any more: the general limits will do for it. */
@@ -428,8 +382,6 @@ static void table_link(struct table *table, struct kernel_link *link)
 	if (!link) {
 		table->failed = true;
 	} else {
-		quota->used[QUOTA_CONNECTIONS]++;
-		quota->used[QUOTA_RING_BYTES] += is_stream ? 0 : CELL_RING_CHARGE_BYTES;
 		link->client_closed = client_closed;
 		server->n_links -= client_closed;
 	}
@@ -470,32 +422,21 @@ static void table_request(struct table *table, struct kernel_request *request, b
 
 	if (request)
 		memcpy(cell, request->cell_name, sizeof cell);
-	FIELD_TEXT(table, cell);
-	FIELD(table, uid);
-	field_fd(table, &stream);
+	FIELDS(table, TEXT(cell), F(uid), FD(stream));
 	if (!table->is_writing) {
 		table->failed |= !process && stream < 0;
 		request = request_restore(table, process, cell, stream, uid);
 	}
 	if (!request)
 		return;
-	FIELD(table, request->order);
-	FIELD(table, request->resolve_id);
-	FIELD(table, request->call_id);
-	FIELD(table, request->deadline_ns);
-	FIELD(table, request->instance_id);
-	FIELD(table, request->no_spawn);
-	FIELD(table, request->excluded);
-	FIELD(table, request->n_excluded);
-	FIELD_TEXT(table, request->as_node);
-	FIELD_TEXT(table, request->as_cell);
-	FIELD(table, request->only_if_none);
-	FIELD(table, request->drain_ns);
-	FIELD(table, request->kill);
-	FIELD(table, request->channels);
+	FIELDS(table, F(request->order), F(request->resolve_id), F(request->call_id),
+	       F(request->deadline_ns), F(request->instance_id), F(request->no_spawn),
+	       F(request->excluded), F(request->n_excluded), TEXT(request->as_node),
+	       TEXT(request->as_cell), F(request->only_if_none), F(request->drain_ns),
+	       F(request->kill), F(request->channels));
 	instance = field_instance(table, request->order == KERNEL_CONNECT || request->instance_id
 						 ? NULL : request->instance);
-	FIELD(table, is_resolving);
+	FIELDS(table, F(is_resolving));
 	if (table->is_writing)
 		return;
 	request->instance = instance;
@@ -504,127 +445,65 @@ static void table_request(struct table *table, struct kernel_request *request, b
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
-static bool link_is_writable(const struct kernel_link *link)
-{
-	return link->server->has_process;
-}
-
-static void write_links(struct table *table)
+static void table_links(struct table *table)
 {
 	struct kernel_instance *instance;
 	struct kernel_link *link;
-	uint32_t n = (uint32_t)table->daemon->kernel.n_links;
 
-	FIELD(table, n);
-	list_walk(instance, &table->daemon->kernel.instances, struct kernel_instance, in_all)
-		list_walk(link, &instance->served, struct kernel_link, in_server)
-			if (link_is_writable(link))
-				table_link(table, link);
+	if (table->is_writing)
+		list_walk(instance, &table->daemon->kernel.instances, struct kernel_instance, in_all)
+			list_walk(link, &instance->served, struct kernel_link, in_server)
+				if (field_more(table, true))
+					table_link(table, link);
+	while (field_more(table, false))
+		table_link(table, NULL);
 }
 
-static void write_requests(struct table *table)
+static void table_requests(struct table *table)
 {
 	struct kernel *kernel = &table->daemon->kernel;
 	struct kernel_request *request;
-	uint8_t more = 1;
 
-	for (size_t i = 0; i < kernel->n_cells; i++) {
-		list_walk(request, &kernel->cells[i]->waiting, struct kernel_request, in_wait) {
-			FIELD(table, more);
-			table_request(table, request, false);
-		}
-	}
-	list_walk(request, &kernel->resolving, struct kernel_request, in_wait) {
-		FIELD(table, more);
-		table_request(table, request, true);
-	}
-	more = 0;
-	FIELD(table, more);
+	for (size_t i = 0; table->is_writing && i < kernel->n_cells; i++)
+		list_walk(request, &kernel->cells[i]->waiting, struct kernel_request, in_wait)
+			if (field_more(table, true))
+				table_request(table, request, false);
+	RECORDS(table, request, &kernel->resolving, struct kernel_request, in_wait, true,
+		table_request(table, request, true));
 }
 
-static void read_requests(struct table *table)
-{
-	uint8_t more = 0;
-
-	for (;;) {
-		FIELD(table, more);
-		if (table->failed || !more)
-			return;
-		table_request(table, NULL, false);
-	}
-}
-
-static uint32_t instances_alive(const struct kernel *kernel)
-{
-	const struct kernel_instance *instance;
-	uint32_t n = 0;
-
-	list_walk(instance, &kernel->instances, struct kernel_instance, in_all)
-		n += instance->state != KERNEL_GONE;
-	return n;
-}
-
-static uint32_t spawns_ended(const struct daemon *daemon)
-{
-	const struct spawn *spawn;
-	uint32_t n = 0;
-
-	list_walk(spawn, &daemon->spawns, struct spawn, in_daemon)
-		n += !spawn->instance;
-	return n;
-}
-
-static void table_write(struct table *table, uint64_t call_id, const struct process *asker)
+/* All of it, in an order in which each thing finds what it refers to. ASKER waits for CALL_ID. */
+static void table_pass(struct table *table, uint64_t *call_id, struct process **asker)
 {
 	struct daemon *daemon = table->daemon;
-	uint32_t n = (uint32_t)daemon->kernel.n_cells;
+	struct kernel *kernel = &daemon->kernel;
 	struct kernel_instance *instance;
 	struct process *process;
 	struct spawn *spawn;
 
 	table_head(table);
-	FIELD(table, n);
-	for (size_t i = 0; i < n; i++)
-		table_cell(table, daemon->kernel.cells[i]);
-	n = instances_alive(&daemon->kernel);
-	FIELD(table, n);
-	list_walk(instance, &daemon->kernel.instances, struct kernel_instance, in_all)
-		if (instance->state != KERNEL_GONE)
-			table_instance(table, instance);
-	n = spawns_ended(daemon);
-	FIELD(table, n);
-	list_walk(spawn, &daemon->spawns, struct spawn, in_daemon)
-		if (!spawn->instance)
-			table_spawn(table, spawn, NULL);
-	(void)field_count(table, &daemon->processes);
-	list_walk(process, &daemon->processes, struct process, in_daemon)
-		table_process(table, process);
-	write_links(table);
-	write_requests(table);
-	FIELD(table, call_id);
-	(void)field_process(table, asker ? &asker->asker : NULL);
+	for (size_t i = 0; table->is_writing && i < kernel->n_cells && field_more(table, true); i++)
+		table_cell(table, kernel->cells[i]);
+	while (field_more(table, false))
+		table_cell(table, NULL);
+	RECORDS(table, instance, &kernel->instances, struct kernel_instance, in_all,
+		instance->state != KERNEL_GONE, table_instance(table, instance));
+	RECORDS(table, spawn, &daemon->spawns, struct spawn, in_daemon, !spawn->instance,
+		table_spawn(table, spawn, NULL));
+	RECORDS(table, process, &daemon->processes, struct process, in_daemon, true,
+		table_process(table, process));
+	table_links(table);
+	table_requests(table);
+	FIELDS(table, F(*call_id));
+	*asker = field_process(table, *asker ? &(*asker)->asker : NULL);
 }
 
 static void table_read(struct table *table)
 {
-	struct process *asker;
+	struct process *asker = NULL;
 	uint64_t call_id = 0;
-	uint32_t n = 0;
 
-	table_head(table);
-	for (FIELD(table, n); n > 0 && !table->failed; n--)
-		table_cell(table, NULL);
-	for (FIELD(table, n); n > 0 && !table->failed; n--)
-		table_instance(table, NULL);
-	for (FIELD(table, n); n > 0 && !table->failed; n--)
-		table_spawn(table, NULL, NULL);
-	for (FIELD(table, n); n > 0 && !table->failed; n--)
-		table_process(table, NULL);
-	for (FIELD(table, n); n > 0 && !table->failed; n--)
-		table_link(table, NULL);
-	read_requests(table);
-	FIELD(table, call_id);
-	asker = field_process(table, NULL);
+	table_pass(table, &call_id, &asker);
 	if (!cell_reader_is_done(&table->in))
 		table->failed = true;
 	if (!table->failed && asker)
@@ -735,20 +614,18 @@ static void resume_end(struct daemon *daemon, const struct cell_error *why)
 		cell_log(CELL_LOG_ERR, "resume", "upgrade_failed", "path=\"%s\" reason=\"%s\"",
 			 resume->path, cell_log_quote((char[512]){ 0 }, 512, why->text));
 	ev_io_stop(daemon->loop, &resume->on_tried);
-	if (resume->pidfd >= 0)
-		(void)close(resume->pidfd);
+	fd_close(&resume->pidfd);
 	free(resume);
 }
 
 /* The new program has looked at a table like ours: it understands it, or not. */
-static void on_tried(struct ev_loop *loop, ev_io *io, int events)
+static void on_tried(struct ev_loop *loop, ev_io *io, int)
 {
 	struct resume *resume = list_entry(io, struct resume, on_tried);
 	struct daemon *daemon = io->data;
 	struct cell_error err = { 0 };
 	siginfo_t info = { 0 };
 
-	(void)events;
 	if (waitid(P_PIDFD, (id_t)resume->pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
 		return;
 	ev_io_stop(loop, io);
@@ -848,12 +725,14 @@ static void fds_keep(const struct table *table, bool keep)
  */
 static int execute(struct daemon *daemon, const struct resume *resume, struct cell_error *err)
 {
+	struct process *asker = resume->asker;
+	uint64_t call_id = resume->call_id;
 	struct table table = { .daemon = daemon, .is_writing = true };
 	sigset_t all, before;
 	char **argv = NULL;
 	int fd = -ENOMEM, r;
 
-	table_write(&table, resume->call_id, resume->asker);
+	table_pass(&table, &call_id, &asker);
 	if (!table.failed)
 		fd = table_memfd(&table);
 	if (fd >= 0)
@@ -869,8 +748,7 @@ static int execute(struct daemon *daemon, const struct resume *resume, struct ce
 	} else {
 		r = fd < 0 ? fd : -ENOMEM;
 	}
-	if (fd >= 0)
-		(void)close(fd);
+	fd_close(&fd);
 	table_deinit(&table);
 	return cell_fail(err, r, "executing '%s': %s", resume->path, strerror(-r));
 }

@@ -1,5 +1,6 @@
 #include "rundir.h"
 
+#include <cell/cell.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,18 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool rundir_path(const struct rundir *rundir, char out[static RUNDIR_PATH_MAX],
-		 const char *format, ...)
+char *rundir_path(const struct rundir *rundir, char out[static RUNDIR_PATH_MAX],
+		  const char *format, ...)
 {
 	int n = snprintf(out, RUNDIR_PATH_MAX, "%s/", rundir->path);
 	va_list args;
 
-	if (n < 0 || n >= RUNDIR_PATH_MAX)
-		return false;
 	va_start(args, format);
 	n += vsnprintf(out + n, (size_t)(RUNDIR_PATH_MAX - n), format, args);
 	va_end(args);
-	return n < RUNDIR_PATH_MAX;
+	cell_assert(n < RUNDIR_PATH_MAX);
+	return out;
 }
 
 /* The folder and those above it that are missing. */
@@ -58,8 +58,10 @@ static int folder_ensure(const char *path, mode_t mode, char ret_real[static RUN
 	real = realpath(path, NULL);
 	if (!real)
 		return cell_fail(err, -errno, "'%s': %s", path, strerror(errno));
-	(void)snprintf(ret_real, RUNDIR_PATH_MAX, "%s", real);
+	r = snprintf(ret_real, RUNDIR_PATH_MAX, "%s", real);
 	free(real);
+	if (r >= RUNDIR_PATH_MAX - RUNDIR_NAME_MAX)
+		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", path);
 	if (stat(ret_real, &st) < 0 || !S_ISDIR(st.st_mode))
 		return cell_fail(err, -ENOTDIR, "'%s' is no folder", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
@@ -122,8 +124,7 @@ static int lock_take(struct rundir *rundir, struct cell_error *err)
 	char path[RUNDIR_PATH_MAX];
 	int r;
 
-	if (!rundir_path(rundir, path, "cellcore.pid"))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", rundir->path);
+	(void)rundir_path(rundir, path, "cellcore.pid");
 	do {
 		r = lock_try(rundir, path, err);
 	} while (r == -EAGAIN);
@@ -138,9 +139,7 @@ static int subfolder_ensure(const struct rundir *rundir, const char *name, mode_
 {
 	char path[RUNDIR_PATH_MAX];
 
-	if (!rundir_path(rundir, path, "%s", name))
-		return cell_fail(err, -ENAMETOOLONG, "'%s' is too long", rundir->path);
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
+	if (mkdir(rundir_path(rundir, path, "%s", name), mode) < 0 && errno != EEXIST)
 		return cell_fail(err, -errno, "making '%s': %s", path, strerror(errno));
 	return 0;
 }
@@ -170,11 +169,8 @@ void rundir_clear(const struct rundir *rundir)
 {
 	char path[RUNDIR_PATH_MAX];
 	struct dirent *entry;
-	DIR *dir;
+	DIR *dir = opendir(rundir_path(rundir, path, "cells"));
 
-	if (!rundir_path(rundir, path, "cells"))
-		return;
-	dir = opendir(path);
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
@@ -193,11 +189,10 @@ void rundir_close(struct rundir *rundir, bool keep_socket)
 	if (rundir->lock < 0)
 		return;
 	rundir_clear(rundir);
-	if (!keep_socket && rundir_path(rundir, path, "core.sock"))
-		(void)unlink(path);
+	if (!keep_socket)
+		(void)unlink(rundir_path(rundir, path, "core.sock"));
 	/* Gone before the lock is: whoever makes a new one has a file of its own. */
-	if (rundir_path(rundir, path, "cellcore.pid"))
-		(void)unlink(path);
+	(void)unlink(rundir_path(rundir, path, "cellcore.pid"));
 	(void)close(rundir->lock);
 	rundir->lock = -1;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 
 #define RUNDIR_PATH_MAX 4096
+/* What is left of that for names in it. */
+#define RUNDIR_NAME_MAX 128
 
 struct rundir {
 	char path[RUNDIR_PATH_MAX];  /* absolute */
@@ -32,6 +34,6 @@ void rundir_clear(const struct rundir *rundir);
 /* Remove sockets (core.sock too, unless KEEP_SOCKET) and the pid file, and give up the lock. */
 void rundir_close(struct rundir *rundir, bool keep_socket);
 
-/* "RUNDIR/name" in OUT. False if it does not fit. */
-bool rundir_path(const struct rundir *rundir, char out[static RUNDIR_PATH_MAX],
-		 const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "RUNDIR/name" in OUT, which it returns; names have up to RUNDIR_NAME_MAX bytes. */
+char *rundir_path(const struct rundir *rundir, char out[static RUNDIR_PATH_MAX],
+		  const char *format, ...) __attribute__((format(printf, 3, 4)));

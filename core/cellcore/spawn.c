@@ -49,20 +49,16 @@ static void launch_close(struct launch *launch)
 	int *fds[] = { &launch->control[0], &launch->control[1], &launch->log[0],
 		       &launch->log[1],     &launch->status[0],  &launch->status[1] };
 
-	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
-		if (*fds[i] >= 0)
-			(void)close(*fds[i]);
-		*fds[i] = -1;
-	}
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+		fd_close(fds[i]);
 }
 
 static int open_log_file(const struct daemon *daemon, const char *cell, struct cell_error *err)
 {
 	char path[RUNDIR_PATH_MAX];
-	int fd = -1;
+	int fd = open(rundir_path(&daemon->rundir, path, "log/%s.log", cell),
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 
-	if (rundir_path(&daemon->rundir, path, "log/%s.log", cell))
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 	return fd < 0 ? cell_fail(err, -errno, "log file of %s: %s", cell, strerror(errno)) : fd;
 }
 
@@ -201,7 +197,7 @@ __attribute__((noreturn)) static void child_run(const struct launch *launch)
 
 /* ---- starting ------------------------------------------------------------------------------------ */
 
-static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *instance)
+struct spawn *spawn_add(struct daemon *daemon, struct kernel_instance *instance)
 {
 	struct spawn *spawn = calloc(1, sizeof *spawn);
 
@@ -210,14 +206,24 @@ static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *in
 	spawn->daemon = daemon;
 	spawn->instance = instance;
 	spawn->pidfd = spawn->cell_pidfd = spawn->log = spawn->status = -1;
+	if (instance)
+		instance->userdata = spawn;
+	list_append(&daemon->spawns, &spawn->in_daemon);
+	return spawn;
+}
+
+static struct spawn *spawn_new(struct daemon *daemon, struct kernel_instance *instance)
+{
+	struct spawn *spawn = spawn_add(daemon, instance);
+
+	if (!spawn)
+		return NULL;
 	spawn->id = instance->id;
 	(void)snprintf(spawn->cell, sizeof spawn->cell, "%s", instance->cell->name);
 	(void)kernel_instance_name(instance, spawn->name);
 	if (daemon->cgroups.version != CELL_CGROUP_NONE)
 		(void)cell_cgroup_init(&spawn->cgroup, &daemon->cgroups, daemon->group,
 				       instance->cell->name, (uint32_t)instance->id, NULL);
-	list_append(&daemon->spawns, &spawn->in_daemon);
-	instance->userdata = spawn;
 	return spawn;
 }
 
@@ -315,8 +321,7 @@ int spawn_ready(struct daemon *daemon, struct kernel_instance *instance,
 		(void)close(pidfd);
 		return cell_fail(err, CELL_UNAVAILABLE, "%s has just ended", spawn->name);
 	}
-	if (spawn->cell_pidfd >= 0)
-		(void)close(spawn->cell_pidfd);
+	fd_close(&spawn->cell_pidfd);
 	spawn->cell_pidfd = pidfd;
 	instance->pid = creds->pid;
 	instance->uid = creds->uid;
@@ -398,14 +403,12 @@ static void end_reason(const struct spawn *spawn, const siginfo_t *info, char *o
 		(void)snprintf(out, size, "exited with status %d", status);
 }
 
-static void on_cleanup(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_cleanup(struct ev_loop *, ev_timer *timer, int)
 {
 	struct spawn *spawn = list_entry(timer, struct spawn, on_cleanup);
 	struct daemon *daemon = spawn->daemon;
 	int r = spawn->cgroup.path[0] ? cell_cgroup_remove(&spawn->cgroup) : 0;
 
-	(void)loop;
-	(void)events;
 	if (r == -EBUSY && ++spawn->cleanups < CLEANUPS_MAX) {
 		(void)cell_cgroup_kill(&spawn->cgroup);
 		return;
@@ -434,8 +437,7 @@ static void logs_trim(struct daemon *daemon)
 	}
 	if (n <= LOGS_KEPT_MAX)
 		return;
-	(void)close(oldest->log);
-	oldest->log = -1;
+	fd_close(&oldest->log);
 	if (!ev_is_active(&oldest->on_cleanup))
 		spawn_free(oldest);
 }
@@ -456,15 +458,10 @@ static void spawn_ended(struct spawn *spawn, const siginfo_t *info)
 		 "instance=%s reason=\"%s\"", spawn->name, reason);
 	ev_io_stop(daemon->loop, &spawn->on_exit);
 	ev_io_stop(daemon->loop, &spawn->on_status);
-	(void)close(spawn->pidfd);
-	spawn->pidfd = -1;
-	if (spawn->cell_pidfd >= 0)
-		(void)close(spawn->cell_pidfd);
-	spawn->cell_pidfd = -1;
-	if (spawn->is_logged && spawn->log >= 0) {
-		(void)close(spawn->log);
-		spawn->log = -1;
-	}
+	fd_close(&spawn->pidfd);
+	fd_close(&spawn->cell_pidfd);
+	if (spawn->is_logged)
+		fd_close(&spawn->log);
 	if (instance->asker)
 		process_finish(process_of(instance->asker), reason);
 	instance->userdata = NULL;
@@ -477,14 +474,12 @@ static void spawn_ended(struct spawn *spawn, const siginfo_t *info)
 	logs_trim(daemon);
 }
 
-static void on_exit_seen(struct ev_loop *loop, ev_io *io, int events)
+static void on_exit_seen(struct ev_loop *, ev_io *io, int)
 {
 	struct spawn *spawn = list_entry(io, struct spawn, on_exit);
 	struct daemon *daemon = spawn->daemon;
 	siginfo_t info = { 0 };
 
-	(void)loop;
-	(void)events;
 	if (waitid(P_PIDFD, (id_t)spawn->pidfd, &info, WEXITED | WNOHANG) < 0)
 		info = (siginfo_t){ .si_code = CLD_KILLED }; /* not our child: cannot be known */
 	else if (info.si_pid == 0)
@@ -494,7 +489,7 @@ static void on_exit_seen(struct ev_loop *loop, ev_io *io, int events)
 }
 
 /* bwrap says who its child is before that has said anything: so that TERM reaches it, too. */
-static void on_status(struct ev_loop *loop, ev_io *io, int events)
+static void on_status(struct ev_loop *loop, ev_io *io, int)
 {
 	static const char key[] = "\"child-pid\": ";
 	struct spawn *spawn = list_entry(io, struct spawn, on_status);
@@ -502,7 +497,6 @@ static void on_status(struct ev_loop *loop, ev_io *io, int events)
 	ssize_t n = read(spawn->status, text, sizeof text - 1);
 	const char *at;
 
-	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0) {
@@ -513,8 +507,7 @@ static void on_status(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	}
 	ev_io_stop(loop, &spawn->on_status);
-	(void)close(spawn->status);
-	spawn->status = -1;
+	fd_close(&spawn->status);
 }
 
 void spawn_watch(struct spawn *spawn)
@@ -532,14 +525,13 @@ void spawn_watch(struct spawn *spawn)
 
 void spawn_free(struct spawn *spawn)
 {
-	int *fds[] = { &spawn->pidfd, &spawn->cell_pidfd, &spawn->log, &spawn->status };
-
 	ev_io_stop(spawn->daemon->loop, &spawn->on_exit);
 	ev_io_stop(spawn->daemon->loop, &spawn->on_status);
 	ev_timer_stop(spawn->daemon->loop, &spawn->on_cleanup);
-	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-		if (*fds[i] >= 0)
-			(void)close(*fds[i]);
+	fd_close(&spawn->pidfd);
+	fd_close(&spawn->cell_pidfd);
+	fd_close(&spawn->log);
+	fd_close(&spawn->status);
 	if (spawn->instance)
 		spawn->instance->userdata = NULL;
 	list_unlink(&spawn->in_daemon);
@@ -599,9 +591,7 @@ static bool log_give(struct process *log, struct spawn *spawn)
 
 void spawn_log(struct daemon *daemon, bool again)
 {
-	const struct kernel_cell *cell = kernel_cell_find(&daemon->kernel, daemon->conf.log);
-	const struct kernel_instance *instance =
-		cell ? kernel_cell_in_state(cell, KERNEL_READY) : NULL;
+	const struct kernel_instance *instance = kernel_ready(&daemon->kernel, daemon->conf.log);
 	struct process *log;
 	struct spawn *spawn;
 
@@ -620,8 +610,7 @@ void spawn_log(struct daemon *daemon, bool again)
 		spawn->is_logged = true;
 		if (spawn->instance)
 			continue;
-		(void)close(spawn->log);
-		spawn->log = -1;
+		fd_close(&spawn->log);
 		if (!ev_is_active(&spawn->on_cleanup))
 			spawn_free(spawn);
 	}

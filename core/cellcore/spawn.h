@@ -51,7 +51,11 @@ const char *spawn_sandbox(const struct daemon *daemon, unsigned controllers, boo
 /* Give the log cell what it has not got yet; AGAIN: it is a new one, and has got nothing. */
 void spawn_log(struct daemon *daemon, bool again);
 
-/* Watch (again): after taking over a table. */
+/*
+ * For taking over a table: an empty one of INSTANCE (NULL: it has ended), NULL without memory;
+ * and watch it once it is filled.
+ */
+struct spawn *spawn_add(struct daemon *daemon, struct kernel_instance *instance);
 void spawn_watch(struct spawn *spawn);
 
 /* Give up what is left of the ended. True if nothing is. */

@@ -92,18 +92,29 @@ struct cell_call *cell_open(const char *program)
 	}
 	cell_arena_init(&root->arena, 0);
 	call_root_init(root, rt, &rt->self, UINT64_MAX);
+	rt->root = root;
 	return &root->call;
 }
 
 void cell_close(struct cell_call *call)
 {
-	struct call_root *root = call->root;
+	struct runtime *rt = call->root->rt;
+	struct call_root *root;
 
-	if (!root->rt)
+	if (!rt)
 		return;
-	linked_close(root->rt, call);
+	root = rt->root;
+	if (!task_is_on_first_stack(rt->tasks)) {
+		/* We stand on what would be freed: whoever opened it does that. */
+		call_root_cancel(root, CELL_CANCELLED);
+		runtime_cancel_tasks(rt);
+		return;
+	}
+	linked_close(rt, call);
+	root_end_children(root);
+	runtime_close(rt);
 	call_root_deinit(root);
-	runtime_free(root->rt);
+	runtime_free(rt);
 	free(root);
 }
 
@@ -338,6 +349,8 @@ static void pending_remove(struct pending *pending)
 	if (!conn)
 		return;
 	connection_assembly_drop(conn, &pending->assembly);
+	if (pending->lends)
+		(void)connection_unsend(conn, pending->id); /* answered before all of it had left */
 	conn->pendings[pending->id & (conn->pendings_size - 1)] = NULL;
 	conn->n_pending--;
 	pending->conn = NULL;
@@ -464,7 +477,7 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 	if (pending->payload)
 		r = payload_send(conn, pending->payload, &frame, err);
 	else
-		r = connection_send(conn, &frame, method->in, in, &metadata, err);
+		r = connection_send(conn, &frame, method->in, in, &metadata, pending->lends, err);
 	if (r < 0) {
 		if (pending->conn)
 			pending_remove(pending);
@@ -499,19 +512,19 @@ static int take_reply(struct pending *pending, const struct frame *frame, const 
 		      struct cell_error *err)
 {
 	struct connection *conn = pending->conn;
+	struct cell_payload *payload = NULL;
 	int r;
 
-	if (frame->flags & FRAME_FLAG_MEMFD) {
-		pending->payload = connection_take_payload(conn, frame->call_id,
-							   conn->rt->payload_max, err);
-		if (!pending->payload)
-			return err->code;
-		payload_list(pending->root, pending->payload);
-		pending_finish(pending, 0, NULL);
-		return 0;
+	if (connection_is_payload(conn, &pending->assembly, frame)) {
+		r = connection_assemble_payload(conn, &pending->assembly, frame, body,
+						conn->rt->payload_max, &payload, err);
+	} else if (frame->flags & FRAME_FLAG_MEMFD) {
+		payload = connection_take_payload(conn, frame, conn->rt->payload_max, err);
+		r = payload ? 0 : err->code;
+	} else {
+		r = connection_assemble(conn, &pending->assembly, frame, body, conn->rt->message_max,
+					&pending->root->arena, err);
 	}
-	r = connection_assemble(conn, &pending->assembly, frame, body, conn->rt->message_max,
-				&pending->root->arena, err);
 	if (r == 1)
 		return 0;
 	if (r == CELL_RESOURCE_EXHAUSTED) {
@@ -520,6 +533,12 @@ static int take_reply(struct pending *pending, const struct frame *frame, const 
 	}
 	if (r < 0)
 		return r;
+	if (payload) {
+		pending->payload = payload;
+		payload_list(pending->root, payload);
+		pending_finish(pending, 0, NULL);
+		return 0;
+	}
 	pending->body = pending->assembly.bytes;
 	pending->len = pending->assembly.have;
 	if (conn->link.kind == LINK_PACKET) {
@@ -723,7 +742,7 @@ int connection_invoke(struct connection *conn, struct cell_call *call,
 		      const struct cell_method *method, const void *in, void *out,
 		      uint64_t deadline_ns, int *fds, size_t *n_fds)
 {
-	struct pending pending = { 0 };
+	struct pending pending = { .lends = true };
 	int r;
 
 	connection_ref(conn);
@@ -763,7 +782,7 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 		r = call_connect(call, ref, deadline.at_ns, &conn);
 		if (r < 0)
 			return r;
-		*pending = (struct pending){ .payload = payload };
+		*pending = (struct pending){ .payload = payload, .lends = true };
 		connection_ref(conn);
 		r = pending_start(pending, call, conn, method, in, deadline);
 		if (r == 0) {
@@ -828,7 +847,8 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	pending.timeout_ns = call->deadline_ns == UINT64_MAX ? 0 : deadline.left_ns;
 	pending.id = conn->next_id++;
 	frame = request_frame(&pending, FRAME_ONE_WAY, call->root, &metadata);
-	return connection_send(conn, &frame, method->in, in, &metadata, &call->root->error);
+	return connection_send(conn, &frame, method->in, in, &metadata, false,
+			       &call->root->error);
 }
 
 struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
@@ -916,6 +936,24 @@ static uint8_t *raw_encode(const void *message, uint8_t *out)
 	return out + raw->len;
 }
 
+static size_t raw_bound_around(const void *message)
+{
+	size_t len = ((const struct cell_raw *)message)->len;
+
+	return len < CELL_CHUNK_MIN ? len : 0;
+}
+
+static uint8_t *raw_encode_around(const void *message, uint8_t *out, struct cell_chunks *pieces)
+{
+	const struct cell_raw *raw = message;
+
+	if (raw->len < CELL_CHUNK_MIN)
+		return raw_encode(message, out);
+	pieces->items[pieces->n++] = (struct cell_chunk){
+		.at = out, .bytes = raw->bytes, .len = raw->len };
+	return out;
+}
+
 static int raw_decode(void *message, const uint8_t *bytes, size_t len, unsigned flags,
 		      struct cell_arena *arena, struct cell_error *err)
 {
@@ -929,6 +967,7 @@ static int raw_decode(void *message, const uint8_t *bytes, size_t len, unsigned 
 const struct cell_message_type cell_raw_type = {
 	.name = "bytes", .size = sizeof(struct cell_raw),
 	.bound = raw_bound, .encode = raw_encode, .decode = raw_decode,
+	.bound_around = raw_bound_around, .encode_around = raw_encode_around,
 };
 
 int cell_invoke_bytes(struct cell_call *call, struct cell_ref *ref, uint8_t channel,

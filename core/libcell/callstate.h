@@ -63,7 +63,7 @@ struct served {
 /* A function that runs as a handler without a caller. */
 struct spawned {
 	struct call_root root;
-	struct list node;
+	struct list node; /* in the runtime's spawned, then in its tasks_running */
 	void (*fn)(struct cell_call *, void *);
 	void *userdata;
 };
@@ -243,4 +243,11 @@ const uint8_t *payload_message(const struct cell_payload *payload, size_t *ret_l
 void payload_list(struct call_root *root, struct cell_payload *payload);
 void payload_unlist(struct list *node);
 struct cell_payload *payload_map(int fd, uint64_t size, uint64_t max, struct cell_error *err);
+struct cell_payload *payload_ref(struct cell_payload *payload);
+void payload_unref(struct cell_payload *payload);
+/* A memfd to write a payload to that arrives in frames; payload_finish() takes it over. */
+int payload_begin(int *ret_fd, struct cell_error *err);
+/* 0, or CELL_RESOURCE_EXHAUSTED. */
+int payload_append(int fd, uint64_t at, const uint8_t *bytes, size_t len, struct cell_error *err);
+struct cell_payload *payload_finish(int fd, uint64_t size, uint64_t max, struct cell_error *err);
 uint64_t deadline_min(uint64_t a, uint64_t b);

@@ -5,6 +5,8 @@
  */
 #include "cgroup.h"
 
+#include "file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,22 +64,6 @@ __attribute__((format(printf, 2, 3))) static int file_write(const char *path,
 		n = -errno;
 	(void)close(fd);
 	return n < 0 ? (int)n : 0;
-}
-
-/* The start of a file, terminated. Returns its length or -errno. */
-static int file_read(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	if (n < 0)
-		n = -errno;
-	text[n < 0 ? 0 : n] = '\0';
-	(void)close(fd);
-	return (int)n;
 }
 
 /* The number behind KEY at the start of a line ("" = the whole file); false if there is none.

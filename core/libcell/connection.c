@@ -115,7 +115,7 @@ static int send_hello(struct connection *conn, struct cell_error *err)
 		.message_max = conn->rt->message_max,
 		.calls_max = conn->rt->calls_max,
 		.window = CONNECTION_STREAM_WINDOW,
-		.payload_max = conn->link.kind == LINK_RING ? conn->rt->payload_max : 0,
+		.payload_max = conn->rt->payload_max, /* a control connection says no hello */
 		.schema = conn->rt->schema,
 	}, body);
 	return connection_send_bytes(conn, &frame, body, sizeof body, err);
@@ -167,6 +167,8 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	conn->peer.principal = "";
 	list_init(&conn->outgoing);
 	wake_init(&conn->wake, rt->wake_mode);
+	wake_init_bulk(&conn->bulk_wake, rt->wake_mode);
+	conn->waits_with = &conn->wake;
 	list_append(&rt->connections, &conn->all);
 	watch(conn);
 	if (role == CONNECTION_CONTROL)
@@ -174,7 +176,8 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	r = role == CONNECTION_CONTROL ? 0 : send_hello(conn, err);
 	if (r < 0) {
 		connection_break(conn, r, "no hello could be sent");
-		connection_unref(conn);
+		if (role != CONNECTION_SERVER) /* that one the runtime held, and let go */
+			connection_unref(conn);
 		return r;
 	}
 	if (role == CONNECTION_SERVER) {
@@ -219,17 +222,48 @@ static void outgoing_release(struct runtime *rt, struct outgoing *out)
 	runtime_trim_later(rt);
 }
 
-static void outgoing_free(struct connection *conn, struct outgoing *out)
+/*
+ * Payloads are counted apart: their memory is charged elsewhere, and one that takes long to send
+ * must not keep other bodies from beginning, nor us from hearing that it is not wanted.
+ */
+static void count_started(struct connection *conn, struct outgoing *out)
 {
-	list_unlink(&out->node);
+	out->is_started = true;
+	if (out->payload) {
+		conn->n_started_payloads++;
+		conn->started_payload_bytes += out->frame.total;
+		return;
+	}
+	conn->n_started++;
+	conn->started_bytes += out->frame.total;
+	conn->n_waiting_small -= out->frame.total <= FRAME_BODY_MAX;
+}
+
+static void count_ended(struct connection *conn, const struct outgoing *out)
+{
 	conn->n_outgoing--;
+	if (out->payload) {
+		conn->n_outgoing_payloads--;
+		if (!out->is_started)
+			return;
+		conn->n_started_payloads--;
+		conn->started_payload_bytes -= out->frame.total;
+		return;
+	}
+	conn->outgoing_bytes -= out->frame.total;
 	if (out->is_started) {
 		conn->n_started--;
 		conn->started_bytes -= out->frame.total;
 	} else if (out->frame.total <= FRAME_BODY_MAX) {
 		conn->n_waiting_small--;
 	}
-	conn->outgoing_bytes -= out->frame.total;
+}
+
+static void outgoing_free(struct connection *conn, struct outgoing *out)
+{
+	list_unlink(&out->node);
+	count_ended(conn, out);
+	payload_unref(out->payload);
 	outgoing_release(conn->rt, out);
 }
 
@@ -367,6 +401,9 @@ static struct outgoing *outgoing_new(struct connection *conn, const struct frame
 	out->size = size;
 	out->sent = 0;
 	out->is_started = false;
+	out->pieces.n = out->piece = out->piece_at = 0;
+	out->payload = NULL;
+	out->at = out->bytes;
 	return out;
 }
 
@@ -377,8 +414,12 @@ static void outgoing_push(struct connection *conn, struct outgoing *out, struct 
 	frame->total = (uint32_t)len;
 	list_append(&conn->outgoing, &out->node);
 	conn->n_outgoing++;
-	conn->n_waiting_small += len <= FRAME_BODY_MAX;
-	conn->outgoing_bytes += len;
+	if (out->payload) {
+		conn->n_outgoing_payloads++;
+	} else {
+		conn->n_waiting_small += len <= FRAME_BODY_MAX;
+		conn->outgoing_bytes += len;
+	}
 	connection_pump(conn);
 }
 
@@ -395,14 +436,43 @@ static int check_size(const struct connection *conn, size_t len, struct cell_err
 			 "cell_payload_new()", len, conn->peer_cell, max);
 }
 
+/* Copy the next N bytes of the body of OUT to TO. */
+static void outgoing_copy(struct outgoing *out, uint8_t *to, size_t n)
+{
+	while (n > 0) {
+		const struct cell_chunk *piece = &out->pieces.items[out->piece];
+		size_t part = n;
+
+		if (out->piece == out->pieces.n || out->at < piece->at) {
+			if (out->piece < out->pieces.n && part > (size_t)(piece->at - out->at))
+				part = (size_t)(piece->at - out->at);
+			memcpy(to, out->at, part);
+			out->at += part;
+		} else {
+			if (part > piece->len - out->piece_at)
+				part = piece->len - out->piece_at;
+			memcpy(to, piece->bytes + out->piece_at, part);
+			out->piece_at += part;
+			if (out->piece_at == piece->len) {
+				out->piece++;
+				out->piece_at = 0;
+			}
+		}
+		to += part;
+		n -= part;
+	}
+}
+
 int connection_send(struct connection *conn, struct frame *frame,
 		    const struct cell_message_type *type, const void *message,
-		    const struct frame_metadata *metadata, struct cell_error *err)
+		    const struct frame_metadata *metadata, bool is_lent,
+		    struct cell_error *err)
 {
 	size_t extra = metadata ? frame_metadata_size(metadata) : 0;
 	size_t bound = type->bound(message);
 	struct outgoing *out;
 	uint8_t *at, *end;
+	size_t len;
 	bool broken;
 	int r;
 
@@ -435,17 +505,22 @@ int connection_send(struct connection *conn, struct frame *frame,
 					 conn->peer_cell);
 		}
 	}
-	out = outgoing_new(conn, frame, bound + extra);
+	is_lent = is_lent && bound > FRAME_BODY_MAX && type->encode_around;
+	out = outgoing_new(conn, frame, (is_lent ? type->bound_around(message) : bound) + extra);
 	if (!out)
 		return cell_fail(err, -ENOMEM, "a body of %zu bytes", bound);
 	end = extra ? frame_metadata_encode(metadata, out->bytes) : out->bytes;
-	end = type->encode(message, end);
-	r = check_size(conn, (size_t)(end - out->bytes), err);
+	end = is_lent ? type->encode_around(message, end, &out->pieces)
+		      : type->encode(message, end);
+	len = (size_t)(end - out->bytes);
+	for (size_t i = 0; i < out->pieces.n; i++)
+		len += out->pieces.items[i].len;
+	r = check_size(conn, len, err);
 	if (r < 0) {
 		outgoing_release(conn->rt, out);
 		return r;
 	}
-	outgoing_push(conn, out, frame, (size_t)(end - out->bytes));
+	outgoing_push(conn, out, frame, len);
 	return 0;
 }
 
@@ -486,6 +561,29 @@ int connection_send_bytes(struct connection *conn, struct frame *frame, const vo
 	return 0;
 }
 
+int connection_send_payload(struct connection *conn, struct frame *frame,
+			    struct cell_payload *payload, struct cell_error *err)
+{
+	struct outgoing *out;
+	struct cell_chunk *piece;
+	size_t len;
+
+	if (conn->n_outgoing_payloads == CONNECTION_PAYLOADS_MAX)
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "%s has not taken earlier payloads",
+				 conn->peer_cell);
+	out = outgoing_new(conn, frame, 0);
+	if (!out)
+		return cell_fail(err, -ENOMEM, "sending a payload");
+	out->frame.flags |= FRAME_FLAG_MEMFD;
+	out->payload = payload_ref(payload);
+	piece = &out->pieces.items[out->pieces.n++];
+	piece->at = out->bytes;
+	piece->bytes = payload_message(payload, &piece->len);
+	len = piece->len;
+	outgoing_push(conn, out, frame, len);
+	return 0;
+}
+
 void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
 			    int code, const char *text)
 {
@@ -497,12 +595,25 @@ void connection_send_status(struct connection *conn, uint8_t kind, uint8_t chann
 	(void)connection_send_bytes(conn, &frame, text, strlen(text), NULL);
 }
 
+/*
+ * Two sides that copy at the same time go on most evenly with a few fragments in the ring;
+ * two that take turns on one CPU have the fewest turns with large ones.
+ */
+static size_t fragment_max(const struct connection *conn, size_t total)
+{
+	if (total <= FRAME_BODY_MAX || conn->link.kind != LINK_RING ||
+	    conn->bulk_wake.is_on_one_cpu)
+		return FRAME_BODY_MAX;
+	return FRAME_BODY_MAX / 2;
+}
+
 /* Send the next fragment of OUT; false if there is no room for it. */
 static bool pump_fragment(struct connection *conn, struct outgoing *out)
 {
 	size_t total = out->frame.total;
 	size_t left = total - out->sent;
-	size_t n = left < FRAME_BODY_MAX ? left : FRAME_BODY_MAX;
+	size_t max = fragment_max(conn, total);
+	size_t n = left < max ? left : max;
 	size_t headroom = total > FRAME_BODY_MAX ? HEADROOM : 0;
 	bool broken = false;
 	struct frame frame;
@@ -518,8 +629,7 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	}
 	if (!at)
 		return false;
-	if (n)
-		memcpy(at + FRAME_HEADER_SIZE, out->bytes + out->sent, n);
+	outgoing_copy(out, at + FRAME_HEADER_SIZE, n);
 	if (!out->is_started && begins_call(&out->frame))
 		begin_call(conn, &out->frame);
 	frame = out->frame;
@@ -527,19 +637,21 @@ static bool pump_fragment(struct connection *conn, struct outgoing *out)
 	if (out->sent > 0) {
 		frame.total = 0;
 		frame.timeout_ns = 0;
-		frame.flags &= (uint16_t)~FRAME_FLAG_METADATA;
+		frame.flags &= (uint16_t)~(FRAME_FLAG_METADATA | FRAME_FLAG_MEMFD);
 	}
 	if (n < left)
 		frame.flags |= FRAME_FLAG_MORE;
 	link_commit(&conn->link, &frame);
-	count_out(conn, &frame, out->bytes + out->sent);
-	out->sent += n;
-	if (!out->is_started) {
-		out->is_started = true;
-		conn->n_waiting_small -= total <= FRAME_BODY_MAX;
-		conn->n_started++;
-		conn->started_bytes += total;
+	count_out(conn, &frame, at + FRAME_HEADER_SIZE);
+	if (total > FRAME_BODY_MAX) {
+		conn->bulk_waits = CONNECTION_BULK_WAITS;
+		/* While we copy the next one, the peer may as well copy this one. */
+		if (conn->link.kind == LINK_RING && ring_peer_is_awake(&conn->link.ring))
+			(void)link_flush(&conn->link);
 	}
+	out->sent += n;
+	if (!out->is_started)
+		count_started(conn, out);
 	if (out->sent < total)
 		return true;
 	if (begins_call(&out->frame))
@@ -560,6 +672,10 @@ static bool is_behind(const struct connection *conn, const struct outgoing *out)
 /* Whether OUT may not begin before a body that is under way has ended. */
 static bool exceeds_limits(const struct connection *conn, const struct outgoing *out)
 {
+	if (out->payload)
+		return conn->n_started_payloads > 0 &&
+		       conn->started_payload_bytes + out->frame.total >
+			       conn->theirs.payload_max + FRAME_PAYLOAD_PREFIX;
 	return out->frame.total > FRAME_BODY_MAX &&
 	       (conn->n_started >= CONNECTION_ASSEMBLIES_MAX ||
 		(conn->n_started > 0 && conn->started_bytes + out->frame.total >
@@ -577,7 +693,7 @@ void connection_pump(struct connection *conn)
 
 	while (any && !conn->is_broken) {
 		struct list *at = conn->outgoing.next;
-		bool is_full = false;
+		bool is_full[2] = { false, false }; /* bodies, payloads */
 
 		any = false;
 		while (at != &conn->outgoing) {
@@ -586,9 +702,12 @@ void connection_pump(struct connection *conn)
 			at = at->next;
 			if (!out->is_started && is_behind(conn, out))
 				continue; /* the parts of one call stay in order */
-			if (!out->is_started && out->frame.total > FRAME_BODY_MAX) {
-				is_full = is_full || exceeds_limits(conn, out);
-				if (is_full)
+			if (!out->is_started &&
+			    (out->payload || out->frame.total > FRAME_BODY_MAX)) {
+				bool *full = &is_full[out->payload != NULL];
+
+				*full = *full || exceeds_limits(conn, out);
+				if (*full)
 					continue; /* nor does a later one of them begin before it */
 			}
 			if (!pump_fragment(conn, out)) {
@@ -648,6 +767,20 @@ bool connection_unsend(struct connection *conn, uint64_t call_id)
 	return had_left;
 }
 
+bool connection_unsend_payload(struct connection *conn, uint64_t call_id)
+{
+	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
+		struct outgoing *out = list_entry(at, struct outgoing, node);
+
+		if (out->frame.call_id == call_id && out->frame.kind == FRAME_REPLY &&
+		    out->payload) {
+			outgoing_free(conn, out);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* --- receiving ----------------------------------------------------------------------- */
 
 int connection_assemble(struct connection *conn, struct assembly *assembly,
@@ -691,6 +824,7 @@ int connection_assemble(struct connection *conn, struct assembly *assembly,
 				 assembly->have + frame->length, assembly->total);
 	memcpy(assembly->bytes + assembly->have, body, frame->length);
 	assembly->have += frame->length;
+	conn->bulk_waits = CONNECTION_BULK_WAITS;
 	if (!is_whole)
 		return 1;
 	conn->n_assemblies--;
@@ -698,23 +832,91 @@ int connection_assemble(struct connection *conn, struct assembly *assembly,
 	return 0;
 }
 
+static int payload_announced(struct connection *conn, struct assembly *assembly,
+			     const struct frame *frame, uint64_t max, struct cell_error *err)
+{
+	uint64_t total = frame->flags & FRAME_FLAG_MORE ? frame->total : frame->length;
+	int r;
+
+	if (total == 0)
+		return cell_fail(err, -EPROTO, "a payload without bytes");
+	if (total > max + FRAME_PAYLOAD_PREFIX)
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+				 "a payload of %" PRIu64 " bytes, limit %" PRIu64, total, max);
+	if (conn->n_arriving_payloads == CONNECTION_PAYLOADS_MAX ||
+	    (conn->n_arriving_payloads > 0 &&
+	     conn->arriving_payload_bytes + total > max + FRAME_PAYLOAD_PREFIX))
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+				 "%u payloads of %" PRIu64 " bytes arrive on this connection already",
+				 conn->n_arriving_payloads, conn->arriving_payload_bytes);
+	r = payload_begin(&assembly->fd, err);
+	if (r < 0)
+		return r;
+	assembly->is_payload = true;
+	assembly->total = total;
+	assembly->have = 0;
+	conn->n_arriving_payloads++;
+	conn->arriving_payload_bytes += total;
+	return 0;
+}
+
+int connection_assemble_payload(struct connection *conn, struct assembly *assembly,
+				const struct frame *frame, const uint8_t *body, uint64_t max,
+				struct cell_payload **ret_payload, struct cell_error *err)
+{
+	bool is_whole = !(frame->flags & FRAME_FLAG_MORE);
+	size_t left;
+	int fd, r;
+
+	if (assembly->total == 0) {
+		r = payload_announced(conn, assembly, frame, max, err);
+		if (r < 0)
+			return r;
+	}
+	left = assembly->total - assembly->have;
+	if (!assembly->is_payload || frame->length > left || is_whole != (frame->length == left))
+		return cell_fail(err, -EPROTO,
+				 "fragments of a payload, %zu bytes that were announced as %zu",
+				 assembly->have + frame->length, assembly->total);
+	r = payload_append(assembly->fd, assembly->have, body, frame->length, err);
+	if (r < 0)
+		return r;
+	assembly->have += frame->length;
+	if (!is_whole)
+		return 1;
+	fd = assembly->fd;
+	assembly->fd = -1;
+	*ret_payload = payload_finish(fd, assembly->have, max, err);
+	connection_assembly_drop(conn, assembly);
+	return *ret_payload ? 0 : CELL_RESOURCE_EXHAUSTED;
+}
+
 void connection_assembly_drop(struct connection *conn, struct assembly *assembly)
 {
-	if (assembly->total && assembly->have < assembly->total) {
+	if (assembly->is_payload) {
+		conn->n_arriving_payloads--;
+		conn->arriving_payload_bytes -= assembly->total;
+		if (assembly->fd >= 0)
+			(void)close(assembly->fd);
+	} else if (assembly->total && assembly->have < assembly->total) {
 		conn->n_assemblies--;
 		conn->assembly_bytes -= assembly->total;
 	}
 	*assembly = (struct assembly){ 0 };
 }
 
-struct cell_payload *connection_take_payload(struct connection *conn, uint64_t call_id, uint64_t max,
-					struct cell_error *err)
+struct cell_payload *connection_take_payload(struct connection *conn, const struct frame *frame,
+					     uint64_t max, struct cell_error *err)
 {
+	if (frame->length || frame->flags & FRAME_FLAG_MORE) {
+		(void)cell_fail(err, -EPROTO, "a body both in a memfd and in frames");
+		return NULL;
+	}
 	for (int pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < conn->n_payloads; i++) {
 			struct waiting_payload taken = conn->payloads[i];
 
-			if (taken.call_id != call_id)
+			if (taken.call_id != frame->call_id)
 				continue;
 			conn->payloads[i] = conn->payloads[--conn->n_payloads];
 			return payload_map(taken.fd, taken.size, max, err);
@@ -746,6 +948,8 @@ static int hello(struct connection *conn, const struct frame *frame, const uint8
 				 conn->theirs.version, FRAME_VERSION);
 	if (conn->theirs.message_max > FRAME_MESSAGE_MAX)
 		conn->theirs.message_max = FRAME_MESSAGE_MAX;
+	if (conn->theirs.payload_max > FRAME_PAYLOAD_MAX)
+		conn->theirs.payload_max = FRAME_PAYLOAD_MAX; /* so that sums cannot overflow */
 	if (conn->theirs.schema && conn->rt->schema && conn->role == CONNECTION_SERVER &&
 	    conn->theirs.schema != conn->rt->schema)
 		conn->rt->stats.schema_differs++;

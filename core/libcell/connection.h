@@ -25,7 +25,12 @@ enum connection_role { CONNECTION_CLIENT, CONNECTION_SERVER, CONNECTION_CONTROL 
 #define CONNECTION_OUTGOING_MAX 1024
 /* And their bytes: as many as a peer may make us hold of what it sends. */
 #define CONNECTION_OUTGOING_BYTES_MAX (32u * 1024 * 1024)
-/* Payload descriptors that may wait for their frame. */
+/* A fragment makes its connection's next waits bulk waits: for room, the rest, the answer. */
+#define CONNECTION_BULK_WAITS 4
+/*
+ * Payload descriptors that may wait for their frame; on a stream, payloads that may arrive, and
+ * those that may leave, at a time.
+ */
 #define CONNECTION_PAYLOADS_MAX 8
 #define CONNECTION_SERVED_BUCKETS 64
 /* Bytes of items a stream may have on their way to us. */
@@ -40,6 +45,10 @@ struct outgoing {
 	size_t size;        /* of this allocation */
 	size_t sent;
 	bool is_started;
+	struct cell_chunks pieces; /* of the body that are not in BYTES; lent by their owner */
+	size_t piece, piece_at;    /* the next of them, and how much of it was sent */
+	struct cell_payload *payload; /* referenced; the one piece is its memory */
+	const uint8_t *at;         /* what follows in BYTES */
 	uint8_t bytes[];
 };
 
@@ -48,6 +57,8 @@ struct assembly {
 	uint8_t *bytes; /* has one spare byte behind its end */
 	size_t total;   /* 0: none under way */
 	size_t have;
+	bool is_payload;
+	int fd;         /* then the bytes go there */
 };
 
 /* A call we made and whose end has not come. */
@@ -72,6 +83,7 @@ struct pending {
 	bool done;
 	bool was_taken;          /* the peer may have seen the request */
 	bool was_lost;           /* it ended because its connection did */
+	bool lends;              /* the request's memory is ours until it ends: see connection_send() */
 	bool must_retry;         /* the server never took it */
 	bool is_idempotent;
 	const char *error_text;  /* once done, if status is not 0; in the call's arena */
@@ -105,6 +117,9 @@ struct connection {
 	ev_io bell_io, socket_io, write_io;
 	struct wheel_timer hello_timer; /* a client's hello is due */
 	struct wake wake;
+	struct wake bulk_wake;   /* for the waits around bodies in fragments */
+	struct wake *waits_with; /* the one of the last decision */
+	unsigned bulk_waits;     /* so many more waits are of that kind */
 
 	/* calls we make */
 	struct pending **pendings; /* by id modulo size */
@@ -126,6 +141,8 @@ struct connection {
 	unsigned n_waiting_small; /* bodies of one frame, not sent for want of room */
 	uint64_t last_begun_id;   /* of the requests whose first frame has left */
 	size_t outgoing_bytes, started_bytes;
+	unsigned n_outgoing_payloads, n_started_payloads; /* not counted in the bytes above */
+	uint64_t started_payload_bytes;
 	size_t room_needed;      /* for the next fragment of what waits */
 	bool is_choked;          /* too much waits: nothing is read */
 	bool tx_has_failed;      /* nothing will ever leave again */
@@ -138,6 +155,8 @@ struct connection {
 	size_t assembly_bytes;
 	struct waiting_payload payloads[CONNECTION_PAYLOADS_MAX];
 	unsigned n_payloads;
+	unsigned n_arriving_payloads; /* on a stream */
+	uint64_t arriving_payload_bytes;
 };
 
 /*
@@ -168,18 +187,40 @@ void connection_pump(struct connection *conn);
 
 /*
  * Send one message: FRAME with its kind, ids, flags and code set; MESSAGE of TYPE (or
- * LEN bytes at BYTES) is its body, behind METADATA if there is some. Queued if the link is full. Returns 0,
- * CELL_RESOURCE_EXHAUSTED (over the message limit), CELL_UNAVAILABLE (broken), -ENOMEM.
+ * LEN bytes at BYTES) is its body, behind METADATA if there is some. Queued if the link is full.
+ *
+ * IS_LENT: the large bytes fields of MESSAGE stay where they are until all has left
+ * (connection_has_sent()), or connection_unsend() or connection_break(); so they are copied
+ * once, into the link.
+ *
+ * Returns 0, CELL_RESOURCE_EXHAUSTED (over the message limit), CELL_UNAVAILABLE (broken),
+ * -ENOMEM.
  */
 int connection_send(struct connection *conn, struct frame *frame,
 		    const struct cell_message_type *type, const void *message,
-		    const struct frame_metadata *metadata, struct cell_error *err);
+		    const struct frame_metadata *metadata, bool is_lent,
+		    struct cell_error *err);
 int connection_send_bytes(struct connection *conn, struct frame *frame, const void *bytes,
 			  size_t len, struct cell_error *err);
+
+/* On a stream: PAYLOAD, which is sealed, as the body, flagged so. A reference is kept. */
+int connection_send_payload(struct connection *conn, struct frame *frame,
+			    struct cell_payload *payload, struct cell_error *err);
 
 /* An error or end frame: status CODE and text. */
 void connection_send_status(struct connection *conn, uint8_t kind, uint8_t channel, uint64_t call_id,
 			    int code, const char *text);
+
+/* The policy for the wait that begins now. */
+static inline struct wake *connection_wake(struct connection *conn)
+{
+	conn->waits_with = &conn->wake;
+	if (__builtin_expect(conn->bulk_waits > 0, 0)) {
+		conn->bulk_waits--;
+		conn->waits_with = &conn->bulk_wake;
+	}
+	return conn->waits_with;
+}
 
 /* Whether calls on CHANNEL are allowed. */
 static inline bool connection_allows(const struct connection *conn, uint8_t channel)
@@ -205,15 +246,37 @@ static inline void connection_consume(struct connection *conn, const struct fram
 int connection_assemble(struct connection *conn, struct assembly *assembly,
 			const struct frame *frame, const uint8_t *body, size_t max,
 			struct cell_arena *arena, struct cell_error *err);
+/*
+ * The same for a payload in frames (on a stream). Its bytes go to a new memfd as they come, so
+ * that it never holds more than was sent. When it is complete *RET_PAYLOAD is sealed and
+ * mapped, and ASSEMBLY is as new. The announced size is charged first: at most MAX bytes of
+ * data, in all that arrive on CONN at a time unless it is alone.
+ */
+int connection_assemble_payload(struct connection *conn, struct assembly *assembly,
+				const struct frame *frame, const uint8_t *body, uint64_t max,
+				struct cell_payload **ret_payload, struct cell_error *err);
+/* Whether FRAME is part of a payload that travels in frames. */
+static inline bool connection_is_payload(const struct connection *conn,
+					 const struct assembly *assembly,
+					 const struct frame *frame)
+{
+	return conn->link.kind == LINK_STREAM &&
+	       (assembly->is_payload || frame->flags & FRAME_FLAG_MEMFD);
+}
 /* Forget a body that is under way. */
 void connection_assembly_drop(struct connection *conn, struct assembly *assembly);
 
-/* Take the payload descriptor announced for CALL_ID: checked and mapped. NULL with ERR filled. */
-struct cell_payload *connection_take_payload(struct connection *conn, uint64_t call_id, uint64_t max,
-					struct cell_error *err);
+/*
+ * Take the payload descriptor announced for the call of FRAME, which has no body: checked and
+ * mapped. NULL with ERR filled.
+ */
+struct cell_payload *connection_take_payload(struct connection *conn, const struct frame *frame,
+					     uint64_t max, struct cell_error *err);
 
 /* Take back what was not sent of CALL_ID. False if nothing of it had left. */
 bool connection_unsend(struct connection *conn, uint64_t call_id);
+/* Take back the rest of a payload that answers CALL_ID. False if there is none. */
+bool connection_unsend_payload(struct connection *conn, uint64_t call_id);
 /* Whether anything of request CALL_ID has left. */
 bool connection_has_begun(const struct connection *conn, uint64_t call_id);
 /* Whether all of CALL_ID has left, which was sent last. */

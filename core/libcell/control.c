@@ -297,6 +297,19 @@ void target_forget(struct connection *conn)
 	connection_unref(conn);
 }
 
+/* What cellcore counts for it is free again. */
+static void say_closed(struct runtime *rt, uint64_t id)
+{
+	const struct cell_method *method = core_method("Closed");
+	struct core_closed_note note = { .n_connections = 1, .connections = &id };
+	struct frame frame = { .kind = FRAME_ONE_WAY, .code = method->hash };
+
+	if (!id || !rt->control || rt->control->is_broken)
+		return;
+	frame.call_id = rt->control->next_id++;
+	(void)connection_send(rt->control, &frame, method->in, &note, NULL, false, NULL);
+}
+
 void runtime_connection_closed(struct runtime *rt, struct connection *conn)
 {
 	target_forget(conn);
@@ -307,20 +320,10 @@ void runtime_connection_closed(struct runtime *rt, struct connection *conn)
 			runtime_stop(rt, CELL_UNAVAILABLE);
 		return;
 	}
-	if (conn->id && rt->control && !rt->control->is_broken) {
-		const struct cell_method *method = core_method("Closed");
-		struct core_closed_note note = { .n_connections = 1, .connections = &conn->id };
-		struct frame frame = {
-			.kind = FRAME_ONE_WAY, .call_id = rt->control->next_id++,
-			.code = method->hash,
-		};
-
-		(void)connection_send(rt->control, &frame, method->in, &note, NULL, NULL);
-	}
-	if (conn->role == CONNECTION_SERVER) {
+	say_closed(rt, conn->id);
+	if (conn->role == CONNECTION_SERVER)
 		connection_unref(conn); /* the runtime held it since the introduction */
-		runtime_check_drained(rt);
-	}
+	runtime_check_drained(rt);
 }
 
 int runtime_adopt(struct runtime *rt, const int *fds, size_t n_fds, bool is_stream,
@@ -525,6 +528,7 @@ static int introduce(struct cell_call *call, void *self, const struct core_intro
 	if (r < 0) {
 		cell_log(CELL_LOG_WARN, "control", "introduction_failed", "peer=%s reason=\"%s\"",
 			 peer.cell, call->root->error.text);
+		say_closed(rt, in->connection);
 		return r;
 	}
 	conn->speaks_for = in->peer && in->peer->speaks_for;

@@ -35,8 +35,12 @@ static int check_flags(const struct frame *header, struct cell_error *err)
 		return cell_fail(err, -EPROTO,
 				 "%s frame with flags 0x%x, which only messages have",
 				 frame_kind_name(header->kind), (unsigned)flags);
-	if ((flags & FRAME_FLAG_MORE) && (flags & FRAME_FLAG_MEMFD))
+	if ((flags & FRAME_FLAG_MORE) && (flags & FRAME_FLAG_MEMFD) &&
+	    header->kind == FRAME_ITEM)
 		return cell_fail(err, -EPROTO, "%s frame both in fragments and in a memfd",
+				 frame_kind_name(header->kind));
+	if ((flags & FRAME_FLAG_MEMFD) && (flags & FRAME_FLAG_METADATA) && header->length)
+		return cell_fail(err, -EPROTO, "%s frame both with metadata and of a payload",
 				 frame_kind_name(header->kind));
 	if ((flags & FRAME_FLAG_MORE) && !header->length)
 		return cell_fail(err, -EPROTO, "%s frame that is an empty fragment",
@@ -55,11 +59,12 @@ static int check_sizes(const struct frame *header, struct cell_error *err)
 		return cell_fail(err, -EPROTO, "%s frame with a body of %u bytes", name,
 				 (unsigned)header->length);
 	if (header->flags & FRAME_FLAG_MEMFD) {
-		if (header->total > FRAME_PAYLOAD_MAX)
+		if (header->total > FRAME_PAYLOAD_MAX + FRAME_PAYLOAD_PREFIX)
 			return cell_fail(err, -EPROTO,
 					 "%s frame of a payload of %u bytes, limit %u", name,
 					 (unsigned)header->total, FRAME_PAYLOAD_MAX);
-		return 0;
+		if (!header->length)
+			return 0;
 	}
 	if (!header->total)
 		return 0;

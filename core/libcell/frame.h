@@ -25,8 +25,9 @@
 #define FRAME_BODY_MAX (30 * 1024)
 /* Largest body of one message in fragments, unless a hello says less (DESIGN.md). */
 #define FRAME_MESSAGE_MAX (16u * 1024 * 1024)
-/* Largest body in a payload memfd. */
+/* Largest body in a payload memfd, and what stands before its data so that it is aligned. */
 #define FRAME_PAYLOAD_MAX (1024u * 1024 * 1024)
+#define FRAME_PAYLOAD_PREFIX 8u
 
 enum frame_kind {
 	FRAME_HELLO = 1,   /* first in each direction; body: struct frame_hello */
@@ -42,7 +43,11 @@ enum frame_kind {
 };
 
 enum frame_flag {
-	FRAME_FLAG_MEMFD = 1,      /* the body is in a payload memfd sent on the lifeline */
+	/*
+	 * The body is a payload: on a ring in a memfd sent on the lifeline, on a stream in the
+	 * frames, and its receiver makes the memfd.
+	 */
+	FRAME_FLAG_MEMFD = 1,
 	FRAME_FLAG_MORE = 2,       /* more fragments of this body follow */
 	FRAME_FLAG_IDEMPOTENT = 4, /* the request may be repeated */
 	FRAME_FLAG_METADATA = 8    /* the body begins with a metadata block */
@@ -138,11 +143,11 @@ static inline void frame_decode(struct frame *ret_header,
  * Whether HEADER could be part of a sane conversation:
  * - kind and flags are known, and length is at most FRAME_BODY_MAX;
  * - hello has no call id; all others but goaway have one;
- * - flags stand on messages only (request, reply, one-way, item), never more and memfd
- *   together; a fragment that others follow is not empty;
+ * - flags stand on messages only (request, reply, one-way, item); memfd not on an item in
+ *   fragments, nor with metadata on one that carries bytes; a fragment that others follow is not empty;
  * - total is 0 (a later fragment, or an empty body), or the length of a body in one
- *   frame, or more than the length of the first fragment; with a memfd, at most
- *   FRAME_PAYLOAD_MAX (whether a total is affordable is for the receiver to say);
+ *   frame, or more than the length of the first fragment; with memfd, at most
+ *   FRAME_PAYLOAD_MAX + FRAME_PAYLOAD_PREFIX (whether a total is affordable is for the receiver to say);
  * - error has a status; cancel and credit have no body.
  * Returns 0 or -EPROTO with the field named in ERR.
  */

@@ -187,9 +187,9 @@ static int stream_read(struct link *link)
 		n = recv(link->fd, link->rx + link->rx_end, LINK_BUFFER_SIZE - link->rx_end,
 			 MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n < 0 && errno != ECONNRESET)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? LINK_EMPTY : -errno;
-	if (n == 0) {
+	if (n <= 0) { /* reset: it closed before it had read all that we sent */
 		link->rx_ended = true;
 		return LINK_END;
 	}

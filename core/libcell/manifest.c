@@ -7,13 +7,13 @@
  */
 #include "manifest.h"
 
+#include "file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cell/cell.h>
 
@@ -580,35 +580,15 @@ int cell_manifest_parse(struct cell_manifest **ret, const char *text, size_t len
 
 int cell_manifest_read(struct cell_manifest **ret, const char *path, struct cell_error *err)
 {
-	char *text;
-	size_t len = 0;
-	ssize_t n = 1;
-	int fd, r;
+	char *text = malloc(CELL_MANIFEST_MAX + 2);
+	ssize_t n = text ? file_read(path, text, CELL_MANIFEST_MAX + 2) : -ENOMEM;
+	int r;
 
-	/* Not blocking: a FIFO of that name must not hang who reads it. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return cell_fail(err, -errno, "reading manifest '%s': %s", path,
-				 strerror(errno));
-	text = malloc(CELL_MANIFEST_MAX + 1);
-	if (!text) {
-		(void)close(fd);
-		return cell_fail(err, -ENOMEM, "reading manifest '%s'", path);
-	}
-	while (n > 0 && len <= CELL_MANIFEST_MAX) {
-		n = read(fd, text + len, CELL_MANIFEST_MAX + 1 - len);
-		if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n > 0)
-			len += (size_t)n;
-	}
 	if (n < 0)
-		r = cell_fail(err, -errno, "reading manifest '%s': %s", path,
-			      strerror(errno));
+		r = cell_fail(err, (int)n, "reading manifest '%s': %s", path, strerror((int)-n));
 	else
-		r = cell_manifest_parse(ret, text, len, path, err);
+		r = cell_manifest_parse(ret, text, (size_t)n, path, err);
 	free(text);
-	(void)close(fd);
 	return r;
 }
 

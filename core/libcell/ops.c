@@ -244,6 +244,7 @@ static void tap_one(struct tap *tap, struct connection *conn, const struct frame
 		.peer_cell = tapped->peer, .peer_instance = conn->peer.instance,
 		.connection = conn->id, .outgoing = outgoing, .kind = frame->kind,
 		.channel = frame->channel, .call_id = frame->call_id, .code = frame->code,
+		.has_flags = true, .flags = frame->flags,
 		.method = entry ? entry->method->full_name : "", .length = frame->total,
 		.n_body = n, .body = tapped->body, .missed = tap->missed,
 		.took_ns = began_ns && (frame->kind == FRAME_REPLY || frame->kind == FRAME_ERROR ||

@@ -18,7 +18,7 @@
  * decodes it as any other body. Before it stands an unknown field, a varint of 0 under
  * number 2, and its length is written long: so the data behind them is aligned.
  */
-#define PREFIX_SIZE 8u
+#define PREFIX_SIZE FRAME_PAYLOAD_PREFIX
 static const uint8_t prefix_tags[3] = { 2 << 3, 0, 1 << 3 | 2 };
 
 struct cell_payload {
@@ -27,6 +27,7 @@ struct cell_payload {
 	size_t size;
 	size_t at;     /* where the data begins in it */
 	int fd;
+	unsigned refs;
 	bool is_sealed;
 };
 
@@ -37,6 +38,8 @@ static struct cell_payload *payload_new(int fd, size_t size)
 	if (payload) {
 		payload->fd = fd;
 		payload->size = size;
+		payload->refs = 1;
+		list_init(&payload->in_root);
 	}
 	return payload;
 }
@@ -128,6 +131,19 @@ void cell_payload_free(struct cell_payload *payload)
 	if (!payload)
 		return;
 	list_unlink(&payload->in_root);
+	payload_unref(payload);
+}
+
+struct cell_payload *payload_ref(struct cell_payload *payload)
+{
+	payload->refs++;
+	return payload;
+}
+
+void payload_unref(struct cell_payload *payload)
+{
+	if (!payload || --payload->refs > 0)
+		return;
 	if (payload->map)
 		(void)munmap(payload->map, payload->size);
 	(void)close(payload->fd);
@@ -153,8 +169,9 @@ static int seal(struct cell_payload *payload, struct cell_error *err)
 }
 
 /*
- * The descriptor goes first, on the lifeline; then its frame, which says only that it has
- * one. Elsewhere than on rings the bytes travel as any others, in fragments.
+ * On a ring the descriptor goes first, on the lifeline; then its frame, which says only that it
+ * has one. On a stream the bytes travel in fragments; to a peer that makes no payload of them,
+ * as those of any other body.
  */
 int payload_send(struct connection *conn, struct cell_payload *payload, struct frame *frame,
 		 struct cell_error *err)
@@ -166,7 +183,8 @@ int payload_send(struct connection *conn, struct cell_payload *payload, struct f
 	if (conn->is_broken)
 		return cell_fail(err, CELL_UNAVAILABLE, "the connection to %s is closed",
 				 conn->peer_cell);
-	if (conn->link.kind != LINK_RING)
+	if (conn->link.kind == LINK_PACKET ||
+	    (conn->link.kind == LINK_STREAM && conn->theirs.payload_max == 0))
 		return connection_send_bytes(conn, frame, payload->map, payload->size, err);
 	if (payload->size > conn->theirs.payload_max + PREFIX_SIZE)
 		return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
@@ -175,6 +193,8 @@ int payload_send(struct connection *conn, struct cell_payload *payload, struct f
 	r = seal(payload, err);
 	if (r < 0)
 		return r;
+	if (conn->link.kind == LINK_STREAM)
+		return connection_send_payload(conn, frame, payload, err);
 	cell_store_u64(note, frame->call_id);
 	cell_store_u64(note + 8, payload->size);
 	r = sock_send(conn->link.fd, &part, 1, &payload->fd, 1, err);
@@ -218,6 +238,47 @@ struct cell_payload *payload_map(int fd, uint64_t size, uint64_t max, struct cel
 	}
 	(void)close(fd);
 	return NULL;
+}
+
+int payload_begin(int *ret_fd, struct cell_error *err)
+{
+	int fd = memfd_create("cell-payload", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return cell_fail(err, CELL_RESOURCE_EXHAUSTED, "a memfd for a payload: %s",
+				 strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Written, not copied to a mapping: without memory that fails here and is no SIGBUS. */
+int payload_append(int fd, uint64_t at, const uint8_t *bytes, size_t len, struct cell_error *err)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(fd, bytes, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
+					 "a payload, after %" PRIu64 " bytes: %s", at,
+					 strerror(n < 0 ? errno : ENOSPC));
+		at += (uint64_t)n;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+struct cell_payload *payload_finish(int fd, uint64_t size, uint64_t max, struct cell_error *err)
+{
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+		(void)cell_fail(err, CELL_RESOURCE_EXHAUSTED, "sealing a payload: %s",
+				strerror(errno));
+		(void)close(fd);
+		return NULL;
+	}
+	return payload_map(fd, size, max, err);
 }
 
 struct cell_payload *cell_call_payload(struct cell_call *call)

@@ -7,6 +7,7 @@
 
 #include <cell/cell.h>
 #include <cell/defaults.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +93,7 @@ void runtime_make_hot(struct runtime *rt, struct connection *conn)
 	if (conn->is_hot || conn->is_broken)
 		return;
 	if (rt->slept_at_ns && conn->link.kind == LINK_RING)
-		wake_slept(&conn->wake, clock_now_ns() - rt->slept_at_ns);
+		wake_slept(conn->waits_with, clock_now_ns() - rt->slept_at_ns);
 	conn->is_hot = true;
 	list_append(&rt->hot, &conn->hot);
 	rt->n_hot++;
@@ -115,6 +116,7 @@ static void make_cold(struct runtime *rt, struct connection *conn)
 
 static void flush_one(struct runtime *rt, struct connection *conn)
 {
+	bool was_blocked = conn->link.tx_blocked;
 	int r;
 
 	list_unlink(&conn->dirty);
@@ -132,6 +134,8 @@ static void flush_one(struct runtime *rt, struct connection *conn)
 		ev_io_start(rt->ev, &conn->write_io);
 	else if (!list_is_empty(&conn->outgoing))
 		runtime_make_hot(rt, conn); /* there is room again for what waits */
+	else if (was_blocked)
+		runtime_check_drained(rt);
 }
 
 void runtime_flush(struct runtime *rt)
@@ -202,6 +206,13 @@ static void run_ev(struct runtime *rt, int flags)
 
 /* --- the outer loop ------------------------------------------------------------------ */
 
+static void spawned_free(struct spawned *spawned)
+{
+	list_unlink(&spawned->node);
+	call_root_deinit(&spawned->root);
+	free(spawned);
+}
+
 static bool spawned_run(struct runtime *rt)
 {
 	struct spawned *spawned;
@@ -210,9 +221,9 @@ static bool spawned_run(struct runtime *rt)
 		return false;
 	spawned = list_entry(rt->spawned.next, struct spawned, node);
 	list_unlink(&spawned->node);
+	list_append(&rt->tasks_running, &spawned->node);
 	spawned->fn(&spawned->root.call, spawned->userdata);
-	call_root_deinit(&spawned->root);
-	free(spawned);
+	spawned_free(spawned);
 	rt->n_serving--;
 	runtime_check_drained(rt);
 	return true;
@@ -288,6 +299,32 @@ static bool peers_moved_here(struct runtime *rt)
 }
 
 /*
+ * All peers are on our CPU, or not worth polling: let those run that are in the middle of a
+ * body. True if something came.
+ */
+static bool yield_to_peer(struct runtime *rt)
+{
+	struct connection *conn = NULL, *ready;
+	uint64_t started;
+	bool is_ready;
+
+	for (struct list *at = rt->hot.next; at != &rt->hot && !conn; at = at->next)
+		if (wake_should_yield(hot_entry(at)->waits_with))
+			conn = hot_entry(at);
+	if (!conn)
+		return false;
+	started = clock_now_ns();
+	(void)sched_yield();
+	is_ready = hot_is_ready(rt, &ready);
+	if (!is_ready) {
+		(void)sched_yield();
+		is_ready = hot_is_ready(rt, &ready);
+	}
+	wake_yielded(conn->waits_with, is_ready, clock_now_ns() - started);
+	return is_ready;
+}
+
+/*
  * Poll the hot rings as long as the policy of the keenest allows. True if something came.
  */
 static bool spin(struct runtime *rt)
@@ -297,33 +334,36 @@ static bool spin(struct runtime *rt)
 	struct connection *conn;
 
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next) {
+		struct wake *wake;
 		uint64_t ns;
 
 		conn = hot_entry(at);
 		if (conn->link.kind != LINK_RING)
 			continue;
+		wake = connection_wake(conn);
 		ring_set_cpu(&conn->link.ring, cpu);
-		ns = wake_spin_ns(&conn->wake, cpu, ring_peer_cpu(&conn->link.ring));
+		ns = wake_spin_ns(wake, cpu, ring_peer_cpu(&conn->link.ring));
 		longest = ns > longest ? ns : longest;
-		if (conn->role == CONNECTION_CLIENT && wake_should_nudge(&conn->wake))
+		if (conn->role == CONNECTION_CLIENT && wake_should_nudge(wake))
 			wake_nudge();
 	}
 	if (longest == 0)
-		return false;
+		return yield_to_peer(rt);
 	started = now = clock_now_ns();
 	do {
 		for (unsigned i = 0; i < POLLS_PER_LOOK; i++) {
 			if (hot_is_ready(rt, &conn)) {
-				wake_hit(&conn->wake, clock_now_ns() - started);
+				wake_hit(conn->waits_with, clock_now_ns() - started);
 				return true;
 			}
 			cpu_relax();
 		}
 		now = clock_now_ns();
 	} while (now - started < longest && !peers_moved_here(rt));
+	rt->stats.vain_polls++;
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
 		if (hot_entry(at)->link.kind == LINK_RING)
-			wake_miss(&hot_entry(at)->wake);
+			wake_miss(hot_entry(at)->waits_with);
 	return false;
 }
 
@@ -345,6 +385,23 @@ static bool go_cold(struct runtime *rt)
 	return true;
 }
 
+/*
+ * A burst of waiting handlers left their stacks: they go now, as a process that stays idle
+ * is not to be woken for that. Bursts that follow each other within a second map them once:
+ * then it is the time-out's work.
+ */
+static void trim_tasks(struct runtime *rt, uint64_t now_ns)
+{
+	if (!task_pool_can_trim(rt->tasks))
+		return;
+	if (now_ns - rt->tasks_trimmed_ns < TRIM_AFTER_NS) {
+		runtime_trim_later(rt);
+		return;
+	}
+	rt->tasks_trimmed_ns = now_ns;
+	task_pool_trim(rt->tasks);
+}
+
 static void sleep_until_event(struct runtime *rt)
 {
 	runtime_flush(rt);
@@ -355,8 +412,9 @@ static void sleep_until_event(struct runtime *rt)
 		run_ev(rt, EVRUN_NOWAIT);
 		return;
 	}
-	disarm_wheel(rt);
 	rt->slept_at_ns = clock_now_ns();
+	trim_tasks(rt, rt->slept_at_ns);
+	disarm_wheel(rt);
 	rt->stats.wakeups++;
 	run_ev(rt, EVRUN_ONCE);
 	rt->slept_at_ns = 0;
@@ -387,6 +445,7 @@ void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool
 		return;
 	for (;;) {
 		uint64_t epoch = rt->epoch;
+		unsigned n;
 
 		if (conn->is_broken || *done)
 			return;
@@ -394,13 +453,15 @@ void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool
 		if (rt->n_hot != 1 || !list_is_empty(&rt->spawned) || task_has_ready(rt->tasks) ||
 		    task_pool_waiting(rt->tasks) > 0)
 			return;
-		if (connection_drain(conn, RUNTIME_FRAMES_PER_TURN) == 0) {
+		n = connection_drain(conn, RUNTIME_FRAMES_PER_TURN);
+		/* Also with no frame for us there may have been room for some of ours. */
+		runtime_flush(rt);
+		if (n == 0) {
 			if (!spin(rt))
 				return;
 			continue;
 		}
 		cell_assert(rt->epoch == epoch); /* a client's frames run no handlers */
-		runtime_flush(rt);
 		if (++rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN)
 			run_ev(rt, EVRUN_NOWAIT);
 	}
@@ -432,6 +493,7 @@ int runtime_new(struct runtime **ret_rt, const char *program, struct cell_error 
 	list_init(&rt->targets);
 	list_init(&rt->pools);
 	list_init(&rt->spawned);
+	list_init(&rt->tasks_running);
 	list_init(&rt->taps);
 	rt->wheel_timer_at = UINT64_MAX;
 	rt->wake_mode = mode_from_env(getenv("CELL_WAKE"));
@@ -468,6 +530,62 @@ int runtime_new(struct runtime **ret_rt, const char *program, struct cell_error 
 	return 0;
 }
 
+void runtime_cancel_tasks(struct runtime *rt)
+{
+	rt->is_closing = true;
+	for (struct list *at = rt->spawned.next; at != &rt->spawned; at = at->next)
+		call_root_cancel(&list_entry(at, struct spawned, node)->root, CELL_CANCELLED);
+	for (struct list *at = rt->tasks_running.next; at != &rt->tasks_running; at = at->next)
+		call_root_cancel(&list_entry(at, struct spawned, node)->root, CELL_CANCELLED);
+}
+
+/* Their handlers are cancelled, too. */
+static void break_servers(struct runtime *rt)
+{
+	struct list *at = rt->connections.next;
+
+	while (at != &rt->connections) {
+		struct connection *conn = list_entry(at, struct connection, all);
+
+		at = at->next;
+		if (conn->role == CONNECTION_SERVER)
+			connection_break(conn, CELL_CANCELLED, "the program closed it");
+	}
+}
+
+/* Requests were taken back: what is left are posts and cancels, for which nobody waits. */
+static bool has_unsent(const struct runtime *rt)
+{
+	for (struct list *at = rt->connections.next; at != &rt->connections; at = at->next) {
+		const struct connection *conn = list_entry(at, struct connection, all);
+
+		if (conn->role == CONNECTION_CLIENT && !conn->tx_has_failed &&
+		    (!list_is_empty(&conn->outgoing) || conn->link.tx_blocked))
+			return true;
+	}
+	return false;
+}
+
+void runtime_close(struct runtime *rt)
+{
+	uint64_t until = clock_coarse_ns() + CELL_CLOSE_TIMEOUT_MS * 1000000ull;
+	struct call_root closing = { 0 };
+	int r = 0;
+
+	cell_arena_init(&closing.arena, 0);
+	call_root_init(&closing, rt, &rt->self, UINT64_MAX);
+	runtime_cancel_tasks(rt);
+	break_servers(rt);
+	runtime_flush(rt);
+	while (r == 0 && (rt->n_serving > 0 || has_unsent(rt)))
+		r = runtime_wait(rt, &closing, &rt->closer, until);
+	if (r < 0)
+		cell_log(CELL_LOG_WARN, "server", "close_timeout",
+			 "handlers=%u unsent=%d reason=\"%s\"", rt->n_serving, has_unsent(rt),
+			 cell_status_name(r));
+	call_root_deinit(&closing);
+}
+
 void runtime_free(struct runtime *rt)
 {
 	if (!rt)
@@ -476,6 +594,8 @@ void runtime_free(struct runtime *rt)
 		connection_break(list_entry(rt->connections.next, struct connection, all),
 				 CELL_CANCELLED, "the program closed it");
 	targets_free(rt);
+	while (!list_is_empty(&rt->spawned))
+		spawned_free(list_entry(rt->spawned.next, struct spawned, node));
 	server_free(rt);
 	linked_free(rt);
 	free(rt->spare_outgoing);
@@ -498,6 +618,8 @@ static void on_trim_due(struct wheel_timer *timer)
 	struct runtime *rt = list_entry(timer, struct runtime, trim_timer);
 
 	server_trim(rt);
+	if (task_pool_can_trim(rt->tasks))
+		task_pool_trim(rt->tasks);
 	free(rt->spare_outgoing);
 	rt->spare_outgoing = NULL;
 	rt->spare_outgoing_size = 0;
@@ -512,6 +634,7 @@ void runtime_trim_later(struct runtime *rt)
 
 void runtime_check_drained(struct runtime *rt)
 {
+	runtime_wake(rt, rt->closer);
 	if (rt->is_draining && rt->n_serving == 0 && !rt->must_stop)
 		runtime_drained(rt);
 }

@@ -40,6 +40,7 @@ struct target;
 struct runtime_stats {
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
 	uint64_t refused, unknown, late, broken_peers, schema_differs, wakeups;
+	uint64_t vain_polls; /* nothing came: what followed was a sleep, or late */
 };
 
 /* Somebody waits, on a stack of its own, until it is woken or its time is up. */
@@ -85,6 +86,7 @@ struct runtime {
 	const struct cell_service *services[32];
 	unsigned n_services;
 	struct list spawned;           /* functions to run as handlers */
+	struct list tasks_running;     /* those that have begun */
 	struct served *served_free;
 	unsigned n_served_free;
 	unsigned n_serving;            /* handlers begun and not finished */
@@ -102,6 +104,9 @@ struct runtime {
 	bool must_stop;     /* drained, or forced */
 	int stop_status;    /* why, if not 0 */
 	struct waiter *runner; /* cell_loop_run() */
+	struct call_root *root; /* cell_open()'s */
+	bool is_closing;
+	struct waiter *closer; /* runtime_close() */
 	uint64_t started_ns, drain_by_ns, drain_timeout_ns, health_since_ns;
 	uint32_t connections_max, calls_max, message_max;
 	uint64_t payload_max, call_timeout_ns;
@@ -112,14 +117,23 @@ struct runtime {
 	ev_signal on_term, on_int;
 	struct wheel_timer drain_timer;
 	struct wheel_timer trim_timer;
+	uint64_t tasks_trimmed_ns;
 	void *spare_outgoing; /* a large buffer kept for the next one */
 	size_t spare_outgoing_size;
 	struct cell_peer self;
 };
 
 int runtime_new(struct runtime **ret_rt, const char *program, struct cell_error *err);
+/*
+ * Before it is freed: cancel handlers and tasks, let them unwind, and hand over what clients
+ * of this process were told has been sent; all of it within CELL_CLOSE_TIMEOUT_MS. On the
+ * first stack.
+ */
+void runtime_close(struct runtime *rt);
 /* Closes every connection; nobody may wait any more. */
 void runtime_free(struct runtime *rt);
+/* Cancel what cell_spawn_task() started, and what it will. */
+void runtime_cancel_tasks(struct runtime *rt);
 
 /*
  * Wait in the name of ROOT (whose cancellation ends it) until somebody calls
@@ -144,12 +158,12 @@ void runtime_make_dirty(struct runtime *rt, struct connection *conn);
  */
 void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool *done);
 
-/* A large buffer was kept for reuse: give it back when it has not been wanted for a second. */
+/* Something large was kept for reuse: give it back when it has not been wanted for a second. */
 void runtime_trim_later(struct runtime *rt);
 
 /* Begin to drain: goaway to all clients, stop when the last handler is done or at the time-out. */
 void runtime_drain(struct runtime *rt, uint64_t timeout_ns);
-/* Called when a handler ended or a connection closed: stop if drained. */
+/* Called when a handler ended, a connection closed or all of it left: stop if drained. */
 void runtime_check_drained(struct runtime *rt);
 /* CONN broke: forget it as a target, tell cellcore. */
 void runtime_connection_closed(struct runtime *rt, struct connection *conn);

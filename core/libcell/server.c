@@ -282,7 +282,8 @@ static void send_reply(struct served *served, const void *out)
 	if (served->reply_payload)
 		r = payload_send(conn, served->reply_payload, &frame, &err);
 	else
-		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, &err);
+		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, false,
+				    &err);
 	if (r < 0 && !conn->is_broken)
 		connection_send_status(conn, FRAME_ERROR, served->frame.channel,
 				       served->frame.call_id, r, err.text);
@@ -464,6 +465,31 @@ static bool is_refused(struct connection *conn, const struct frame *frame,
 	return code != 0;
 }
 
+/* One more frame of a request that is a payload; its first one begins it. */
+static int take_payload(struct served *served, const struct frame *frame, const uint8_t *body,
+			struct cell_error *err)
+{
+	struct connection *conn = served->conn;
+	int r = connection_assemble_payload(conn, &served->assembly, frame, body,
+					    conn->rt->payload_max, &served->payload, err);
+
+	connection_consume(conn, frame);
+	if (r == 1)
+		return 0;
+	if (r == 0) {
+		payload_list(&served->root, served->payload);
+		run_handler(served);
+		return 0;
+	}
+	if (r == CELL_RESOURCE_EXHAUSTED) {
+		conn->rt->stats.refused++;
+		refuse(conn, &served->frame, r, err->text);
+		served_free(served);
+		return 0;
+	}
+	return r;
+}
+
 /* A first or only fragment of a request. */
 static int begin_request(struct connection *conn, const struct frame *frame, const uint8_t *body,
 			 struct cell_error *err)
@@ -509,9 +535,11 @@ static int begin_request(struct connection *conn, const struct frame *frame, con
 		memcpy(served->fds, conn->link.packet.fds, sizeof served->fds);
 		conn->link.packet.n_fds = 0;
 	}
+	if (connection_is_payload(conn, &served->assembly, frame))
+		return take_payload(served, frame, body, err);
 	if (frame->flags & FRAME_FLAG_MEMFD) {
 		connection_consume(conn, frame);
-		payload = connection_take_payload(conn, frame->call_id, conn->rt->payload_max, err);
+		payload = connection_take_payload(conn, frame, conn->rt->payload_max, err);
 		if (conn->is_broken)
 			return 0; /* the lifeline broke it, and this call ended with it */
 		if (!payload) {
@@ -548,7 +576,11 @@ static int continue_request(struct served *served, const struct frame *frame, co
 			    struct cell_error *err)
 {
 	struct connection *conn = served->conn;
-	int r = served->is_running ? cell_fail(err, -EPROTO, "more of a request that is complete")
+	int r;
+
+	if (!served->is_running && connection_is_payload(conn, &served->assembly, frame))
+		return take_payload(served, frame, body, err);
+	r = served->is_running ? cell_fail(err, -EPROTO, "more of a request that is complete")
 				   : connection_assemble(conn, &served->assembly, frame, body,
 							 conn->rt->message_max, NULL, err);
 
@@ -587,7 +619,12 @@ int server_frame(struct connection *conn, const struct frame *frame, const uint8
 	if (frame->kind == FRAME_REQUEST || frame->kind == FRAME_ONE_WAY)
 		return served ? continue_request(served, frame, body, err)
 			      : begin_request(conn, frame, body, err);
-	if (!served) {
+	if (!served && frame->kind == FRAME_CANCEL &&
+	    connection_unsend_payload(conn, frame->call_id)) {
+		/* The rest of a gigabyte that nobody wants need not be sent. */
+		connection_send_status(conn, FRAME_ERROR, frame->channel, frame->call_id,
+				       CELL_CANCELLED, "cancelled before all of it was sent");
+	} else if (!served) {
 		/* The call has ended meanwhile. */
 		if (frame->call_id > conn->last_request_id)
 			r = cell_fail(err, -EPROTO, "%s for call %" PRIu64 ", which never began",
@@ -769,6 +806,8 @@ int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void 
 
 	if (!rt)
 		return call->root->error.code;
+	if (rt->is_closing)
+		return cell_refuse(call, CELL_CANCELLED, "a task of a program that closes");
 	spawned = calloc(1, sizeof *spawned);
 	if (!spawned)
 		return CELL_RESOURCE_EXHAUSTED;

@@ -330,7 +330,7 @@ static int send_typed(struct cell_stream *stream, const struct cell_message_type
 		return why_closed(stream);
 	frame = (struct frame){ .kind = FRAME_ITEM, .channel = stream->channel,
 				.call_id = stream->id };
-	r = connection_send(stream->conn, &frame, type, item, NULL, stream_error(stream));
+	r = connection_send(stream->conn, &frame, type, item, NULL, false, stream_error(stream));
 	if (r < 0)
 		return r;
 	stream->send_credit -= (int64_t)frame.total + ITEM_COST;

@@ -17,8 +17,6 @@
  */
 enum task_state { TASK_RUNNING, TASK_WAITING, TASK_PARKED };
 
-/* Parked stacks that are always kept for the next wait. */
-#define PARKED_KEPT 8
 /* After so many switches, parked stacks that none of them needed are dropped. */
 #define SWITCHES_PER_REVIEW  1024
 #define ALTERNATE_STACK_SIZE (64 * 1024)
@@ -154,7 +152,7 @@ void task_pool_free(struct task_pool *pool)
 
 	if (!pool)
 		return;
-	cell_assert(pool->current == &pool->first);
+	cell_assert(task_is_on_first_stack(pool));
 	all_lock();
 	for (struct task *task = task_all, *next; task; task = next) {
 		next = task->next;
@@ -226,15 +224,20 @@ static void review_parked(struct task_pool *pool)
 {
 	if (++pool->n_switches % SWITCHES_PER_REVIEW)
 		return;
-	if (pool->n_parked_min > PARKED_KEPT)
-		drop_parked(pool, pool->n_parked_min - PARKED_KEPT);
+	if (pool->n_parked_min > TASK_PARKED_KEPT)
+		drop_parked(pool, pool->n_parked_min - TASK_PARKED_KEPT);
 	pool->n_parked_min = pool->n_parked;
+}
+
+bool task_pool_can_trim(const struct task_pool *pool)
+{
+	return pool->n_parked > TASK_PARKED_KEPT && pool->n_parked > pool->n_waiting;
 }
 
 void task_pool_trim(struct task_pool *pool)
 {
-	if (pool->n_parked > PARKED_KEPT)
-		drop_parked(pool, pool->n_parked - PARKED_KEPT);
+	if (pool->n_parked > TASK_PARKED_KEPT)
+		drop_parked(pool, pool->n_parked - TASK_PARKED_KEPT);
 	for (struct task *task = pool->parked; task; task = task->parked_next)
 		task_stack_trim(&task->stack);
 	pool->n_parked_min = pool->n_parked;
@@ -312,6 +315,11 @@ void task_allow(struct task_pool *pool)
 {
 	cell_assert(pool->forbidden > 0);
 	pool->forbidden--;
+}
+
+bool task_is_on_first_stack(const struct task_pool *pool)
+{
+	return pool->current == &pool->first;
 }
 
 unsigned task_pool_waiting(const struct task_pool *pool)

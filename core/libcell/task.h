@@ -66,12 +66,21 @@ bool task_has_ready(const struct task_pool *pool);
 void task_forbid(struct task_pool *pool);
 void task_allow(struct task_pool *pool);
 
+/* Whether this is the stack that made the pool: never that of a handler. */
+bool task_is_on_first_stack(const struct task_pool *pool);
+
 /* Stacks that wait now, main()'s not counted. */
 unsigned task_pool_waiting(const struct task_pool *pool);
 
+/* Parked stacks that are always kept for the next wait. */
+#define TASK_PARKED_KEPT 8
+
+/* Whether a busy time has left more than those, and more than wait now. */
+bool task_pool_can_trim(const struct task_pool *pool);
+
 /*
  * Give back the stacks that a busy time left parked, and the memory that the kept ones do
- * not use: for a loop that has been idle for a while. Costs a system call per stack.
+ * not use: for a loop that has nothing to do. Costs a system call per stack.
  */
 void task_pool_trim(struct task_pool *pool);
 

@@ -22,6 +22,11 @@
 #define NUDGE_AFTER     1024u
 #define NUDGE_AFTER_MAX (1024u << 10)
 #define JUDGE_AFTER     2048u
+/* The peer copies a ring's worth in 5 to 20 us; who has had the CPU for longer is another. */
+#define YIELD_QUICK_NS  200000u
+#define YIELD_SKIP_MIN  256u
+#define YIELD_SKIP_MAX  16384u
+#define YIELDS_QUICK    256u
 
 void wake_init(struct wake *wake, enum wake_mode mode)
 {
@@ -30,6 +35,12 @@ void wake_init(struct wake *wake, enum wake_mode mode)
 		.average_ns = FIRST_AVERAGE_NS,
 		.nudge_after = NUDGE_AFTER,
 	};
+}
+
+void wake_init_bulk(struct wake *wake, enum wake_mode mode)
+{
+	wake_init(wake, mode);
+	wake->is_bulk = true;
 }
 
 /* An eighth of each new wait; and the verdict on the last nudge, when it is due. */
@@ -64,6 +75,8 @@ uint64_t wake_spin_ns(struct wake *wake, uint32_t own_cpu, uint32_t peer_cpu)
 		wake->skip_left--;
 		return 0;
 	}
+	if (wake->is_bulk)
+		return SPIN_MAX_NS;
 	if (wake->average_ns > SPIN_MAX_NS)
 		return ++wake->probes % PROBE_EVERY == 0 ? SPIN_MAX_NS : 0;
 	ns = wake->average_ns * 2;
@@ -93,6 +106,34 @@ void wake_slept(struct wake *wake, uint64_t waited_ns)
 		wake->quick++;
 	else
 		wake->quick = 0;
+}
+
+bool wake_should_yield(struct wake *wake)
+{
+	if (!wake->is_bulk || !wake->is_on_one_cpu || wake->mode != WAKE_MODE_ADAPTIVE)
+		return false;
+	if (wake->yield_skip_left) {
+		wake->yield_skip_left--;
+		return false;
+	}
+	return true;
+}
+
+void wake_yielded(struct wake *wake, bool is_ready, uint64_t took_ns)
+{
+	if (took_ns > YIELD_QUICK_NS) {
+		wake->yield_skip = wake->yield_skip == 0                  ? YIELD_SKIP_MIN
+				   : wake->yield_skip < YIELD_SKIP_MAX / 4 ? wake->yield_skip * 4
+									  : YIELD_SKIP_MAX;
+		wake->yield_skip_left = wake->yield_skip;
+		wake->yields_quick = 0;
+		return;
+	}
+	if (!is_ready)
+		return;
+	if (++wake->yields_quick >= YIELDS_QUICK)
+		wake->yield_skip = 0;
+	wake_slept(wake, took_ns); /* as good as asleep: a CPU of its own may be better */
 }
 
 bool wake_should_nudge(struct wake *wake)

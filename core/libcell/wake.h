@@ -32,9 +32,18 @@ struct wake {
 	uint32_t nudge_after;
 	uint32_t judge_in;  /* waits until the last nudge is judged; 0 = judged */
 	uint32_t before_ns; /* average before the last nudge */
+	bool is_bulk;
+	uint32_t yield_skip, yield_skip_left, yields_quick;
 };
 
 void wake_init(struct wake *wake, enum wake_mode mode);
+/*
+ * The same for the waits within a body of many fragments: its next one, or room for it, is
+ * a few microseconds away unless the peer sleeps or lost its CPU. So long waits are no
+ * reason to stop polling, as two that sleep would each make the other's waits long; only
+ * polls in vain are.
+ */
+void wake_init_bulk(struct wake *wake, enum wake_mode mode);
 
 /* Nanoseconds to poll now, on OWN_CPU with the peer seen on PEER_CPU; 0: sleep at once. */
 uint64_t wake_spin_ns(struct wake *wake, uint32_t own_cpu, uint32_t peer_cpu);
@@ -43,6 +52,16 @@ uint64_t wake_spin_ns(struct wake *wake, uint32_t own_cpu, uint32_t peer_cpu);
 void wake_hit(struct wake *wake, uint64_t waited_ns);
 void wake_miss(struct wake *wake);
 void wake_slept(struct wake *wake, uint64_t waited_ns);
+
+/*
+ * Bulk waits on one CPU: whether to give the CPU up (sched_yield) and look again before
+ * sleeping, as the peer is about to run, and needs no wake-up then. Asked once per wait; what
+ * it came to is told by wake_yielded(): if a third party had the CPU meanwhile, yielding costs
+ * whole time slices, where sleepers are favoured; so the next 256 waits sleep at once, then
+ * four times as many, up to 16,384; until 256 yields in a row were quick.
+ */
+bool wake_should_yield(struct wake *wake);
+void wake_yielded(struct wake *wake, bool is_ready, uint64_t took_ns);
 
 /*
  * Whether to try to get away from the peer's CPU: after 1,024 short waits in a row on one

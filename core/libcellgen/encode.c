@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include <cell/internal/gen.h>
+#include <cell/message.h>
 
 uint32_t gen_field_tag(const struct gen_field *field, bool as_packed)
 {
@@ -65,7 +66,22 @@ static void bound_message(struct gen_text *out, const struct gen_field *field)
 		field_head(field), field->message->tag, field->member);
 }
 
-static void bound_variable(struct gen_text *out, const struct gen_field *field)
+static bool is_chunk(const struct gen_field *field)
+{
+	return field->kind == GEN_BYTES && !field->is_repeated && !field->length;
+}
+
+bool gen_message_has_chunks(const struct gen_message *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_fields; i++)
+		n += is_chunk(&m->fields[i]);
+	return !m->is_entry && n > 0 && n <= CELL_CHUNKS_MAX;
+}
+
+/* AROUND: large bytes fields are not part of it. */
+static void bound_variable(struct gen_text *out, const struct gen_field *field, bool around)
 {
 	unsigned each = gen_kind_scalar(field->kind)->size_max +
 			(field->is_packed ? 0 : gen_tag_size(gen_field_tag(field, false)));
@@ -83,7 +99,8 @@ static void bound_variable(struct gen_text *out, const struct gen_field *field)
 	else if (field->kind == GEN_STRING)
 		gen_put(out, "\tsize += cell_bound_string(m->%s);\n", field->member);
 	else if (field->kind == GEN_BYTES)
-		gen_put(out, "\tsize += cell_bound_size(m->n_%s);\n", field->name);
+		gen_put(out, "\tsize += cell_bound_%s(m->n_%s);\n", around ? "chunk" : "size",
+			field->name);
 }
 
 static bool is_variable(const struct gen_field *field)
@@ -91,7 +108,7 @@ static bool is_variable(const struct gen_field *field)
 	return !field->length && (field->is_repeated || field->kind >= GEN_STRING);
 }
 
-void gen_emit_bound(struct gen_text *out, const struct gen_message *m)
+static void put_bound(struct gen_text *out, const struct gen_message *m, bool around)
 {
 	uint64_t fixed = 0;
 	bool variable = false;
@@ -100,7 +117,9 @@ void gen_emit_bound(struct gen_text *out, const struct gen_message *m)
 		fixed += bound_fixed(&m->fields[i]);
 		variable |= is_variable(&m->fields[i]);
 	}
-	gen_put(out, "%ssize_t cell_%s_bound(const void *message)\n{\n", linkage(m), m->tag);
+	gen_put(out, around ? "%ssize_t %s_bound_around" : "%ssize_t cell_%s_bound",
+		around ? "static " : linkage(m), around ? gen_message_own(m) : m->tag);
+	gen_add(out, "(const void *message)\n{\n");
 	if (!variable) {
 		gen_put(out, "\t(void)message;\n\treturn %llu;\n}\n\n",
 			(unsigned long long)fixed);
@@ -109,8 +128,13 @@ void gen_emit_bound(struct gen_text *out, const struct gen_message *m)
 	gen_put(out, "\tconst %s *m = message;\n", gen_message_type(m));
 	gen_put(out, "\tuint64_t size = %llu;\n\n", (unsigned long long)fixed);
 	for (size_t i = 0; i < m->n_fields; i++)
-		bound_variable(out, m->by_number[i]);
+		bound_variable(out, m->by_number[i], around);
 	gen_add(out, "\treturn cell_bound_end(size);\n}\n\n");
+}
+
+void gen_emit_bound(struct gen_text *out, const struct gen_message *m)
+{
+	put_bound(out, m, false);
 }
 
 /* --- encode ------------------------------------------------------------- */
@@ -234,7 +258,7 @@ static const char *written_when(const struct gen_message *m, const struct gen_fi
 }
 
 static void put_singular(struct gen_text *out, const struct gen_message *m,
-			 const struct gen_field *field)
+			 const struct gen_field *field, bool around)
 {
 	const char *when = written_when(m, field);
 	const char *indent = when ? "\t\t" : "\t";
@@ -250,8 +274,9 @@ static void put_singular(struct gen_text *out, const struct gen_message *m,
 			field->member);
 	} else if (field->kind == GEN_BYTES) {
 		put_tag(out, indent, gen_field_tag(field, false));
-		gen_put(out, "%sout = cell_encode_bytes(out, m->%s, m->n_%s);\n", indent,
-			field->member, field->name);
+		gen_put(out, "%sout = cell_encode_%s(out, m->%s, m->n_%s%s);\n", indent,
+			around ? "chunk" : "bytes", field->member, field->name,
+			around ? ", chunks" : "");
 	} else {
 		put_value(out, indent, field, gen_printf("m->%s", field->member));
 	}
@@ -259,14 +284,20 @@ static void put_singular(struct gen_text *out, const struct gen_message *m,
 		gen_add(out, "\t}\n");
 }
 
-void gen_emit_encode(struct gen_text *out, const struct gen_message *m)
+static void put_encode(struct gen_text *out, const struct gen_message *m, bool around)
 {
 	bool nests = false;
 
 	for (size_t i = 0; i < m->n_fields; i++)
 		nests |= m->fields[i].kind == GEN_MESSAGE;
-	gen_put(out, "%suint8_t *cell_%s_encode(const void *message, uint8_t *out)\n{\n",
-		linkage(m), m->tag);
+	if (around)
+		gen_put_call(out, gen_printf("static uint8_t *%s_encode_around", gen_message_own(m)),
+			     (const char *const[]){ "const void *message", "uint8_t *out",
+						    "struct cell_chunks *chunks" },
+			     3, "\n{\n");
+	else
+		gen_put(out, "%suint8_t *cell_%s_encode(const void *message, uint8_t *out)\n{\n",
+			linkage(m), m->tag);
 	if (m->n_fields)
 		gen_put(out, "\tconst %s *m = message;\n", gen_message_type(m));
 	gen_add(out, nests ? "\tuint8_t *body;\n" : "");
@@ -275,7 +306,18 @@ void gen_emit_encode(struct gen_text *out, const struct gen_message *m)
 		if (m->by_number[i]->is_repeated)
 			put_repeated(out, m->by_number[i]);
 		else
-			put_singular(out, m, m->by_number[i]);
+			put_singular(out, m, m->by_number[i], around);
 	}
 	gen_add(out, "\treturn out;\n}\n\n");
+}
+
+void gen_emit_encode(struct gen_text *out, const struct gen_message *m)
+{
+	put_encode(out, m, false);
+}
+
+void gen_emit_around(struct gen_text *out, const struct gen_message *m)
+{
+	put_bound(out, m, true);
+	put_encode(out, m, true);
 }

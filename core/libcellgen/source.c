@@ -2,6 +2,8 @@
 
 void gen_emit_type(struct gen_text *out, const struct gen_message *m, const char *more)
 {
+	if (gen_message_has_chunks(m))
+		gen_emit_around(out, m);
 	gen_put_call(out, gen_printf("static int %s_decode", gen_message_own(m)),
 		     (const char *const[]){ "void *message", "const uint8_t *bytes",
 					    "size_t len", "unsigned flags",
@@ -23,8 +25,11 @@ void gen_emit_type(struct gen_text *out, const struct gen_message *m, const char
 	gen_put(out, "\t.size = sizeof(%s),\n", gen_message_type(m));
 	gen_put(out, "\t.bound = cell_%s_bound,\n\t.encode = cell_%s_encode,\n", m->tag,
 		m->tag);
-	gen_put(out, "\t.decode = %s_decode,\n%s};\n\n", gen_message_own(m),
-		more ? more : "");
+	gen_put(out, "\t.decode = %s_decode,\n", gen_message_own(m));
+	if (gen_message_has_chunks(m))
+		gen_put(out, "\t.bound_around = %s_bound_around,\n\t.encode_around = %s_encode_around,\n",
+			gen_message_own(m), gen_message_own(m));
+	gen_put(out, "%s};\n\n", more ? more : "");
 }
 
 static void emit_message(struct gen_text *out, const struct gen_message *m)

@@ -2,16 +2,23 @@
  * Calls through a real node: deadlines that travel on, cells that call each other, many at
  * a time, and large ones beside small ones.
  */
+#include "libcell/callstate.h"
+#include "libcell/frame.h"
 #include "scene.h"
+
+#include "libcell/callstate.h"
 
 #include <cell/payload.h>
 #include <check.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define MS 1000000ull
@@ -94,16 +101,62 @@ END_TEST
 
 START_TEST(late_reply_is_dropped_and_counted)
 {
-	struct trial_slept out;
-	struct trial_blob blob;
+	enum { N = 5 };
+	struct ops_stats_report *stats;
+	struct trial_blob out;
+	pid_t pid;
 
-	/* The handler does not look, and answers all the same: by then nobody waits. */
-	for (int i = 0; i < 20; i++)
-		ck_assert_int_eq(trial_sleep(cell_within_ms(scene.call, 2),
-					     &(struct trial_delay){ .ms = 2 }, &out) == 0 ||
-				 cell_error(scene.call)->code == CELL_DEADLINE_EXCEEDED, 1);
-	must(trial_once(scene.call, &(struct trial_blob){ 0 }, &blob));
-	ck_assert_uint_eq(scene_stats(&scene, "trial")->broken_peers, 0);
+	must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+	pid = (pid_t)scene_instance(&scene, "trial").pid;
+	for (int i = 0; i < N; i++) {
+		/* It does not look until nobody waits any more, and answers all the same. */
+		ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+		ck_assert_int_eq(trial_once(cell_within_ms(scene.call, 5),
+					    &(struct trial_blob){ .n_data = 4, .data = (void *)"late" },
+					    &out), CELL_DEADLINE_EXCEEDED);
+		ck_assert_int_eq(kill(pid, SIGCONT), 0);
+		must(trial_once(scene.call, &(struct trial_blob){ .n_data = 4, .data = (void *)"next" },
+				&out));
+		ck_assert_uint_eq(out.n_data, 4);
+		ck_assert(memcmp(out.data, "next", 4) == 0);
+	}
+	ck_assert_uint_eq(scene.call->root->rt->stats.late, N);
+	/* The cell counted the cancels of calls that had ended. */
+	stats = scene_stats(&scene, "trial");
+	ck_assert_uint_eq(stats->late, N);
+	ck_assert_uint_eq(stats->broken_peers, 0);
+}
+END_TEST
+
+static void post_and_leave(struct cell_call *call, int out, void *userdata)
+{
+	static const uint8_t bytes[200];
+	int r = 0;
+
+	(void)userdata;
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = trial_note_post(call, &(struct trial_blob){ .n_data = sizeof bytes, .data = bytes });
+	cell_close(call);
+	(void)!write(out, &r, sizeof r);
+	_exit(0);
+}
+
+START_TEST(what_was_posted_before_an_orderly_end_arrives)
+{
+	uint64_t until = scene_now_ns() + SCENE_PATIENCE_MS * MS;
+	struct scene_client client;
+	struct trial_count count = { 0 };
+	int r;
+
+	scene_client(&client, post_and_leave, NULL);
+	scene_hear(&client, &r, sizeof r);
+	ck_assert_int_eq(r, 0);
+	scene_client_end(&client);
+	while (count.items < 1000 && scene_now_ns() < until)
+		must(trial_notes(scene.call, &count));
+	ck_assert_uint_eq(count.items, 1000);
+	must(trial_notes(scene.call, &count));
+	ck_assert_uint_eq(count.items, 1000);
 }
 END_TEST
 
@@ -190,6 +243,62 @@ START_TEST(payloads_arrive_intact)
 }
 END_TEST
 
+/* A client of the Unix stream that anybody may connect to; calls of "trial" go over it. */
+static struct cell_call *stream_client(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct cell_peer peer = { .cell = "trial", .node = "", .principal = "" };
+	struct cell_call *call = cell_open("outside");
+	struct connection *conn;
+	struct cell_error err;
+	struct link link;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	int len = snprintf(at.sun_path, sizeof at.sun_path, "%s/cells/trial.sock", scene.node.rundir);
+
+	ck_assert_int_lt(len, (int)sizeof at.sun_path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	ck_assert_int_eq(link_open_socket(&link, LINK_STREAM, fd, &err), 0);
+	ck_assert_int_eq(connection_new(&conn, call->root->rt, &link, CONNECTION_CLIENT, &peer, &err),
+			 0);
+	memset(conn->channels, 0xff, sizeof conn->channels);
+	ck_assert_int_eq(runtime_set_target(call->root->rt, "trial", conn), 0);
+	return call;
+}
+
+/* Over the message limit, to a cell in its sandbox and back: both programs see payloads. */
+START_TEST(payloads_cross_a_stream)
+{
+	static const size_t sizes[] = { 1, MIB, 17 * MIB, 100 * MIB };
+	static struct cell_ref ref = CELL_REF("trial");
+	struct cell_call *outside = stream_client();
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct cell_payload *payload = cell_payload_new(outside, sizes[i]);
+		struct trial_count count;
+		struct trial_blob blob;
+		uint64_t sum;
+
+		ck_assert_msg(payload != NULL, "%s", cell_error(outside)->text);
+		fill(cell_payload_data(payload), sizes[i]);
+		sum = sum_of(cell_payload_data(payload), sizes[i]);
+		ck_assert_msg(cell_invoke_payload(outside, &ref, method_named("Digest"), payload,
+						  &count) == 0,
+			      "%zu bytes: %s", sizes[i], cell_error(outside)->text);
+		ck_assert_uint_eq(count.items, 1);
+		ck_assert_uint_eq(count.bytes, sum);
+		cell_payload_free(payload);
+		ck_assert_msg(trial_make(outside, &(struct trial_many_request){ .size = sizes[i] },
+					 &blob) == 0,
+			      "%zu bytes: %s", sizes[i], cell_error(outside)->text);
+		ck_assert_uint_eq(blob.n_data, sizes[i]);
+		ck_assert_uint_eq(blob.data[sizes[i] - 1], 0x5a);
+	}
+	cell_close(outside);
+}
+END_TEST
+
 START_TEST(payload_of_a_gib_arrives_intact)
 {
 	struct sysinfo info;
@@ -260,6 +369,45 @@ START_TEST(small_calls_pass_large_ones)
 }
 END_TEST
 
+/* The flags of the first request of Once that is seen, and how many bytes stand before it. */
+static void tap_one_request(struct cell_call *call, int out, void *userdata)
+{
+	struct ops_tap_cursor frames = ops_tap(
+		cell_to(call, "trial", 0),
+		&(struct ops_tap_request){ .method = method_named("Once")->full_name });
+	const struct ops_tap_frame *frame = NULL;
+
+	(void)userdata;
+	while ((frame = ops_tap_next(&frames)) && frame->kind != FRAME_REQUEST)
+		;
+	(void)!write(out, &(uint32_t[]){ frame && frame->has_flags, frame ? frame->flags : 0,
+					 frame ? (uint32_t)frame->n_body : 0 },
+		     3 * sizeof(uint32_t));
+}
+
+START_TEST(tap_tells_that_metadata_stands_before_a_body)
+{
+	static const uint8_t trace[FRAME_TRACE_SIZE] = { 1, 2, 3 };
+
+	for (int traced = 0; traced < 2; traced++) {
+		struct scene_client tap;
+		struct trial_blob out;
+		uint32_t seen[3];
+
+		cell_call_set_trace(scene.call, traced ? trace : NULL);
+		scene_client(&tap, tap_one_request, NULL);
+		do
+			must(trial_once(scene.call, &(struct trial_blob){ 0 }, &out));
+		while (poll(&(struct pollfd){ .fd = tap.fd, .events = POLLIN }, 1, 1) == 0);
+		scene_hear(&tap, seen, sizeof seen);
+		ck_assert_uint_eq(seen[0], true);
+		ck_assert_uint_eq(seen[1] & FRAME_FLAG_METADATA, traced ? FRAME_FLAG_METADATA : 0);
+		ck_assert_uint_eq(seen[2] > 0, traced);
+		scene_client_end(&tap);
+	}
+}
+END_TEST
+
 /* A tap that stops before it has read all, and goes on when it is told to. */
 static void tap_and_stop(struct cell_call *call, int out, void *userdata)
 {
@@ -323,12 +471,15 @@ int main(void)
 	tcase_add_test(tc, a_hundred_replies_reach_their_callers);
 	tcase_add_test(tc, a_deadline_travels_on_and_ends_all_of_it);
 	tcase_add_test(tc, late_reply_is_dropped_and_counted);
+	tcase_add_test(tc, what_was_posted_before_an_orderly_end_arrives);
 	tcase_add_test(tc, a_calls_b_calls_a);
 	tcase_add_test(tc, copied_bodies_arrive_intact);
 	tcase_add_test(tc, payloads_arrive_intact);
+	tcase_add_test(tc, payloads_cross_a_stream);
 	tcase_add_test(tc, payload_of_a_gib_arrives_intact);
 	tcase_add_test(tc, body_over_the_limit_costs_only_itself);
 	tcase_add_test(tc, small_calls_pass_large_ones);
+	tcase_add_test(tc, tap_tells_that_metadata_stands_before_a_body);
 	tcase_add_test(tc, tap_that_is_not_read_misses_frames_and_costs_little);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

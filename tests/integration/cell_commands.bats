@@ -17,7 +17,7 @@ verbs() { cell --complete '' | cut -f1 | grep -vx help; }
 	run cell --help
 	[ "$status" -eq 0 ]
 	[[ $output == *"Start and stop:"* ]]
-	for verb in init up down run call describe ps spy top health retire doctor new logs; do
+	for verb in init up down upgrade run call describe ps spy top health retire doctor new logs; do
 		[[ $output == *"  $verb "* ]]
 	done
 	# Without a verb the same goes to stderr, as it is no result.
@@ -35,7 +35,7 @@ verbs() { cell --complete '' | cut -f1 | grep -vx help; }
 		grep -q -i '^usage\|usage:' "$dir/help"
 		[ "$(cell help "$verb")" = "$(cat "$dir/help")" ]
 	done
-	for verb in init up down run call describe ps spy top health retire doctor new logs; do
+	for verb in init up down upgrade run call describe ps spy top health retire doctor new logs; do
 		cell "$verb" -h >"$dir/help"
 		[ "$(grep -n '^Examples' "$dir/help" | cut -d: -f1)" -lt "$(grep -n '^Usage' "$dir/help" | cut -d: -f1)" ]
 	done
@@ -81,9 +81,18 @@ verbs() { cell --complete '' | cut -f1 | grep -vx help; }
 	[[ $output == *mine* ]]
 }
 
+@test "what is no name of a cell is a usage error, wherever one is due" {
+	for verb in ps health top describe call spy retire logs pinger; do
+		run cell $verb Greeter! greet
+		[ "$status" -eq 2 ]
+		[ "$verb" = call ] || [ "$verb" = describe ] || run cell $verb Greeter!
+		[[ $output == *"'Greeter!' is no name of a cell ([a-z][a-z0-9-]*, at most 63)"* ]]
+	done
+}
+
 @test "without a node each command says how to get one, and exits with 4" {
 	for line in ps health top\ --once describe "call greeter greet" "spy greeter" \
-		"run greeter" "retire greeter" logs; do
+		"run greeter" "retire greeter" upgrade logs; do
 		run cell $line
 		[ "$status" -eq 4 ]
 		[[ $output == *"cell up"* ]]

@@ -83,7 +83,8 @@ wire() {
 		    bytes.fromhex(" ".join(re.findall(r"^((?:[0-9a-f]{2} )+)", b, re.M))) for b in blocks)
 		wire = Wire(hello=None)
 		wire.raw(hello + request)
-		assert wire.input.read(54) == hello[:54]
+		assert wire.input.read(46) == hello[:46]
+		assert struct.unpack("<Q", wire.input.read(8)) == (1 << 30,)
 		wire.input.read(8)
 		assert wire.input.read(len(reply)) == reply
 		wire = Wire(hello=None)
@@ -118,6 +119,19 @@ wire() {
 		wire.greets(2)
 		wire.send(REQUEST, 1, body[100:], GREET, total=0)
 		expect(wire.recv(), REPLY, 1, 0, b"x" * 200)
+	E
+}
+
+@test "a payload in frames is a body like any other" {
+	wire <<-'E'
+		wire, body = Wire(), b"\x0a\xc8\x01" + b"x" * 200
+		wire.send(REQUEST, 1, ADA, GREET, flags=1)
+		expect(wire.recv(), REPLY, 1, 0, b"Hello, Ada!")
+		wire.greets(2)
+		wire.send(REQUEST, 3, body[:100], GREET, flags=3, total=len(body))
+		wire.greets(4)
+		wire.send(REQUEST, 3, body[100:], GREET, total=0)
+		expect(wire.recv(), REPLY, 3, 0, b"x" * 200)
 	E
 }
 
@@ -370,7 +384,9 @@ wire() {
 }
 
 @test "the C client builds against the library, and greets" {
-	cc -std=c11 -Wall -Wextra -Werror -o "$dir/greet" \
+	# A sanitized library wants a sanitized program.
+	mapfile -t sanitizer < <(grep -oE -- '-fsanitize=[a-z]+' "$CELL_BUILD/flags" | sort -u)
+	cc "${sanitizer[@]}" -std=c11 -Wall -Wextra -Werror -o "$dir/greet" \
 		-I "$CELL_TOP/core/include" -I "$CELL_BUILD/gen" \
 		"$CELL_TOP/clients/c/greet.c" "$CELL_BUILD/gen/greeter.cell.c" \
 		"$CELL_BUILD/lib/libcell.so" -Wl,-rpath,"$CELL_BUILD/lib"

@@ -3,12 +3,12 @@
 #include "libcell/callstate.h"
 #include "libcell/ring.h"
 #include "libcell/sock.h"
-#include "trial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <signal.h>
@@ -28,9 +28,17 @@ static void all_channels(struct connection *conn)
 	conn->is_owner = true;
 }
 
-static void serve(struct link *link)
+static struct trial *trial_shared(void)
 {
-	static struct trial trial;
+	void *trial = mmap(NULL, sizeof(struct trial), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	must(trial != MAP_FAILED, "mmap");
+	return trial;
+}
+
+static void serve(struct link *link, struct trial *trial)
+{
 	struct cell_call *call = cell_open("trial");
 	struct cell_peer peer = { .cell = "client", .node = "", .principal = "" };
 	struct connection *conn;
@@ -38,7 +46,7 @@ static void serve(struct link *link)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	must(call->root->rt != NULL, "cell_open");
-	must(cell_serve(call, &trial_service, &trial_handlers, &trial) == 0, "cell_serve");
+	must(cell_serve(call, &trial_service, &trial_handlers, trial) == 0, "cell_serve");
 	must(connection_new(&conn, call->root->rt, link, CONNECTION_SERVER, &peer, &err) == 0,
 	     err.text);
 	all_channels(conn);
@@ -80,7 +88,7 @@ static void open_side(struct link *link, const struct ends *ends, enum duo_link 
 		     "link_open_socket");
 }
 
-static pid_t fork_server(const struct ends *ends, enum duo_link kind)
+static pid_t fork_server(const struct ends *ends, enum duo_link kind, struct trial *trial)
 {
 	struct link link;
 	pid_t pid = fork();
@@ -91,7 +99,7 @@ static pid_t fork_server(const struct ends *ends, enum duo_link kind)
 	open_side(&link, ends, kind, 1);
 	if (kind == DUO_RING)
 		(void)close(ends->memfd);
-	serve(&link);
+	serve(&link, trial);
 	_exit(1);
 }
 
@@ -99,12 +107,14 @@ void duo_start(struct duo *duo, enum duo_link kind)
 {
 	struct cell_peer peer = { .cell = "trial", .node = "", .instance = 1, .principal = "" };
 	struct connection *conn;
+	struct trial *trial = trial_shared();
 	struct cell_error err;
 	struct ends ends;
 	struct link link;
 
 	make_ends(&ends, kind);
-	duo->server_pid = fork_server(&ends, kind);
+	duo->trial = trial;
+	duo->server_pid = fork_server(&ends, kind, trial);
 	open_side(&link, &ends, kind, 0);
 	if (kind == DUO_RING)
 		(void)close(ends.memfd);
@@ -127,9 +137,14 @@ static int reap(pid_t pid)
 
 int duo_stop(struct duo *duo)
 {
-	cell_close(duo->client);
+	int status;
+
+	if (duo->client)
+		cell_close(duo->client);
 	(void)kill(duo->server_pid, SIGTERM);
-	return reap(duo->server_pid);
+	status = reap(duo->server_pid);
+	(void)munmap((void *)(uintptr_t)duo->trial, sizeof *duo->trial);
+	return status;
 }
 
 void duo_start_raw(struct duo_raw *raw, enum duo_link kind)
@@ -137,7 +152,7 @@ void duo_start_raw(struct duo_raw *raw, enum duo_link kind)
 	struct ends ends;
 
 	make_ends(&ends, kind);
-	raw->server_pid = fork_server(&ends, kind);
+	raw->server_pid = fork_server(&ends, kind, trial_shared());
 	(void)close(ends.lifeline[1]);
 	raw->memfd = ends.memfd;
 	raw->bell = ends.bells[0];

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "trial.h"
+
 #include <cell/cell.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -14,12 +16,13 @@ enum duo_link { DUO_RING, DUO_STREAM };
 struct duo {
 	struct cell_call *client; /* stubs of "trial" reach the server */
 	pid_t server_pid;
+	const struct trial *trial; /* what the server knows, as it changes */
 };
 
 /* Start both. Fails the test program if it cannot. */
 void duo_start(struct duo *duo, enum duo_link link);
 
-/* Close the client; the server drains and ends. Returns its wait status. */
+/* Close the client, unless the test did; the server drains and ends. Returns its wait status. */
 int duo_stop(struct duo *duo);
 
 /* The client's raw ends of a new connection, for tests that are the hostile peer. */

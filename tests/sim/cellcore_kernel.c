@@ -397,6 +397,29 @@ static void claim_instances(void)
 	claim(changed == listed);
 }
 
+static void sooner(uint64_t *at_ns, uint64_t other_ns)
+{
+	if (other_ns && (!*at_ns || other_ns < *at_ns))
+		*at_ns = other_ns;
+}
+
+/* The daemon wakes for what is due first, and for nothing that is off. */
+static void claim_due(void)
+{
+	const struct kernel_instance *instance;
+	const struct kernel_request *request;
+	uint64_t first_ns = kernel.stop_by_ns;
+
+	list_walk(instance, &kernel.instances, struct kernel_instance, in_all)
+		sooner(&first_ns, instance->deadline_ns);
+	for (size_t i = 0; i < kernel.n_cells; i++)
+		list_walk(request, &kernel.cells[i]->waiting, struct kernel_request, in_wait)
+			sooner(&first_ns, request->deadline_ns);
+	list_walk(request, &kernel.resolving, struct kernel_request, in_wait)
+		sooner(&first_ns, request->deadline_ns);
+	claim(kernel_next_due(&kernel) == first_ns);
+}
+
 static void claim_all(void)
 {
 	size_t waiting = waiting_count(&kernel.resolving);
@@ -413,6 +436,8 @@ static void claim_all(void)
 	claim(submitted == answered + waiting);
 	claim_quotas(waiting);
 	claim_instances();
+	if (chance(30))
+		claim_due();
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------ */

@@ -65,7 +65,13 @@ struct cell_ref {
  */
 struct cell_call *cell_open(const char *program);
 
-/* End a root call: cancels what it started, closes its connections, frees its memory. */
+/*
+ * End a root call: cancels what it started (handlers and tasks unwind first), hands over what
+ * cell_post() accepted, closes its connections, frees its memory. Waits for the first two, at
+ * most 2 s (CELL_CLOSE_TIMEOUT_MS); within a libev callback it waits for nothing. In a handler
+ * or task it frees nothing: it cancels all of them and the root call, whose waits end with
+ * CELL_CANCELLED, and who opened it closes it.
+ */
 void cell_close(struct cell_call *call);
 
 /*
@@ -125,13 +131,18 @@ const uint8_t *cell_call_idempotency_key(const struct cell_call *call, size_t *r
 
 /*
  * Call METHOD of the cell REF names, and wait for the reply: *out is written on success
- * only, and lives in CALL. Retries what never left; repeats a lost call only if METHOD is
+ * only, and lives in CALL. Bytes fields of 4 KiB or more in a body of several frames are sent
+ * from where they are, so nobody may change them before this returns, also not another
+ * handler meanwhile. Retries what never left; repeats a lost call only if METHOD is
  * idempotent. Returns 0 or the status, with the text in the call.
  */
 int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		const void *in, void *out);
 
-/* The same one-way: 0 means it was handed to the connection, no more (at most once). */
+/*
+ * The same one-way: 0 means it was handed to the connection, no more (at most once). It is
+ * not lost by an orderly end: see cell_close().
+ */
 int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 	      const void *in);
 

@@ -56,6 +56,12 @@ static inline uint64_t cell_bound_string(const char *text)
 uint64_t cell_bound_strings(const char *const *items, size_t n, unsigned tag_size);
 uint64_t cell_bound_bytes_list(const struct cell_bytes *items, size_t n, unsigned tag_size);
 
+/* N bytes, unless they become a piece. */
+static inline uint64_t cell_bound_chunk(uint64_t n)
+{
+	return n < CELL_CHUNK_MIN ? n : 0;
+}
+
 /* What bound() answers for a sum of such sizes. */
 static inline size_t cell_bound_end(uint64_t size)
 {
@@ -216,6 +222,22 @@ static inline uint8_t *cell_encode_bytes(uint8_t *out, const void *bytes, size_t
 		out[len - 1] = last;
 	}
 	return out + len;
+}
+
+/* The same, or only the length, and a piece in place of the bytes. */
+static inline uint8_t *cell_encode_chunk(uint8_t *out, const void *bytes, size_t len,
+					 struct cell_chunks *pieces)
+{
+	struct cell_chunk *piece;
+
+	if (len < CELL_CHUNK_MIN)
+		return cell_encode_bytes(out, bytes, len);
+	out = cell_encode_varint(out, len);
+	piece = &pieces->items[pieces->n++];
+	piece->at = out;
+	piece->bytes = (const uint8_t *)bytes;
+	piece->len = len;
+	return out;
 }
 
 static inline uint8_t *cell_encode_string(uint8_t *out, const char *text)

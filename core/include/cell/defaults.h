@@ -14,7 +14,10 @@
 #define CELL_MACRO_CONNECT_TIMEOUT_MS 2000
 /* What a peer can make us hold at once for one body; more goes by reference. Manifest. */
 #define CELL_MESSAGE_MAX_BYTES (16u * 1024 * 1024)
-/* Payload memfds are mapped, not copied, so they may be large. Manifest. */
+/*
+ * Payload memfds are mapped, not copied, so they may be large. On a stream, which has to copy
+ * them, also what all that arrive at a time may hold. Manifest.
+ */
 #define CELL_PAYLOAD_MAX_BYTES (1024ull * 1024 * 1024)
 /* Parked payloads per connection: each is a descriptor and a mapping of the receiver. */
 #define CELL_PAYLOADS_PARKED_MAX 8
@@ -39,6 +42,8 @@
 #define CELL_DRAIN_TIMEOUT_MS 30000
 /* A person waits for `cell down`. */
 #define CELL_SHUTDOWN_TIMEOUT_MS 5000
+/* cell_close() hands over posts that wait for room, and lets tasks unwind, so long. */
+#define CELL_CLOSE_TIMEOUT_MS 2000
 /* From TERM to KILL. */
 #define CELL_KILL_AFTER_MS 2000
 /* A cell that crashes at once must not eat a CPU; one that crashed once is back soon. */

@@ -50,6 +50,22 @@ struct cell_message_schema {
 	size_t n_enums;
 };
 
+/* Bytes of a message that are not encoded but sent from where they are. */
+struct cell_chunk {
+	const uint8_t *at; /* in the encoded rest: before what stands here */
+	const uint8_t *bytes;
+	size_t len;
+};
+
+/* Shorter ones are copied: that costs less than to keep count of them. */
+#define CELL_CHUNK_MIN 4096
+#define CELL_CHUNKS_MAX 4
+
+struct cell_chunks {
+	size_t n;
+	struct cell_chunk items[CELL_CHUNKS_MAX]; /* in the order of `at` */
+};
+
 struct cell_message_type {
 	const char *name; /* full protobuf name, "cell.greeter.v1.Greeting"; "Deposit": see schema */
 	size_t size;      /* of the C struct, in bytes */
@@ -70,6 +86,13 @@ struct cell_message_type {
 		      struct cell_arena *arena, struct cell_error *err);
 
 	const struct cell_message_schema *schema; /* NULL: the service's own schema has it */
+
+	/*
+	 * The same as bound() and encode(), without the bytes fields of CELL_CHUNK_MIN bytes
+	 * or more: these are told in *PIECES (n = 0 before). NULL if there are no such fields.
+	 */
+	size_t (*bound_around)(const void *message);
+	uint8_t *(*encode_around)(const void *message, uint8_t *out, struct cell_chunks *pieces);
 };
 
 enum cell_method_flag {

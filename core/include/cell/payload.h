@@ -3,7 +3,8 @@
  *
  * Any other body over the message limit (16 MiB) is refused. A payload is a whole message
  * of the shape `message X { bytes data = 1; }`: who receives it finds the bytes in place, in
- * read-only memory, as in any other request or reply.
+ * read-only memory, as in any other request or reply. Where descriptors cannot travel (a Unix
+ * stream) the bytes do, in fragments, and the receiver's library makes the memory.
  */
 #pragma once
 

@@ -42,7 +42,8 @@ struct ev_loop *cell_loop_ev(struct cell_call *call);
 
 /*
  * Run FN(call, userdata) as a handler without a caller: it may wait. For periodic work:
- * start it from an ev_timer. Returns 0, or CELL_RESOURCE_EXHAUSTED.
+ * start it from an ev_timer. It always runs, if only to see that it is cancelled. Returns 0,
+ * CELL_RESOURCE_EXHAUSTED, or CELL_CANCELLED if the program is closing: FN will not run.
  */
 int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void *), void *userdata);
 

@@ -5,6 +5,7 @@
 #include "cellcore/broker.h"
 #include "cellcore/kernel.h"
 
+#include <cell/defaults.h>
 #include <cell/message.h>
 #include <check.h>
 #include <stdio.h>
@@ -244,6 +245,37 @@ START_TEST(a_connect_starts_what_does_not_run)
 	all_end();
 	ck_assert_uint_eq(owner.quota->used[QUOTA_CONNECTIONS], 0);
 	ck_assert_uint_eq(owner.quota->used[QUOTA_RING_BYTES], 0);
+}
+END_TEST
+
+START_TEST(what_has_come_is_not_due_any_more)
+{
+	struct kernel_request *request;
+	struct kernel_instance *instance;
+	uint64_t later;
+
+	cell("greeter", "");
+	cell("slow", "");
+	ck_assert_uint_eq(kernel_next_due(&kernel), 0);
+	request = connect_to(&owner, "greeter");
+	instance = spawned();
+	ck_assert_uint_eq(kernel_next_due(&kernel), now + CELL_READY_TIMEOUT_MS * MS);
+	now += SECOND;
+	ready(instance);
+	ck_assert_uint_eq(expect_granted(request), instance->id);
+	ck_assert_uint_eq(kernel_next_due(&kernel), 0);
+	/* Nor does what has come hide what has not. */
+	request = connect_to(&owner, "slow");
+	later = now + CELL_READY_TIMEOUT_MS * MS;
+	(void)spawned();
+	ck_assert_uint_eq(kernel_next_due(&kernel), later);
+	kernel_instance_retire(&kernel, instance, SECOND, false, "retired", now);
+	ck_assert_uint_eq(kernel_next_due(&kernel), now + SECOND);
+	ended(instance, true);
+	ck_assert_uint_eq(kernel_next_due(&kernel), later);
+	broker_asker_deinit(&kernel, &owner);
+	expect_refused(request, CELL_CANCELLED, "gone");
+	all_end();
 }
 END_TEST
 
@@ -1309,6 +1341,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_connect_starts_what_does_not_run);
+	tcase_add_test(tc, what_has_come_is_not_due_any_more);
 	tcase_add_test(tc, those_who_wait_for_one_start_start_no_other);
 	tcase_add_test(tc, the_one_with_the_fewest_connections_is_chosen);
 	tcase_add_test(tc, what_said_goaway_is_left_out);

@@ -2,14 +2,19 @@
  * The rules of calls, over a ring and over a Unix stream: each test runs on both.
  */
 #include "duo.h"
+#include "libcell/callstate.h"
 #include "trial.h"
 
+#include <cell/defaults.h>
 #include <cell/pool.h>
 #include <check.h>
+#include <ops.cell.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static const enum duo_link links[] = { DUO_RING, DUO_STREAM };
 #define N_LINKS 2
@@ -123,7 +128,7 @@ START_TEST(every_reply_reaches_its_caller)
 }
 END_TEST
 
-START_TEST(deadline_ends_the_call_and_its_late_reply_is_dropped)
+START_TEST(deadline_ends_the_call_and_its_handler)
 {
 	struct trial_slept out;
 	struct duo duo;
@@ -143,6 +148,40 @@ START_TEST(deadline_ends_the_call_and_its_late_reply_is_dropped)
 	ck_assert(out.cancelled);
 	ck_assert_int_lt(out.status, 0);
 	ck_assert_uint_le(out.left_ms, 60);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(late_reply_is_dropped_and_counted_once)
+{
+	struct ops_stats_report stats;
+	const struct runtime *rt;
+	struct trial_blob out;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	rt = duo.client->root->rt;
+	ck_assert_int_eq(trial_once(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	for (uint64_t n = 1; n <= 3; n++) {
+		/* It sees request and cancel together, and has answered before it reads the latter. */
+		ck_assert_int_eq(kill(duo.server_pid, SIGSTOP), 0);
+		ck_assert_int_eq(trial_once(cell_within_ms(duo.client, 5),
+					    &(struct trial_blob){ .n_data = 4, .data = (void *)"late" },
+					    &out), CELL_DEADLINE_EXCEEDED);
+		ck_assert_uint_eq(rt->stats.late, n - 1);
+		ck_assert_int_eq(kill(duo.server_pid, SIGCONT), 0);
+		ck_assert_int_eq(trial_once(duo.client,
+					    &(struct trial_blob){ .n_data = 4, .data = (void *)"next" },
+					    &out), 0);
+		ck_assert_uint_eq(out.n_data, 4);
+		ck_assert(memcmp(out.data, "next", 4) == 0);
+		ck_assert_uint_eq(rt->stats.late, n);
+		/* The server counted the cancel of a call that had ended, and tells so. */
+		ck_assert_int_eq(ops_stats(cell_to(duo.client, "trial", 0), &stats), 0);
+		ck_assert_uint_eq(stats.late, n);
+		ck_assert_uint_eq(stats.broken_peers, 0);
+	}
+	ck_assert_uint_eq(rt->stats.broken_peers, 0);
 	stop_well(&duo);
 }
 END_TEST
@@ -171,6 +210,146 @@ START_TEST(one_way_calls_are_counted)
 	ck_assert_int_eq(trial_notes(duo.client, &count), 0);
 	ck_assert_uint_eq(count.items, 500);
 	stop_well(&duo);
+}
+END_TEST
+
+/* What was posted has been taken: at the latest when all of it was read. */
+static void await_notes(const struct duo *duo, uint64_t n)
+{
+	uint64_t until = now_ms() + 5000;
+
+	while (*(const volatile uint64_t *)&duo->trial->notes < n && now_ms() < until)
+		(void)usleep(500);
+	ck_assert_uint_eq(duo->trial->notes, n);
+}
+
+static void post_and_close(struct duo *duo, int n)
+{
+	static const uint8_t bytes[200];
+
+	for (int i = 0; i < n; i++)
+		ck_assert_msg(trial_note_post(duo->client, &(struct trial_blob){
+				      .n_data = sizeof bytes, .data = bytes }) == 0, "%s",
+			      cell_error(duo->client)->text);
+	cell_close(duo->client);
+	duo->client = NULL;
+}
+
+START_TEST(closing_hands_over_what_was_posted)
+{
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	post_and_close(&duo, 1000);
+	await_notes(&duo, 1000);
+	stop_well(&duo);
+}
+END_TEST
+
+/* The server reads nothing at first, so most of it has to wait for room. */
+START_TEST(closing_waits_for_room_for_what_was_posted)
+{
+	struct duo duo;
+	pid_t helper;
+	int status;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(kill(duo.server_pid, SIGSTOP), 0);
+	helper = fork();
+	ck_assert_int_ge(helper, 0);
+	if (helper == 0) {
+		(void)usleep(50000);
+		_exit(kill(duo.server_pid, SIGCONT) != 0);
+	}
+	post_and_close(&duo, 1000);
+	ck_assert_int_eq(waitpid(helper, &status, 0), helper);
+	ck_assert_int_eq(status, 0);
+	await_notes(&duo, 1000);
+	stop_well(&duo);
+}
+END_TEST
+
+START_TEST(closing_gives_up_on_a_server_that_reads_nothing)
+{
+	struct trial_blob out;
+	struct duo duo;
+	uint64_t began;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(trial_once(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	ck_assert_int_eq(kill(duo.server_pid, SIGSTOP), 0);
+	began = now_ms();
+	/* A socket's buffer may take in all that one may post. */
+	post_and_close(&duo, 1000);
+	ck_assert_uint_le(now_ms() - began, CELL_CLOSE_TIMEOUT_MS + 1000);
+	ck_assert(links[_i] != DUO_RING || now_ms() - began >= CELL_CLOSE_TIMEOUT_MS);
+	ck_assert_int_eq(kill(duo.server_pid, SIGCONT), 0);
+	stop_well(&duo);
+}
+END_TEST
+
+struct long_task {
+	int status;
+	bool has_begun, has_ended;
+};
+
+static void long_task(struct cell_call *call, void *userdata)
+{
+	struct long_task *task = userdata;
+	struct trial_slept out;
+	char *own = strdup("freed by the task alone");
+
+	task->has_begun = true;
+	task->status = trial_sleep(call, &(struct trial_delay){ .ms = 20000 }, &out);
+	ck_assert(cell_call_is_cancelled(call));
+	ck_assert_int_eq(cell_sleep_ms(call, 20000), CELL_CANCELLED);
+	free(own);
+	task->has_ended = true;
+}
+
+START_TEST(closing_ends_the_tasks_that_wait)
+{
+	struct long_task waits[3] = { 0 }, never_ran = { 0 };
+	struct trial_blob out;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(cell_spawn_task(duo.client, long_task, &waits[i]), 0);
+	while (!waits[0].has_begun || !waits[1].has_begun || !waits[2].has_begun)
+		ck_assert_int_eq(cell_sleep_ms(duo.client, 1), 0);
+	ck_assert_int_eq(trial_once(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	ck_assert_int_eq(cell_spawn_task(duo.client, long_task, &never_ran), 0);
+	stop_well(&duo);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(waits[i].has_ended);
+		ck_assert_int_eq(waits[i].status, CELL_CANCELLED);
+	}
+	ck_assert(never_ran.has_begun == never_ran.has_ended);
+}
+END_TEST
+
+static void closing_task(struct cell_call *call, void *userdata)
+{
+	(void)call;
+	cell_close(userdata);
+}
+
+/* It stands on what would be freed. */
+START_TEST(closing_in_a_task_leaves_the_freeing_to_who_opened)
+{
+	struct long_task waits = { 0 };
+	struct trial_blob out;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(trial_once(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	ck_assert_int_eq(cell_spawn_task(duo.client, long_task, &waits), 0);
+	ck_assert_int_eq(cell_spawn_task(duo.client, closing_task, duo.client), 0);
+	ck_assert_int_eq(cell_sleep_ms(duo.client, 20000), CELL_CANCELLED);
+	ck_assert_int_eq(cell_spawn_task(duo.client, long_task, &waits), CELL_CANCELLED);
+	stop_well(&duo);
+	ck_assert(waits.has_ended);
 }
 END_TEST
 
@@ -389,9 +568,15 @@ int main(void)
 	tcase_add_loop_test(tc, body_over_the_limit_is_refused_and_the_connection_lives, 0, N_LINKS);
 	tcase_add_loop_test(tc, error_keeps_its_status_and_text, 0, N_LINKS);
 	tcase_add_loop_test(tc, every_reply_reaches_its_caller, 0, N_LINKS);
-	tcase_add_loop_test(tc, deadline_ends_the_call_and_its_late_reply_is_dropped, 0, N_LINKS);
+	tcase_add_loop_test(tc, deadline_ends_the_call_and_its_handler, 0, N_LINKS);
+	tcase_add_loop_test(tc, late_reply_is_dropped_and_counted_once, 0, N_LINKS);
 	tcase_add_loop_test(tc, default_deadline_is_thirty_seconds, 0, N_LINKS);
 	tcase_add_loop_test(tc, one_way_calls_are_counted, 0, N_LINKS);
+	tcase_add_loop_test(tc, closing_hands_over_what_was_posted, 0, N_LINKS);
+	tcase_add_loop_test(tc, closing_waits_for_room_for_what_was_posted, 0, N_LINKS);
+	tcase_add_loop_test(tc, closing_gives_up_on_a_server_that_reads_nothing, 0, N_LINKS);
+	tcase_add_loop_test(tc, closing_in_a_task_leaves_the_freeing_to_who_opened, 0, N_LINKS);
+	tcase_add_loop_test(tc, closing_ends_the_tasks_that_wait, 0, N_LINKS);
 	tcase_add_loop_test(tc, killed_server_fails_calls_in_flight_at_once, 0, N_LINKS);
 	tcase_add_loop_test(tc, server_stream_delivers_all_items_in_order, 0, N_LINKS);
 	tcase_add_loop_test(tc, items_larger_than_the_window_pass, 0, N_LINKS);

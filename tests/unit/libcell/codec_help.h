@@ -8,7 +8,7 @@
 #include <cell/codec.h>
 #include <cell/error.h>
 
-#include <check.h>
+#include "quick_check.h"
 #include <stdlib.h>
 
 struct packed {
@@ -27,7 +27,7 @@ static size_t n_buffers;
 
 static inline uint8_t *buffer_new(size_t size)
 {
-	uint8_t *buffer = malloc(size ? size : 1);
+	uint8_t *buffer = calloc(1, size ? size : 1);
 
 	ck_assert_ptr_nonnull(buffer);
 	ck_assert_uint_lt(n_buffers, sizeof buffers / sizeof buffers[0]);
@@ -48,6 +48,38 @@ static inline void help_teardown(void)
 		free(buffers[--n_buffers]);
 }
 
+/* The next LEN bytes of WHOLE, from *AT on, are those. */
+static inline bool goes_on_with(struct packed whole, size_t *at, const uint8_t *bytes, size_t len)
+{
+	bool is_same = len <= whole.len - *at && (!len || !memcmp(whole.bytes + *at, bytes, len));
+
+	*at += is_same ? len : 0;
+	return is_same;
+}
+
+/* MESSAGE in pieces, put together: the same bytes as in one. */
+static inline bool is_same_in_pieces(const struct cell_message_type *type, const void *message,
+				     struct packed whole)
+{
+	struct cell_chunks pieces = { .n = 0 };
+	size_t bound = type->bound_around(message), at = 0;
+	uint8_t *rest = buffer_new(bound), *end = type->encode_around(message, rest, &pieces);
+	const uint8_t *from = rest;
+
+	if ((size_t)(end - rest) > bound || pieces.n > CELL_CHUNKS_MAX)
+		return false;
+	for (size_t i = 0; i < pieces.n; i++) {
+		const struct cell_chunk *piece = &pieces.items[i];
+
+		if (piece->at < from || piece->at > end || piece->len < CELL_CHUNK_MIN ||
+		    !goes_on_with(whole, &at, from, (size_t)(piece->at - from)) ||
+		    !goes_on_with(whole, &at, piece->bytes, piece->len))
+			return false;
+		from = piece->at;
+	}
+	return goes_on_with(whole, &at, from, (size_t)(end - from)) && at == whole.len;
+}
+
 /* Encode MESSAGE into bound() bytes, not one more. */
 static inline struct packed pack(const struct cell_message_type *type, const void *message)
 {
@@ -58,6 +90,8 @@ static inline struct packed pack(const struct cell_message_type *type, const voi
 	packed.bytes = buffer_new(bound);
 	packed.len = (size_t)(type->encode(message, packed.bytes) - packed.bytes);
 	ck_assert_uint_le(packed.len, bound);
+	ck_assert_msg(!type->encode_around || is_same_in_pieces(type, message, packed),
+		      "%s in pieces is another message", type->name);
 	return packed;
 }
 

@@ -596,6 +596,34 @@ END_TEST
 
 /* --- what it does not know ---------------------------------------------- */
 
+/* pack() compares the pieces with the whole. */
+START_TEST(large_bytes_may_be_sent_from_where_they_are)
+{
+	static const size_t sizes[] = { 0, 1, CELL_CHUNK_MIN - 1, CELL_CHUNK_MIN, 5000, 1 << 20 };
+	size_t size = sizes[_i];
+	uint8_t *data = buffer_new(size);
+	struct kinds_choice choice = { .before = 1, .has_data = true, .n_data = size,
+				       .data = data, .after = "after" };
+	struct kinds_wide wide = { .first = "first", .last = "last", .n_data = size,
+				   .data = data };
+	struct cell_chunks pieces = { .n = 0 };
+
+	memset(data, 0x5a, size);
+	ck_assert_ptr_nonnull(kinds_choice_type.encode_around);
+	ck_assert_ptr_nonnull(kinds_wide_type.encode_around);
+	ck_assert_ptr_null(kinds_lists_type.encode_around);
+	(void)pack(&kinds_choice_type, &choice);
+	(void)pack(&kinds_wide_type, &wide);
+	(void)kinds_choice_type.encode_around(
+		&choice, buffer_new(kinds_choice_type.bound_around(&choice)), &pieces);
+	ck_assert_uint_eq(pieces.n, size >= CELL_CHUNK_MIN);
+	ck_assert(!pieces.n || pieces.items[0].bytes == data);
+	/* Not set: its bytes do not count, whatever they are. */
+	choice.has_data = false;
+	(void)pack(&kinds_choice_type, &choice);
+}
+END_TEST
+
 START_TEST(unknown_fields_are_skipped)
 {
 	const struct kinds_scalars sent = scalars_at((size_t)_i);
@@ -655,6 +683,7 @@ int main(void)
 	tcase_add_test(tc, a_choice_is_as_protobuf_has_it);
 	tcase_add_test(tc, the_last_choice_clears_the_others);
 	tcase_add_test(tc, maps_are_lists_of_entries);
+	tcase_add_loop_test(tc, large_bytes_may_be_sent_from_where_they_are, 0, 6);
 	tcase_add_loop_test(tc, unknown_fields_are_skipped, 0, 16);
 	tcase_add_test(tc, unknown_enum_values_are_kept);
 	suite_add_tcase(suite, tc);

@@ -1,6 +1,6 @@
 #include "libcell/ring.h"
 
-#include <check.h>
+#include "quick_check.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -167,6 +167,78 @@ START_TEST(a_slow_peer_costs_few_spins)
 }
 END_TEST
 
+/* The next fragment is on its way: had both slept once, long waits would keep them asleep. */
+START_TEST(bulk_waits_are_polled_however_long_the_last_ones_were)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	slept(1000, 200 * US);
+	ck_assert_uint_eq(wake_spin_ns(&wake, HERE, THERE), 60 * US);
+	ck_assert_uint_eq(wake_spin_ns(&wake, HERE, HERE), 0);
+	ck_assert_uint_eq(wait_for(100, THERE, 40 * US, 200 * US), 0);
+	wake_init_bulk(&wake, WAKE_MODE_SLEEP);
+	ck_assert_uint_eq(wake_spin_ns(&wake, HERE, THERE), 0);
+}
+END_TEST
+
+START_TEST(bulk_waits_in_vain_are_skipped_too)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	for (unsigned i = 0; i < 4; i++)
+		wake_miss(&wake);
+	ck_assert_uint_eq(skipped(), 32);
+	wake_hit(&wake, 3 * US);
+	ck_assert_uint_eq(skipped(), 0);
+}
+END_TEST
+
+/* Bulk waits that would yield, of N on one CPU where each yield takes TOOK_NS. */
+static unsigned yields(unsigned n, uint64_t took_ns)
+{
+	unsigned n_yields = 0;
+
+	while (n--) {
+		ck_assert_uint_eq(wake_spin_ns(&wake, HERE, HERE), 0);
+		if (!wake_should_yield(&wake))
+			continue;
+		n_yields++;
+		wake_yielded(&wake, true, took_ns);
+	}
+	return n_yields;
+}
+
+START_TEST(bulk_waits_on_one_cpu_yield)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	ck_assert_uint_eq(yields(1000, 10 * US), 1000);
+	ck_assert_uint_gt(wake_spin_ns(&wake, HERE, THERE), 0);
+	ck_assert(!wake_should_yield(&wake));
+	wake_init_bulk(&wake, WAKE_MODE_SLEEP);
+	ck_assert_uint_eq(yields(100, 10 * US), 0);
+	wake_init(&wake, WAKE_MODE_ADAPTIVE);
+	ck_assert_uint_eq(yields(100, 10 * US), 0);
+}
+END_TEST
+
+/* Somebody else has the CPU: each yield gives away a time slice. */
+START_TEST(slow_yields_become_rare_and_come_back)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	ck_assert_uint_le(yields(100000, 3000 * US), 12);
+	ck_assert_uint_le(yields(16384, 10 * US), 16384);
+	ck_assert_uint_eq(yields(1000, 10 * US), 1000);
+}
+END_TEST
+
+START_TEST(quick_yields_lead_to_a_nudge)
+{
+	wake_init_bulk(&wake, WAKE_MODE_ADAPTIVE);
+	(void)yields(1023, 10 * US);
+	ck_assert(!wake_should_nudge(&wake));
+	(void)yields(1, 10 * US);
+	ck_assert(wake_should_nudge(&wake));
+}
+END_TEST
+
 START_TEST(the_modes_for_measuring_do_not_adapt)
 {
 	wake_init(&wake, WAKE_MODE_SLEEP);
@@ -265,6 +337,11 @@ int main(void)
 	tcase_add_test(tc, vain_spins_are_skipped_for_longer_and_longer);
 	tcase_add_test(tc, a_hit_ends_the_skipping);
 	tcase_add_test(tc, a_slow_peer_costs_few_spins);
+	tcase_add_test(tc, bulk_waits_are_polled_however_long_the_last_ones_were);
+	tcase_add_test(tc, bulk_waits_in_vain_are_skipped_too);
+	tcase_add_test(tc, bulk_waits_on_one_cpu_yield);
+	tcase_add_test(tc, slow_yields_become_rare_and_come_back);
+	tcase_add_test(tc, quick_yields_lead_to_a_nudge);
 	tcase_add_test(tc, the_modes_for_measuring_do_not_adapt);
 	tcase_add_test(tc, nudges_after_many_quick_waits_on_one_cpu);
 	tcase_add_test(tc, a_slow_wait_or_another_cpu_begins_the_count_again);

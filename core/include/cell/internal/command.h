@@ -40,7 +40,8 @@ struct command {
 
 /*
  * Parse ARGV into OPTIONS by TABLE. False if that is all there is to do (help, version,
- * completion, a usage error, which has been printed): return command->exit_code then.
+ * completion, a usage error, which has been printed): return command->exit_code then. An
+ * argument that is a cell's name (OPTS_CELL) is one.
  * Passes --rundir on as $CELL_RUNDIR, and quietens the library unless -v is given.
  */
 bool command_begin(struct command *command, const struct opts_command *table, int argc,

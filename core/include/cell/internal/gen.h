@@ -317,6 +317,10 @@ void gen_emit_sink_type(struct gen_text *out, const struct gen_message *m);
 /* The functions of one message. Those of a map's entries are static. */
 void gen_emit_bound(struct gen_text *out, const struct gen_message *m);
 void gen_emit_encode(struct gen_text *out, const struct gen_message *m);
+/* Both of them without large bytes fields: only if gen_message_has_chunks(). */
+void gen_emit_around(struct gen_text *out, const struct gen_message *m);
+/* Whether M has bytes fields that may be sent from where they are. */
+bool gen_message_has_chunks(const struct gen_message *m);
 void gen_emit_init(struct gen_text *out, const struct gen_message *m);
 void gen_emit_merge(struct gen_text *out, const struct gen_message *m);
 

@@ -69,6 +69,7 @@ struct opts_argument {
 	const char *choices;
 	bool is_optional; /* so are those after it */
 	bool repeats;     /* the last one only */
+	bool may_be_path; /* OPTS_CELL: not only a name */
 };
 
 struct opts_example {
