@@ -190,16 +190,8 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	return 0;
 }
 
-void connection_ref(struct connection *conn)
+void connection_end(struct connection *conn)
 {
-	conn->refs++;
-}
-
-void connection_unref(struct connection *conn)
-{
-	cell_assert(conn->refs > 0);
-	if (--conn->refs > 0)
-		return;
 	connection_break(conn, CELL_CANCELLED, "closed");
 	list_append(&conn->rt->dead, &conn->all);
 }
@@ -316,7 +308,7 @@ void connection_break(struct connection *conn, int code, const char *text)
  */
 #define FRAMES_HELD_BACK 8
 
-static void publish_early(struct connection *conn)
+static inline void publish_early(struct connection *conn)
 {
 	if (conn->link.kind != LINK_RING || ++conn->n_held_back < FRAMES_HELD_BACK)
 		return;
@@ -325,7 +317,8 @@ static void publish_early(struct connection *conn)
 		(void)link_flush(&conn->link);
 }
 
-static void count_out(struct connection *conn, const struct frame *frame, const uint8_t *body)
+static inline void count_out(struct connection *conn, const struct frame *frame,
+			     const uint8_t *body)
 {
 	struct runtime *rt = conn->rt;
 
@@ -340,10 +333,8 @@ static void count_out(struct connection *conn, const struct frame *frame, const 
  * May a new frame of CALL_ID go out now, before those that wait? Large bodies that wait for
  * their turn to begin hold nothing small up; whatever waits for room does.
  */
-static bool may_go_first(const struct connection *conn, uint64_t call_id)
+static bool may_overtake(const struct connection *conn, uint64_t call_id)
 {
-	if (conn->n_outgoing == 0)
-		return true;
 	if (conn->n_waiting_small > 0)
 		return false;
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next)
@@ -352,7 +343,12 @@ static bool may_go_first(const struct connection *conn, uint64_t call_id)
 	return true;
 }
 
-static bool begins_call(const struct frame *frame)
+static inline bool may_go_first(const struct connection *conn, uint64_t call_id)
+{
+	return conn->n_outgoing == 0 || may_overtake(conn, call_id);
+}
+
+static inline bool begins_call(const struct frame *frame)
 {
 	return frame->kind == FRAME_REQUEST || frame->kind == FRAME_ONE_WAY;
 }
@@ -361,14 +357,10 @@ static bool begins_call(const struct frame *frame)
  * Calls begin with rising ids: a request that was overtaken while it waited, of which nothing
  * has left, gets a new one.
  */
-static void begin_call(struct connection *conn, struct frame *frame)
+static void begin_call_late(struct connection *conn, struct frame *frame)
 {
 	uint64_t id = frame->call_id;
 
-	if (id > conn->last_begun_id) {
-		conn->last_begun_id = id;
-		return;
-	}
 	frame->call_id = client_renumber(conn, id);
 	conn->last_begun_id = frame->call_id;
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
@@ -377,6 +369,26 @@ static void begin_call(struct connection *conn, struct frame *frame)
 		if (out->frame.call_id == id)
 			out->frame.call_id = frame->call_id;
 	}
+}
+
+static inline void begin_call(struct connection *conn, struct frame *frame)
+{
+	if (__builtin_expect(frame->call_id > conn->last_begun_id, 1))
+		conn->last_begun_id = frame->call_id;
+	else
+		begin_call_late(conn, frame);
+}
+
+/* The message of LENGTH bytes at AT + FRAME_HEADER_SIZE is complete, and so leaves. */
+static inline void send_whole(struct connection *conn, struct frame *frame, size_t length,
+			      uint8_t *at)
+{
+	if (begins_call(frame))
+		begin_call(conn, frame);
+	link_commit_whole(&conn->link, frame, (uint32_t)length, at);
+	count_out(conn, frame, at + FRAME_HEADER_SIZE);
+	if (!conn->is_dirty)
+		runtime_make_dirty(conn->rt, conn);
 }
 
 static struct outgoing *outgoing_new(struct connection *conn, const struct frame *frame,
@@ -490,12 +502,7 @@ int connection_send(struct connection *conn, struct frame *frame,
 
 			end = extra ? frame_metadata_encode(metadata, body) : body;
 			end = type->encode(message, end);
-			frame->length = frame->total = (uint32_t)(end - body);
-			if (begins_call(frame))
-				begin_call(conn, frame);
-			link_commit(&conn->link, frame);
-			count_out(conn, frame, body);
-			runtime_make_dirty(conn->rt, conn);
+			send_whole(conn, frame, (size_t)(end - body), at);
 			return 0;
 		}
 		if (broken) {
@@ -543,12 +550,7 @@ int connection_send_bytes(struct connection *conn, struct frame *frame, const vo
 		if (at) {
 			if (len)
 				memcpy(at + FRAME_HEADER_SIZE, bytes, len);
-			frame->length = frame->total = (uint32_t)len;
-			if (begins_call(frame))
-				begin_call(conn, frame);
-			link_commit(&conn->link, frame);
-			count_out(conn, frame, at + FRAME_HEADER_SIZE);
-			runtime_make_dirty(conn->rt, conn);
+			send_whole(conn, frame, len, at);
 			return 0;
 		}
 	}
@@ -731,12 +733,6 @@ full:
 		runtime_make_hot(conn->rt, conn);
 }
 
-bool connection_has_sent(const struct connection *conn, uint64_t call_id)
-{
-	return list_is_empty(&conn->outgoing) ||
-	       list_entry(conn->outgoing.prev, struct outgoing, node)->frame.call_id != call_id;
-}
-
 bool connection_has_begun(const struct connection *conn, uint64_t call_id)
 {
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
@@ -891,14 +887,14 @@ int connection_assemble_payload(struct connection *conn, struct assembly *assemb
 	return *ret_payload ? 0 : CELL_RESOURCE_EXHAUSTED;
 }
 
-void connection_assembly_drop(struct connection *conn, struct assembly *assembly)
+void connection_assembly_forget(struct connection *conn, struct assembly *assembly)
 {
 	if (assembly->is_payload) {
 		conn->n_arriving_payloads--;
 		conn->arriving_payload_bytes -= assembly->total;
 		if (assembly->fd >= 0)
 			(void)close(assembly->fd);
-	} else if (assembly->total && assembly->have < assembly->total) {
+	} else {
 		conn->n_assemblies--;
 		conn->assembly_bytes -= assembly->total;
 	}
@@ -958,7 +954,7 @@ static int hello(struct connection *conn, const struct frame *frame, const uint8
 	return 0;
 }
 
-static bool is_for_client(const struct connection *conn, const struct frame *frame)
+static inline bool is_for_client(const struct connection *conn, const struct frame *frame)
 {
 	switch (frame->kind) {
 	case FRAME_REPLY:
@@ -1049,6 +1045,7 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 
 	if (conn->is_broken)
 		return 0;
+	rt->batch_ns = 0;
 	connection_ref(conn);
 	while (n < budget && !conn->is_broken && !is_choked(conn)) {
 		struct cell_error err;

@@ -88,13 +88,11 @@ static_assert(offsetof(struct frame, channel) == 4 && offsetof(struct frame, kin
 		      offsetof(struct frame, timeout_ns) == 24,
 	      "a frame is its header");
 
+#define FRAME_IS_WIRE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
 static inline uint64_t frame_word(uint64_t word)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return word;
-#else
-	return __builtin_bswap64(word);
-#endif
+	return FRAME_IS_WIRE ? word : __builtin_bswap64(word);
 }
 
 /* The header from its four words, as they stand in memory. */
@@ -102,6 +100,10 @@ static inline void frame_from_words(struct frame *ret_header, const uint64_t wor
 {
 	uint64_t w0 = frame_word(words[0]), w2 = frame_word(words[2]);
 
+	if (FRAME_IS_WIRE) {
+		memcpy(ret_header, words, sizeof *ret_header);
+		return;
+	}
 	*ret_header = (struct frame){
 		.length = (uint32_t)w0,
 		.channel = (uint8_t)(w0 >> 32),
@@ -126,6 +128,49 @@ static inline void frame_encode(const struct frame *header,
 		frame_word(header->timeout_ns),
 	};
 
+	memcpy(out, words, sizeof words);
+}
+
+/*
+ * A header of no bytes yet, with code and timeout 0.
+ *
+ * A processor that loads a word which was just stored in parts waits until the parts have
+ * left for the cache, a dozen cycles: so the first word of a header, length aside, is stored
+ * in one piece here and loaded in one piece by frame_encode_whole().
+ */
+static inline void frame_begin(struct frame *ret_header, enum frame_kind kind, uint8_t channel,
+			       uint16_t flags, uint64_t call_id)
+{
+	uint64_t word = (uint64_t)channel << 32 | (uint64_t)kind << 40 | (uint64_t)flags << 48;
+
+	if (FRAME_IS_WIRE)
+		memcpy(ret_header, &word, sizeof word);
+	else
+		*ret_header = (struct frame){ .channel = channel, .kind = (uint8_t)kind,
+					      .flags = flags };
+	ret_header->call_id = call_id;
+	ret_header->code = ret_header->total = 0;
+	ret_header->timeout_ns = 0;
+}
+
+/* Write the header of a whole message of LENGTH bytes: HEADER, whose length and total are 0. */
+static inline void frame_encode_whole(const struct frame *header, uint32_t length,
+				      uint8_t out[static FRAME_HEADER_SIZE])
+{
+	struct frame copy;
+	uint64_t words[4];
+
+	if (!FRAME_IS_WIRE) {
+		copy = *header;
+		copy.length = copy.total = length;
+		frame_encode(&copy, out);
+		return;
+	}
+	memcpy(words, header, sizeof words[0]);
+	words[0] |= length;
+	words[1] = header->call_id;
+	words[2] = header->code | (uint64_t)length << 32;
+	words[3] = header->timeout_ns;
 	memcpy(out, words, sizeof words);
 }
 

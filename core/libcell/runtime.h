@@ -86,6 +86,8 @@ struct runtime {
 	unsigned n_served_free;
 	unsigned n_serving;            /* handlers begun and not finished */
 	size_t held_bytes;             /* of requests not dispatched yet */
+	uint64_t batch_ns;             /* clock_fast_ns() when the last handler ended; 0 = look */
+	uint64_t batch_coarse_ns;      /* clock_coarse_ns() less that, when it was looked at */
 	struct list taps;
 	cell_log_source_fn *on_log_source;
 	void *log_source_userdata;

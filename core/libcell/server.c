@@ -135,9 +135,28 @@ static struct served *served_find(struct connection *conn, uint64_t id)
 {
 	struct served *served = *bucket_of(conn, id);
 
-	while (served && served->frame.call_id != id)
+	while (served && served->id != id)
 		served = served->next;
 	return served;
+}
+
+/*
+ * The clock while frames are taken in a row: how long a handler took is read as it ends, and
+ * then the next one begins.
+ */
+static inline uint64_t batch_fast_ns(struct runtime *rt)
+{
+	if (!rt->batch_ns) {
+		rt->batch_ns = clock_fast_ns();
+		rt->batch_coarse_ns = clock_coarse_ns() - rt->batch_ns;
+	}
+	return rt->batch_ns;
+}
+
+/* As clock_coarse_ns(): read once for a batch, and carried on by the other clock. */
+static inline uint64_t batch_coarse_ns(struct runtime *rt)
+{
+	return batch_fast_ns(rt) + rt->batch_coarse_ns;
 }
 
 static struct served *served_new(struct connection *conn, const struct frame *frame)
@@ -157,9 +176,11 @@ static struct served *served_new(struct connection *conn, const struct frame *fr
 	}
 	call_root_init(&served->root, rt, &conn->peer, UINT64_MAX);
 	if (frame->timeout_ns && frame->timeout_ns < UINT64_MAX / 4)
-		served->root.call.deadline_ns = clock_coarse_ns() + frame->timeout_ns;
+		served->root.call.deadline_ns = batch_coarse_ns(rt) + frame->timeout_ns;
 	served->conn = conn;
-	served->frame = *frame;
+	served->id = frame->call_id;
+	served->channel = frame->channel;
+	served->flags = frame->flags;
 	served->entry = NULL;
 	served->assembly = (struct assembly){ 0 };
 	served->payload = served->reply_payload = NULL;
@@ -178,7 +199,7 @@ static void served_free(struct served *served)
 {
 	struct connection *conn = served->conn;
 	struct runtime *rt = conn->rt;
-	struct served **at = bucket_of(conn, served->frame.call_id);
+	struct served **at = bucket_of(conn, served->id);
 
 	while (*at != served)
 		at = &(*at)->next;
@@ -258,6 +279,13 @@ static void refuse(struct connection *conn, const struct frame *frame, int code,
 		connection_send_status(conn, FRAME_ERROR, frame->channel, frame->call_id, code, text);
 }
 
+static void refuse_served(struct served *served, int code, const char *text)
+{
+	if (!served->is_one_way)
+		connection_send_status(served->conn, FRAME_ERROR, served->channel, served->id, code,
+				       text);
+}
+
 static void send_end(struct served *served, int status)
 {
 	struct connection *conn = served->conn;
@@ -265,28 +293,26 @@ static void send_end(struct served *served, int status)
 	const char *text = error->code == status ? error->text : cell_status_name(status);
 	uint8_t kind = status < 0 ? FRAME_ERROR : FRAME_END;
 
-	connection_send_status(conn, kind, served->frame.channel, served->frame.call_id, status,
+	connection_send_status(conn, kind, served->channel, served->id, status,
 			       status < 0 ? text : "");
 }
 
 static void send_reply(struct served *served, const void *out)
 {
 	struct connection *conn = served->conn;
-	struct frame frame = {
-		.kind = FRAME_REPLY, .channel = served->frame.channel,
-		.call_id = served->frame.call_id,
-	};
 	struct cell_error err;
+	struct frame frame;
 	int r;
 
+	frame_begin(&frame, FRAME_REPLY, served->channel, 0, served->id);
 	if (served->reply_payload)
 		r = payload_send(conn, served->reply_payload, &frame, &err);
 	else
 		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, false,
 				    &err);
 	if (r < 0 && !conn->is_broken)
-		connection_send_status(conn, FRAME_ERROR, served->frame.channel,
-				       served->frame.call_id, r, err.text);
+		connection_send_status(conn, FRAME_ERROR, served->channel,
+				       served->id, r, err.text);
 }
 
 static int handle(struct served *served, const void **ret_out)
@@ -339,12 +365,13 @@ static void run_handler(struct served *served)
 	int status;
 
 	served->is_running = true;
-	served->started_ns = clock_fast_ns();
+	served->started_ns = batch_fast_ns(rt);
 	entry->stats.calls++;
 	entry->stats.in_flight++;
 	rt->n_serving++;
 	status = handle(served, &out);
-	count_end(entry, clock_fast_ns() - served->started_ns, status);
+	rt->batch_ns = clock_fast_ns();
+	count_end(entry, rt->batch_ns - served->started_ns, status);
 	if (!served->is_one_way && !conn->is_broken) {
 		if (status == 0 && served->root.is_cancelled)
 			status = served->root.cancel_status;
@@ -355,7 +382,8 @@ static void run_handler(struct served *served)
 	}
 	served_free(served);
 	rt->n_serving--;
-	runtime_check_drained(rt);
+	if (rt->is_draining)
+		runtime_check_drained(rt);
 }
 
 static int read_metadata(struct served *served, struct cell_error *err)
@@ -437,7 +465,7 @@ static int take_payload(struct served *served, const struct frame *frame, const 
 	}
 	if (r == CELL_RESOURCE_EXHAUSTED) {
 		conn->rt->stats.refused++;
-		refuse(conn, &served->frame, r, err->text);
+		refuse_served(served, r, err->text);
 		served_free(served);
 		return 0;
 	}
@@ -469,7 +497,9 @@ static int begin_request(struct connection *conn, const struct frame *frame, con
 		connection_consume(conn, frame); /* it goes elsewhere */
 		return 0;
 	}
-	entry = server_find(conn->rt, frame->channel, frame->code);
+	entry = conn->last_method;
+	if (!entry || entry->method->hash != frame->code || entry->method->channel != frame->channel)
+		entry = conn->last_method = server_find(conn->rt, frame->channel, frame->code);
 	if (entry && entry->is_control != (conn->role == CONNECTION_CONTROL))
 		entry = NULL;
 	if (conn->role != CONNECTION_CONTROL && is_refused(conn, frame, entry)) {
@@ -505,8 +535,8 @@ static int begin_request(struct connection *conn, const struct frame *frame, con
 		run_handler(served);
 		return 0;
 	}
-	r = connection_assemble(conn, &served->assembly, frame, body, conn->rt->message_max,
-				&served->root.arena, err);
+	r = connection_take_body(conn, &served->assembly, frame, body, conn->rt->message_max,
+				 &served->root.arena, err);
 	connection_consume(conn, frame);
 	if (r == 1)
 		return 0;
@@ -541,7 +571,7 @@ static int continue_request(struct served *served, const struct frame *frame, co
 	connection_consume(conn, frame);
 	if (r == 1 || r < 0)
 		return r == 1 ? 0 : r;
-	if (served->frame.flags & FRAME_FLAG_METADATA) {
+	if (served->flags & FRAME_FLAG_METADATA) {
 		r = read_metadata(served, err);
 		if (r < 0)
 			return r;
@@ -552,15 +582,13 @@ static int continue_request(struct served *served, const struct frame *frame, co
 
 static void cancel(struct served *served)
 {
-	struct connection *conn = served->conn;
-
 	if (served->is_running) {
 		call_root_cancel(&served->root, CELL_CANCELLED);
 		if (served->stream)
 			stream_broken(served->stream);
 		return;
 	}
-	refuse(conn, &served->frame, CELL_CANCELLED, "cancelled before it was complete");
+	refuse_served(served, CELL_CANCELLED, "cancelled before it was complete");
 	served_free(served);
 }
 

@@ -103,8 +103,8 @@ struct cell_stream *stream_for_served(struct served *served)
 	stream->conn = served->conn;
 	connection_ref(stream->conn);
 	stream->method = served->entry->method;
-	stream->id = served->frame.call_id;
-	stream->channel = served->frame.channel;
+	stream->id = served->id;
+	stream->channel = served->channel;
 	stream->send_credit = served->conn->theirs.window;
 	stream->send_closed = !(stream->method->flags & CELL_METHOD_SERVER_STREAM);
 	stream->recv_ended = !(stream->method->flags & CELL_METHOD_CLIENT_STREAM);
