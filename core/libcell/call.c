@@ -237,7 +237,7 @@ int cell_wait_readable(struct cell_call *call, int fd)
 		return root->error.code;
 	ev_io_init(&readable.io, on_fd_readable, fd, EV_READ);
 	readable.io.data = &readable;
-	ev_io_start(root->rt->ev, &readable.io);
+	runtime_io_start(root->rt, &readable.io);
 	r = runtime_wait(root->rt, root, &readable.waiter, call->deadline_ns);
 	ev_io_stop(root->rt->ev, &readable.io);
 	if (r < 0)
@@ -497,10 +497,6 @@ int pending_wait(struct pending *pending)
 	struct runtime *rt = root->rt;
 	int r = 0;
 
-	if (!pending->done && pending->conn) {
-		runtime_flush(rt);
-		runtime_poll_inline(rt, pending->conn, &pending->done);
-	}
 	while (!pending->done && r == 0)
 		r = runtime_wait(rt, root, &pending->waiter, pending->deadline_ns);
 	if (pending->done)

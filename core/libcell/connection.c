@@ -19,18 +19,6 @@
 /* Room that large bodies leave in a link for small frames. */
 #define HEADROOM (RING_SIZE - 2 * (FRAME_HEADER_SIZE + FRAME_BODY_MAX))
 
-static void on_bell(struct ev_loop *ev, ev_io *io, int events)
-{
-	struct connection *conn = io->data;
-	uint64_t count;
-
-	(void)ev;
-	(void)events;
-	(void)!read(io->fd, &count, sizeof count);
-	runtime_make_hot(conn->rt, conn);
-}
-
-
 static void on_readable(struct ev_loop *ev, ev_io *io, int events)
 {
 	struct connection *conn = io->data;
@@ -121,22 +109,17 @@ static int send_hello(struct connection *conn, struct cell_error *err)
 	return connection_send_bytes(conn, &frame, body, sizeof body, err);
 }
 
-static void watch(struct connection *conn)
+static int watch(struct connection *conn, struct cell_error *err)
 {
-	struct ev_loop *ev = conn->rt->ev;
+	struct runtime *rt = conn->rt;
+	bool is_ring = conn->link.kind == LINK_RING;
+	int r = is_ring ? runtime_watch_bell(rt, conn, err) : 0;
 
-	if (conn->link.kind == LINK_RING) {
-		ev_io_init(&conn->bell_io, on_bell, conn->link.bell, EV_READ);
-		ev_io_init(&conn->socket_io, on_lifeline, conn->link.fd, EV_READ);
-		conn->bell_io.data = conn;
-		ev_io_start(ev, &conn->bell_io);
-	} else {
-		ev_io_init(&conn->socket_io, on_readable, conn->link.fd, EV_READ);
-		ev_io_init(&conn->write_io, on_writable, conn->link.fd, EV_WRITE);
-		conn->write_io.data = conn;
-	}
-	conn->socket_io.data = conn;
-	ev_io_start(ev, &conn->socket_io);
+	ev_io_init(&conn->socket_io, is_ring ? on_lifeline : on_readable, conn->link.fd, EV_READ);
+	ev_io_init(&conn->write_io, on_writable, conn->link.fd, EV_WRITE);
+	conn->socket_io.data = conn->write_io.data = conn;
+	runtime_io_start(rt, &conn->socket_io);
+	return r;
 }
 
 int connection_new(struct connection **ret_conn, struct runtime *rt, struct link *link,
@@ -170,10 +153,11 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	wake_init_bulk(&conn->bulk_wake, rt->wake_mode);
 	conn->waits_with = &conn->wake;
 	list_append(&rt->connections, &conn->all);
-	watch(conn);
+	r = watch(conn, err);
 	if (role == CONNECTION_CONTROL)
 		conn->has_hello = true; /* Core.Hello takes its place */
-	r = role == CONNECTION_CONTROL ? 0 : send_hello(conn, err);
+	else if (r == 0)
+		r = send_hello(conn, err);
 	if (r < 0) {
 		connection_break(conn, r, "no hello could be sent");
 		if (role != CONNECTION_SERVER) /* that one the runtime held, and let go */
@@ -274,9 +258,8 @@ void connection_break(struct connection *conn, int code, const char *text)
 	conn->peer_head = head;
 
 	if (conn->link.kind == LINK_RING)
-		ev_io_stop(rt->ev, &conn->bell_io);
-	else
-		ev_io_stop(rt->ev, &conn->write_io);
+		runtime_unwatch_bell(rt, conn);
+	ev_io_stop(rt->ev, &conn->write_io);
 	ev_io_stop(rt->ev, &conn->socket_io);
 	list_unlink(&conn->all);
 	list_unlink(&conn->dirty);
@@ -1034,7 +1017,7 @@ static void choke(struct connection *conn, bool is_now)
 	else if (is_now)
 		ev_io_stop(conn->rt->ev, &conn->socket_io);
 	else
-		ev_io_start(conn->rt->ev, &conn->socket_io);
+		runtime_io_start(conn->rt, &conn->socket_io);
 }
 
 unsigned connection_drain(struct connection *conn, unsigned budget)
@@ -1082,7 +1065,7 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 			conn->lifeline_is_ready = false;
 			lifeline_read(conn);
 			if (!conn->is_broken)
-				ev_io_start(rt->ev, &conn->socket_io);
+				runtime_io_start(rt, &conn->socket_io);
 		}
 	}
 	connection_unref(conn);

@@ -115,7 +115,7 @@ struct connection {
 	bool is_owner;          /* an outside process that may do anything */
 
 	struct list all, hot, dirty;
-	ev_io bell_io, socket_io, write_io;
+	ev_io socket_io, write_io;
 	struct wheel_timer hello_timer; /* a client's hello is due */
 	struct wake wake;
 	struct wake bulk_wake;   /* for the waits around bodies in fragments */

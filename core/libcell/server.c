@@ -4,10 +4,13 @@
 
 #include <cell/cell.h>
 #include <cell/defaults.h>
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <core.cell.h>
@@ -682,13 +685,67 @@ void runtime_drained(struct runtime *rt)
 	runtime_stop(rt, 0);
 }
 
-static void on_signal(struct ev_loop *ev, ev_signal *signal, int events)
+/*
+ * The runtime of the process that TERM and INT stop. Signals through libev would only be seen
+ * by its own sleep, not by ours.
+ */
+static _Atomic int stop_fd = -1;
+
+static void on_stop_signal(int number)
 {
-	struct runtime *rt = signal->data;
+	static const uint64_t one = 1;
+	int saved_errno = errno;
+
+	(void)number;
+	(void)!write(atomic_load(&stop_fd), &one, sizeof one);
+	errno = saved_errno;
+}
+
+static void on_stop(struct ev_loop *ev, ev_io *io, int events)
+{
+	struct runtime *rt = io->data;
+	uint64_t count;
 
 	(void)ev;
 	(void)events;
+	(void)!read(io->fd, &count, sizeof count);
 	runtime_drain(rt, rt->drain_timeout_ns);
+}
+
+/* A second runtime in the process stops when its program says so. */
+static int signals_watch(struct runtime *rt, struct cell_error *err)
+{
+	struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
+	int none = -1;
+
+	rt->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rt->stop_fd < 0)
+		return cell_fail(err, -errno, "waiting for signals: %s", strerror(errno));
+	ev_io_init(&rt->stop_io, on_stop, rt->stop_fd, EV_READ);
+	rt->stop_io.data = rt;
+	runtime_io_start(rt, &rt->stop_io);
+	if (!atomic_compare_exchange_strong(&stop_fd, &none, rt->stop_fd))
+		return 0;
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	return 0;
+}
+
+static void signals_unwatch(struct runtime *rt)
+{
+	int own = rt->stop_fd;
+
+	if (own >= 0 && atomic_load(&stop_fd) == own) {
+		(void)signal(SIGTERM, SIG_DFL);
+		(void)signal(SIGINT, SIG_DFL);
+		atomic_store(&stop_fd, -1);
+	}
+	if (own >= 0) {
+		ev_io_stop(rt->ev, &rt->stop_io);
+		(void)close(own);
+	}
+	rt->stop_fd = -1;
 }
 
 /* As pid 1 of a namespace a default action would be ignored, and the crash look like another. */
@@ -730,18 +787,12 @@ static int say_ready(struct runtime *rt, struct cell_call *call)
 
 int runtime_run(struct runtime *rt, struct call_root *root)
 {
-	int r = 0;
+	int r = signals_watch(rt, &root->error);
 
-	ev_signal_init(&rt->on_term, on_signal, SIGTERM);
-	ev_signal_init(&rt->on_int, on_signal, SIGINT);
-	rt->on_term.data = rt->on_int.data = rt;
-	ev_signal_start(rt->ev, &rt->on_term);
-	ev_signal_start(rt->ev, &rt->on_int);
 	rt->is_serving = true;
 	while (r == 0 && !rt->must_stop)
 		r = runtime_wait(rt, root, &rt->runner, UINT64_MAX);
-	ev_signal_stop(rt->ev, &rt->on_term);
-	ev_signal_stop(rt->ev, &rt->on_int);
+	signals_unwatch(rt);
 	wheel_disarm(&rt->wheel, &rt->drain_timer);
 	rt->is_serving = false;
 	if (r == 0 && rt->stop_status)
@@ -776,7 +827,12 @@ void cell_loop_stop(struct cell_call *call)
 
 struct ev_loop *cell_loop_ev(struct cell_call *call)
 {
-	return call->root->rt ? call->root->rt->ev : NULL;
+	struct runtime *rt = call->root->rt;
+
+	if (!rt)
+		return NULL;
+	runtime_share_ev(rt);
+	return rt->ev;
 }
 
 int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void *), void *userdata)

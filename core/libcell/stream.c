@@ -392,14 +392,6 @@ static uint8_t *recv_raw(struct cell_stream *stream, size_t *ret_len)
 	free(stream->lent_fifo);
 	stream->lent_fifo = NULL;
 	stream->item_is_lent = false;
-	if (fifo_is_empty(stream) && !stream->recv_ended) {
-		static const bool never;
-
-		runtime_flush(rt);
-		if (stream->is_client)
-			runtime_poll_inline(rt, stream->conn,
-					    stream->pending ? &stream->pending->done : &never);
-	}
 	while (fifo_is_empty(stream)) {
 		if (stream->recv_ended)
 			return NULL;
