@@ -317,9 +317,11 @@ static int pending_insert(struct connection *conn, struct pending *pending)
 }
 
 /* All but what pending_start() sets, and the body and text that its end brings. */
-static inline void pending_init(struct pending *pending, struct cell_payload *payload, bool lends)
+static inline void pending_init(struct pending *pending, const struct cell_method *method,
+				struct cell_payload *payload, bool lends)
 {
 	pending->lends = lends;
+	pending->method = method;
 	pending->conn = NULL;
 	pending->in_root = (struct list){ 0 };
 	pending->stream = NULL;
@@ -454,14 +456,14 @@ static inline int send_request(struct connection *conn, struct frame *frame,
 }
 
 int pending_start(struct pending *pending, struct cell_call *call, struct connection *conn,
-		  const struct cell_method *method, const void *in, struct deadline deadline)
+		  const void *in, struct deadline deadline)
 {
+	const struct cell_method *method = pending->method;
 	struct cell_error *err = &call->root->error;
 	struct frame frame;
 	int r;
 
 	pending->root = call->root;
-	pending->method = method;
 	pending->deadline_ns = deadline.at_ns;
 	pending->timeout_ns = deadline.left_ns;
 	pending->is_idempotent = method->flags & CELL_METHOD_IDEMPOTENT;
@@ -741,11 +743,11 @@ int connection_invoke(struct connection *conn, struct cell_call *call,
 		      const struct cell_method *method, const void *in, void *out,
 		      uint64_t deadline_ns, int *fds, size_t *n_fds)
 {
-	struct pending pending = { .lends = true };
+	struct pending pending = { .method = method, .lends = true };
 	int r;
 
 	connection_ref(conn);
-	r = pending_start(&pending, call, conn, method, in, deadline_at(deadline_ns));
+	r = pending_start(&pending, call, conn, in, deadline_at(deadline_ns));
 	if (r == 0) {
 		r = pending_wait(&pending);
 		if (r == 0)
@@ -781,9 +783,9 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 		r = call_connect(call, ref, deadline.at_ns, &conn);
 		if (r < 0)
 			return r;
-		pending_init(pending, payload, true);
+		pending_init(pending, method, payload, true);
 		connection_ref(conn);
-		r = pending_start(pending, call, conn, method, in, deadline);
+		r = pending_start(pending, call, conn, in, deadline);
 		if (r == 0) {
 			r = pending_wait(pending);
 			if (r == 0)
@@ -865,12 +867,12 @@ struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *re
 		future.err = cell_refuse(call, -ENOMEM, "a future");
 		return future;
 	}
-	pending_init(pending, NULL, false);
+	pending_init(pending, method, NULL, false);
 	deadline = call_deadline(call);
 	future.err = call_connect(call, ref, deadline.at_ns, &conn);
 	if (future.err < 0)
 		return future;
-	future.err = pending_start(pending, call, conn, method, in, deadline);
+	future.err = pending_start(pending, call, conn, in, deadline);
 	if (future.err < 0)
 		return future;
 	list_append(&call->root->pendings, &pending->in_root);

@@ -172,9 +172,12 @@ struct deadline deadline_at(uint64_t at_ns);
 /* At AT_NS if that is ever, else TIMEOUT_NS from now. */
 struct deadline deadline_after(uint64_t at_ns, uint64_t timeout_ns);
 
-/* Send a request on CONN and note PENDING for its end. Returns 0 or why nothing was sent. */
+/*
+ * Send a request of PENDING's method on CONN and note PENDING for its end. Returns 0 or why
+ * nothing was sent.
+ */
 int pending_start(struct pending *pending, struct cell_call *call, struct connection *conn,
-		  const struct cell_method *method, const void *in, struct deadline deadline);
+		  const void *in, struct deadline deadline);
 /* Wait for its end. 0 when done (see its status), or why waiting stopped: then it is cancelled. */
 int pending_wait(struct pending *pending);
 /* Stop caring: the late reply will be dropped. SAY: tell the server. */

@@ -162,8 +162,8 @@ struct cell_stream *cell_stream_open(struct cell_call *call, struct cell_ref *re
 		in = &nothing;
 	}
 	stream->own_pending.stream = stream;
-	r = pending_start(&stream->own_pending, call, conn, method, in,
-			  deadline_at(call->deadline_ns));
+	stream->own_pending.method = method;
+	r = pending_start(&stream->own_pending, call, conn, in, deadline_at(call->deadline_ns));
 	if (r < 0) {
 		stream->status = r;
 		return stream;
