@@ -72,6 +72,7 @@ struct runtime {
 	struct list dirty;       /* have frames to publish */
 	struct list dead;        /* to be freed at a clean point */
 	uint64_t slept_at_ns;
+	unsigned poll_ns;        /* what a poll of the hot rings took of late */
 
 	/* client side */
 	struct connection *control;
@@ -94,7 +95,8 @@ struct runtime {
 	unsigned n_serving;            /* handlers begun and not finished */
 	size_t held_bytes;             /* of requests not dispatched yet */
 	uint64_t batch_ns;             /* clock_fast_ns() when the last handler ended; 0 = look */
-	uint64_t batch_coarse_ns;      /* clock_coarse_ns() less that, when it was looked at */
+	uint64_t coarse_ahead_ns;      /* of clock_coarse_ns() before clock_fast_ns() */
+	uint64_t coarse_read_ns;       /* when that was read, by clock_fast_ns() */
 	struct list taps;
 	cell_log_source_fn *on_log_source;
 	void *log_source_userdata;

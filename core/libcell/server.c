@@ -16,6 +16,9 @@
 #include <core.cell.h>
 #include <ops.cell.h>
 
+/* In so much time the two cheap clocks move apart by far less than a tick. */
+#define COARSE_LOOK_NS 10000000u
+
 /* --- the table of methods ------------------------------------------------------------ */
 
 static unsigned slot_of(const struct runtime *rt, uint8_t channel, uint32_t hash)
@@ -149,17 +152,21 @@ static struct served *served_find(struct connection *conn, uint64_t id)
  */
 static inline uint64_t batch_fast_ns(struct runtime *rt)
 {
-	if (!rt->batch_ns) {
+	if (!rt->batch_ns)
 		rt->batch_ns = clock_fast_ns();
-		rt->batch_coarse_ns = clock_coarse_ns() - rt->batch_ns;
-	}
 	return rt->batch_ns;
 }
 
-/* As clock_coarse_ns(): read once for a batch, and carried on by the other clock. */
+/* As clock_coarse_ns(), which is read now and then and carried on by the other clock. */
 static inline uint64_t batch_coarse_ns(struct runtime *rt)
 {
-	return batch_fast_ns(rt) + rt->batch_coarse_ns;
+	uint64_t now = batch_fast_ns(rt);
+
+	if (now - rt->coarse_read_ns > COARSE_LOOK_NS) {
+		rt->coarse_read_ns = now;
+		rt->coarse_ahead_ns = clock_coarse_ns() - now;
+	}
+	return now + rt->coarse_ahead_ns;
 }
 
 static struct served *served_new(struct connection *conn, const struct frame *frame)
