@@ -85,6 +85,10 @@ void cell_arena_reset(struct cell_arena *arena)
 {
 	struct cell_arena_chunk *oldest = arena->chunk;
 
+	if (oldest && !oldest->older) {
+		arena->at = oldest->data;
+		return;
+	}
 	while (oldest && oldest->older)
 		oldest = oldest->older;
 	arena_drop(arena, oldest);

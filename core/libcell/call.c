@@ -10,26 +10,7 @@
 
 /* --- the call as a context ----------------------------------------------------------- */
 
-void call_root_init(struct call_root *root, struct runtime *rt, const struct cell_peer *peer,
-		    uint64_t deadline_ns)
-{
-	root->call = (struct cell_call){ .root = root, .deadline_ns = deadline_ns };
-	root->rt = rt;
-	root->error.code = 0;
-	root->error.text[0] = '\0';
-	root->peer = peer;
-	root->waiter = NULL;
-	list_init(&root->pendings);
-	list_init(&root->streams);
-	list_init(&root->payloads);
-	root->has_trace = root->is_cancelled = false;
-	root->cancel_status = 0;
-	root->idempotency_key = NULL;
-	root->idempotency_key_len = 0;
-	root->raw = NULL;
-}
-
-static void root_end_children(struct call_root *root)
+void call_root_end_children(struct call_root *root)
 {
 	while (!list_is_empty(&root->pendings))
 		pending_drop(list_entry(root->pendings.next, struct pending, in_root), true);
@@ -39,15 +20,9 @@ static void root_end_children(struct call_root *root)
 		payload_unlist(root->payloads.next);
 }
 
-void call_root_reset(struct call_root *root)
-{
-	root_end_children(root);
-	cell_arena_reset(&root->arena);
-}
-
 void call_root_deinit(struct call_root *root)
 {
-	root_end_children(root);
+	call_root_end_children(root);
 	cell_arena_deinit(&root->arena);
 }
 
@@ -111,7 +86,7 @@ void cell_close(struct cell_call *call)
 		return;
 	}
 	linked_close(rt, call);
-	root_end_children(root);
+	call_root_end_children(root);
 	runtime_close(rt);
 	call_root_deinit(root);
 	runtime_free(rt);
@@ -263,7 +238,7 @@ int cell_wait_readable(struct cell_call *call, int fd)
 		return root->error.code;
 	ev_io_init(&readable.io, on_fd_readable, fd, EV_READ);
 	readable.io.data = &readable;
-	ev_io_start(root->rt->ev, &readable.io);
+	runtime_io_start(root->rt, &readable.io);
 	r = runtime_wait(root->rt, root, &readable.waiter, call->deadline_ns);
 	ev_io_stop(root->rt->ev, &readable.io);
 	if (r < 0)
@@ -342,6 +317,25 @@ static int pending_insert(struct connection *conn, struct pending *pending)
 	return 0;
 }
 
+/* All but what pending_start() sets, and the body and text that its end brings. */
+static inline void pending_init(struct pending *pending, const struct cell_method *method,
+				struct cell_payload *payload, bool lends)
+{
+	pending->lends = lends;
+	pending->method = method;
+	pending->conn = NULL;
+	pending->in_root = (struct list){ 0 };
+	pending->stream = NULL;
+	pending->waiter = NULL;
+	pending->on_ready = NULL;
+	pending->assembly = (struct assembly){ 0 };
+	pending->payload = payload;
+	pending->status = 0;
+	pending->done = pending->was_taken = pending->was_lost = pending->must_retry = false;
+	pending->error_text = NULL;
+	pending->n_fds = 0;
+}
+
 static void pending_remove(struct pending *pending)
 {
 	struct connection *conn = pending->conn;
@@ -349,7 +343,7 @@ static void pending_remove(struct pending *pending)
 	if (!conn)
 		return;
 	connection_assembly_drop(conn, &pending->assembly);
-	if (pending->lends)
+	if (pending->lends && conn->n_outgoing > 0)
 		(void)connection_unsend(conn, pending->id); /* answered before all of it had left */
 	conn->pendings[pending->id & (conn->pendings_size - 1)] = NULL;
 	conn->n_pending--;
@@ -368,12 +362,18 @@ static struct pending *pending_find(struct connection *conn, uint64_t id)
 	return pending && pending->id == id ? pending : NULL;
 }
 
+/* Where what was sent last ends. */
+static inline uint64_t sent_end(const struct connection *conn)
+{
+	return conn->link.kind == LINK_RING ? conn->link.ring.tx_tail : 0;
+}
+
 void client_sent(struct connection *conn, uint64_t call_id)
 {
 	struct pending *pending = pending_find(conn, call_id);
 
 	if (pending)
-		pending->sent_end = conn->link.kind == LINK_RING ? conn->link.ring.tx_tail : 0;
+		pending->sent_end = sent_end(conn);
 }
 
 uint64_t client_renumber(struct connection *conn, uint64_t call_id)
@@ -402,7 +402,8 @@ void pending_finish(struct pending *pending, int status, const char *text)
 	pending->status = status;
 	if (status < 0)
 		pending->error_text = cell_arena_strdup(&pending->root->arena, text);
-	runtime_wake(pending->root->rt, pending->waiter);
+	if (pending->waiter)
+		runtime_wake(pending->root->rt, pending->waiter);
 	if (pending->stream)
 		stream_recv_end(pending->stream);
 	if (pending->on_ready)
@@ -432,33 +433,38 @@ void pending_drop(struct pending *pending, bool say)
 	pending_remove(pending);
 }
 
-/* The request's frame, with what its call carries on. */
-static struct frame request_frame(const struct pending *pending, uint8_t kind,
-				  const struct call_root *root, struct frame_metadata *ret_metadata)
+/* The request's frame. */
+static inline void request_frame(struct frame *ret_frame, const struct pending *pending,
+				 enum frame_kind kind, const struct cell_method *method)
 {
-	*ret_metadata = (struct frame_metadata){
-		.trace = root->has_trace ? root->trace : NULL,
-	};
-	return (struct frame){
-		.kind = kind,
-		.channel = pending->method->channel,
-		.flags = pending->method->flags & CELL_METHOD_IDEMPOTENT ? FRAME_FLAG_IDEMPOTENT : 0,
-		.call_id = pending->id,
-		.code = pending->method->hash,
-		.timeout_ns = pending->timeout_ns,
-	};
+	frame_begin(ret_frame, kind, method->channel,
+		    method->flags & CELL_METHOD_IDEMPOTENT ? FRAME_FLAG_IDEMPOTENT : 0, pending->id);
+	ret_frame->code = method->hash;
+	ret_frame->timeout_ns = pending->timeout_ns;
+}
+
+/* Send MESSAGE in FRAME, with what the call of ROOT carries on. */
+static inline int send_request(struct connection *conn, struct frame *frame,
+			       const struct cell_message_type *type, const void *message,
+			       struct call_root *root, bool lends)
+{
+	struct frame_metadata metadata;
+
+	if (__builtin_expect(!root->has_trace, 1))
+		return connection_send(conn, frame, type, message, NULL, lends, &root->error);
+	metadata = (struct frame_metadata){ .trace = root->trace };
+	return connection_send(conn, frame, type, message, &metadata, lends, &root->error);
 }
 
 int pending_start(struct pending *pending, struct cell_call *call, struct connection *conn,
-		  const struct cell_method *method, const void *in, struct deadline deadline)
+		  const void *in, struct deadline deadline)
 {
+	const struct cell_method *method = pending->method;
 	struct cell_error *err = &call->root->error;
-	struct frame_metadata metadata;
 	struct frame frame;
 	int r;
 
 	pending->root = call->root;
-	pending->method = method;
 	pending->deadline_ns = deadline.at_ns;
 	pending->timeout_ns = deadline.left_ns;
 	pending->is_idempotent = method->flags & CELL_METHOD_IDEMPOTENT;
@@ -473,18 +479,18 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 	r = pending_insert(conn, pending);
 	if (r < 0)
 		return cell_fail(err, r, "a call");
-	frame = request_frame(pending, FRAME_REQUEST, call->root, &metadata);
-	if (pending->payload)
+	request_frame(&frame, pending, FRAME_REQUEST, method);
+	if (__builtin_expect(pending->payload != NULL, 0))
 		r = payload_send(conn, pending->payload, &frame, err);
 	else
-		r = connection_send(conn, &frame, method->in, in, &metadata, pending->lends, err);
+		r = send_request(conn, &frame, method->in, in, call->root, pending->lends);
 	if (r < 0) {
 		if (pending->conn)
 			pending_remove(pending);
 		return r;
 	}
-	if (connection_has_sent(conn, pending->id))
-		client_sent(conn, pending->id);
+	if (pending->conn && connection_has_sent(conn, pending->id))
+		pending->sent_end = sent_end(conn);
 	return 0;
 }
 
@@ -494,10 +500,6 @@ int pending_wait(struct pending *pending)
 	struct runtime *rt = root->rt;
 	int r = 0;
 
-	if (!pending->done && pending->conn) {
-		runtime_flush(rt);
-		runtime_poll_inline(rt, pending->conn, &pending->done);
-	}
 	while (!pending->done && r == 0)
 		r = runtime_wait(rt, root, &pending->waiter, pending->deadline_ns);
 	if (pending->done)
@@ -522,8 +524,8 @@ static int take_reply(struct pending *pending, const struct frame *frame, const 
 		payload = connection_take_payload(conn, frame, conn->rt->payload_max, err);
 		r = payload ? 0 : err->code;
 	} else {
-		r = connection_assemble(conn, &pending->assembly, frame, body, conn->rt->message_max,
-					&pending->root->arena, err);
+		r = connection_take_body(conn, &pending->assembly, frame, body, conn->rt->message_max,
+					 &pending->root->arena, err);
 	}
 	if (r == 1)
 		return 0;
@@ -742,11 +744,11 @@ int connection_invoke(struct connection *conn, struct cell_call *call,
 		      const struct cell_method *method, const void *in, void *out,
 		      uint64_t deadline_ns, int *fds, size_t *n_fds)
 {
-	struct pending pending = { .lends = true };
+	struct pending pending = { .method = method, .lends = true };
 	int r;
 
 	connection_ref(conn);
-	r = pending_start(&pending, call, conn, method, in, deadline_at(deadline_ns));
+	r = pending_start(&pending, call, conn, in, deadline_at(deadline_ns));
 	if (r == 0) {
 		r = pending_wait(&pending);
 		if (r == 0)
@@ -782,9 +784,9 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 		r = call_connect(call, ref, deadline.at_ns, &conn);
 		if (r < 0)
 			return r;
-		*pending = (struct pending){ .payload = payload, .lends = true };
+		pending_init(pending, method, payload, true);
 		connection_ref(conn);
-		r = pending_start(pending, call, conn, method, in, deadline);
+		r = pending_start(pending, call, conn, in, deadline);
 		if (r == 0) {
 			r = pending_wait(pending);
 			if (r == 0)
@@ -825,9 +827,8 @@ int cell_invoke_payload(struct cell_call *call, struct cell_ref *ref,
 int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 	      const void *in)
 {
-	struct pending pending = { .method = method };
-	struct frame_metadata metadata;
 	struct connection *conn;
+	struct pending pending;
 	struct deadline deadline;
 	struct frame frame;
 	int r;
@@ -846,9 +847,8 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 				   conn->peer_cell, conn->n_outgoing);
 	pending.timeout_ns = call->deadline_ns == UINT64_MAX ? 0 : deadline.left_ns;
 	pending.id = conn->next_id++;
-	frame = request_frame(&pending, FRAME_ONE_WAY, call->root, &metadata);
-	return connection_send(conn, &frame, method->in, in, &metadata, false,
-			       &call->root->error);
+	request_frame(&frame, &pending, FRAME_ONE_WAY, method);
+	return send_request(conn, &frame, method->in, in, call->root, false);
 }
 
 struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
@@ -863,16 +863,17 @@ struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *re
 		future.err = no_runtime(call);
 		return future;
 	}
-	pending = cell_arena_calloc(&call->root->arena, 1, sizeof *pending);
+	pending = cell_arena_alloc(&call->root->arena, sizeof *pending);
 	if (!pending) {
 		future.err = cell_refuse(call, -ENOMEM, "a future");
 		return future;
 	}
+	pending_init(pending, method, NULL, false);
 	deadline = call_deadline(call);
 	future.err = call_connect(call, ref, deadline.at_ns, &conn);
 	if (future.err < 0)
 		return future;
-	future.err = pending_start(pending, call, conn, method, in, deadline);
+	future.err = pending_start(pending, call, conn, in, deadline);
 	if (future.err < 0)
 		return future;
 	list_append(&call->root->pendings, &pending->in_root);

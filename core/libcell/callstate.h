@@ -46,7 +46,9 @@ struct served {
 	struct connection *conn; /* referenced; it may be broken */
 	struct served *next;     /* in the connection's bucket, or in the free list */
 	struct method_entry *entry;
-	struct frame frame;      /* of the request */
+	uint64_t id;             /* of the call, and of its request's frame the rest */
+	uint16_t flags;
+	uint8_t channel;
 	struct assembly assembly;
 	struct cell_payload *payload;
 	struct cell_payload *reply_payload;
@@ -118,10 +120,34 @@ struct cell_stream {
 };
 
 /* Start ROOT for a new call of RT. */
-void call_root_init(struct call_root *root, struct runtime *rt, const struct cell_peer *peer,
-		    uint64_t deadline_ns);
+static inline void call_root_init(struct call_root *root, struct runtime *rt,
+				  const struct cell_peer *peer, uint64_t deadline_ns)
+{
+	root->call = (struct cell_call){ .root = root, .deadline_ns = deadline_ns };
+	root->rt = rt;
+	root->error.code = 0;
+	root->error.text[0] = '\0';
+	root->peer = peer;
+	root->waiter = NULL;
+	list_init(&root->pendings);
+	list_init(&root->streams);
+	list_init(&root->payloads);
+	root->has_trace = root->is_cancelled = false;
+	root->cancel_status = 0;
+	root->idempotency_key = NULL;
+	root->idempotency_key_len = 0;
+	root->raw = NULL;
+}
+/* End the calls and streams that it started, let go of its payloads. */
+void call_root_end_children(struct call_root *root);
 /* Cancel what it started, forget what it was given; the arena keeps its first chunk. */
-void call_root_reset(struct call_root *root);
+static inline void call_root_reset(struct call_root *root)
+{
+	if (!list_is_empty(&root->pendings) || !list_is_empty(&root->streams) ||
+	    !list_is_empty(&root->payloads))
+		call_root_end_children(root);
+	cell_arena_reset(&root->arena);
+}
 void call_root_deinit(struct call_root *root);
 /* Wake its stack, if it waits, with STATUS. */
 void call_root_cancel(struct call_root *root, int status);
@@ -150,9 +176,12 @@ struct deadline deadline_at(uint64_t at_ns);
 /* At AT_NS if that is ever, else TIMEOUT_NS from now. */
 struct deadline deadline_after(uint64_t at_ns, uint64_t timeout_ns);
 
-/* Send a request on CONN and note PENDING for its end. Returns 0 or why nothing was sent. */
+/*
+ * Send a request of PENDING's method on CONN and note PENDING for its end. Returns 0 or why
+ * nothing was sent.
+ */
 int pending_start(struct pending *pending, struct cell_call *call, struct connection *conn,
-		  const struct cell_method *method, const void *in, struct deadline deadline);
+		  const void *in, struct deadline deadline);
 /* Wait for its end. 0 when done (see its status), or why waiting stopped: then it is cancelled. */
 int pending_wait(struct pending *pending);
 /* Stop caring: the late reply will be dropped. SAY: tell the server. */

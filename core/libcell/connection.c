@@ -19,18 +19,6 @@
 /* Room that large bodies leave in a link for small frames. */
 #define HEADROOM (RING_SIZE - 2 * (FRAME_HEADER_SIZE + FRAME_BODY_MAX))
 
-static void on_bell(struct ev_loop *ev, ev_io *io, int events)
-{
-	struct connection *conn = io->data;
-	uint64_t count;
-
-	(void)ev;
-	(void)events;
-	(void)!read(io->fd, &count, sizeof count);
-	runtime_make_hot(conn->rt, conn);
-}
-
-
 static void on_readable(struct ev_loop *ev, ev_io *io, int events)
 {
 	struct connection *conn = io->data;
@@ -121,22 +109,17 @@ static int send_hello(struct connection *conn, struct cell_error *err)
 	return connection_send_bytes(conn, &frame, body, sizeof body, err);
 }
 
-static void watch(struct connection *conn)
+static int watch(struct connection *conn, struct cell_error *err)
 {
-	struct ev_loop *ev = conn->rt->ev;
+	struct runtime *rt = conn->rt;
+	bool is_ring = conn->link.kind == LINK_RING;
+	int r = is_ring ? runtime_watch_bell(rt, conn, err) : 0;
 
-	if (conn->link.kind == LINK_RING) {
-		ev_io_init(&conn->bell_io, on_bell, conn->link.bell, EV_READ);
-		ev_io_init(&conn->socket_io, on_lifeline, conn->link.fd, EV_READ);
-		conn->bell_io.data = conn;
-		ev_io_start(ev, &conn->bell_io);
-	} else {
-		ev_io_init(&conn->socket_io, on_readable, conn->link.fd, EV_READ);
-		ev_io_init(&conn->write_io, on_writable, conn->link.fd, EV_WRITE);
-		conn->write_io.data = conn;
-	}
-	conn->socket_io.data = conn;
-	ev_io_start(ev, &conn->socket_io);
+	ev_io_init(&conn->socket_io, is_ring ? on_lifeline : on_readable, conn->link.fd, EV_READ);
+	ev_io_init(&conn->write_io, on_writable, conn->link.fd, EV_WRITE);
+	conn->socket_io.data = conn->write_io.data = conn;
+	runtime_io_start(rt, &conn->socket_io);
+	return r;
 }
 
 int connection_new(struct connection **ret_conn, struct runtime *rt, struct link *link,
@@ -170,10 +153,11 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	wake_init_bulk(&conn->bulk_wake, rt->wake_mode);
 	conn->waits_with = &conn->wake;
 	list_append(&rt->connections, &conn->all);
-	watch(conn);
+	r = watch(conn, err);
 	if (role == CONNECTION_CONTROL)
 		conn->has_hello = true; /* Core.Hello takes its place */
-	r = role == CONNECTION_CONTROL ? 0 : send_hello(conn, err);
+	else if (r == 0)
+		r = send_hello(conn, err);
 	if (r < 0) {
 		connection_break(conn, r, "no hello could be sent");
 		if (role != CONNECTION_SERVER) /* that one the runtime held, and let go */
@@ -190,16 +174,8 @@ int connection_new(struct connection **ret_conn, struct runtime *rt, struct link
 	return 0;
 }
 
-void connection_ref(struct connection *conn)
+void connection_end(struct connection *conn)
 {
-	conn->refs++;
-}
-
-void connection_unref(struct connection *conn)
-{
-	cell_assert(conn->refs > 0);
-	if (--conn->refs > 0)
-		return;
 	connection_break(conn, CELL_CANCELLED, "closed");
 	list_append(&conn->rt->dead, &conn->all);
 }
@@ -282,9 +258,8 @@ void connection_break(struct connection *conn, int code, const char *text)
 	conn->peer_head = head;
 
 	if (conn->link.kind == LINK_RING)
-		ev_io_stop(rt->ev, &conn->bell_io);
-	else
-		ev_io_stop(rt->ev, &conn->write_io);
+		runtime_unwatch_bell(rt, conn);
+	ev_io_stop(rt->ev, &conn->write_io);
 	ev_io_stop(rt->ev, &conn->socket_io);
 	list_unlink(&conn->all);
 	list_unlink(&conn->dirty);
@@ -316,7 +291,7 @@ void connection_break(struct connection *conn, int code, const char *text)
  */
 #define FRAMES_HELD_BACK 8
 
-static void publish_early(struct connection *conn)
+static inline void publish_early(struct connection *conn)
 {
 	if (conn->link.kind != LINK_RING || ++conn->n_held_back < FRAMES_HELD_BACK)
 		return;
@@ -325,7 +300,8 @@ static void publish_early(struct connection *conn)
 		(void)link_flush(&conn->link);
 }
 
-static void count_out(struct connection *conn, const struct frame *frame, const uint8_t *body)
+static inline void count_out(struct connection *conn, const struct frame *frame,
+			     const uint8_t *body)
 {
 	struct runtime *rt = conn->rt;
 
@@ -340,10 +316,8 @@ static void count_out(struct connection *conn, const struct frame *frame, const 
  * May a new frame of CALL_ID go out now, before those that wait? Large bodies that wait for
  * their turn to begin hold nothing small up; whatever waits for room does.
  */
-static bool may_go_first(const struct connection *conn, uint64_t call_id)
+static bool may_overtake(const struct connection *conn, uint64_t call_id)
 {
-	if (conn->n_outgoing == 0)
-		return true;
 	if (conn->n_waiting_small > 0)
 		return false;
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next)
@@ -352,7 +326,12 @@ static bool may_go_first(const struct connection *conn, uint64_t call_id)
 	return true;
 }
 
-static bool begins_call(const struct frame *frame)
+static inline bool may_go_first(const struct connection *conn, uint64_t call_id)
+{
+	return conn->n_outgoing == 0 || may_overtake(conn, call_id);
+}
+
+static inline bool begins_call(const struct frame *frame)
 {
 	return frame->kind == FRAME_REQUEST || frame->kind == FRAME_ONE_WAY;
 }
@@ -361,14 +340,10 @@ static bool begins_call(const struct frame *frame)
  * Calls begin with rising ids: a request that was overtaken while it waited, of which nothing
  * has left, gets a new one.
  */
-static void begin_call(struct connection *conn, struct frame *frame)
+static void begin_call_late(struct connection *conn, struct frame *frame)
 {
 	uint64_t id = frame->call_id;
 
-	if (id > conn->last_begun_id) {
-		conn->last_begun_id = id;
-		return;
-	}
 	frame->call_id = client_renumber(conn, id);
 	conn->last_begun_id = frame->call_id;
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
@@ -377,6 +352,26 @@ static void begin_call(struct connection *conn, struct frame *frame)
 		if (out->frame.call_id == id)
 			out->frame.call_id = frame->call_id;
 	}
+}
+
+static inline void begin_call(struct connection *conn, struct frame *frame)
+{
+	if (__builtin_expect(frame->call_id > conn->last_begun_id, 1))
+		conn->last_begun_id = frame->call_id;
+	else
+		begin_call_late(conn, frame);
+}
+
+/* The message of LENGTH bytes at AT + FRAME_HEADER_SIZE is complete, and so leaves. */
+static inline void send_whole(struct connection *conn, struct frame *frame, size_t length,
+			      uint8_t *at)
+{
+	if (begins_call(frame))
+		begin_call(conn, frame);
+	link_commit_whole(&conn->link, frame, (uint32_t)length, at);
+	count_out(conn, frame, at + FRAME_HEADER_SIZE);
+	if (!conn->is_dirty)
+		runtime_make_dirty(conn->rt, conn);
 }
 
 static struct outgoing *outgoing_new(struct connection *conn, const struct frame *frame,
@@ -490,12 +485,7 @@ int connection_send(struct connection *conn, struct frame *frame,
 
 			end = extra ? frame_metadata_encode(metadata, body) : body;
 			end = type->encode(message, end);
-			frame->length = frame->total = (uint32_t)(end - body);
-			if (begins_call(frame))
-				begin_call(conn, frame);
-			link_commit(&conn->link, frame);
-			count_out(conn, frame, body);
-			runtime_make_dirty(conn->rt, conn);
+			send_whole(conn, frame, (size_t)(end - body), at);
 			return 0;
 		}
 		if (broken) {
@@ -543,12 +533,7 @@ int connection_send_bytes(struct connection *conn, struct frame *frame, const vo
 		if (at) {
 			if (len)
 				memcpy(at + FRAME_HEADER_SIZE, bytes, len);
-			frame->length = frame->total = (uint32_t)len;
-			if (begins_call(frame))
-				begin_call(conn, frame);
-			link_commit(&conn->link, frame);
-			count_out(conn, frame, at + FRAME_HEADER_SIZE);
-			runtime_make_dirty(conn->rt, conn);
+			send_whole(conn, frame, len, at);
 			return 0;
 		}
 	}
@@ -731,12 +716,6 @@ full:
 		runtime_make_hot(conn->rt, conn);
 }
 
-bool connection_has_sent(const struct connection *conn, uint64_t call_id)
-{
-	return list_is_empty(&conn->outgoing) ||
-	       list_entry(conn->outgoing.prev, struct outgoing, node)->frame.call_id != call_id;
-}
-
 bool connection_has_begun(const struct connection *conn, uint64_t call_id)
 {
 	for (struct list *at = conn->outgoing.next; at != &conn->outgoing; at = at->next) {
@@ -891,14 +870,14 @@ int connection_assemble_payload(struct connection *conn, struct assembly *assemb
 	return *ret_payload ? 0 : CELL_RESOURCE_EXHAUSTED;
 }
 
-void connection_assembly_drop(struct connection *conn, struct assembly *assembly)
+void connection_assembly_forget(struct connection *conn, struct assembly *assembly)
 {
 	if (assembly->is_payload) {
 		conn->n_arriving_payloads--;
 		conn->arriving_payload_bytes -= assembly->total;
 		if (assembly->fd >= 0)
 			(void)close(assembly->fd);
-	} else if (assembly->total && assembly->have < assembly->total) {
+	} else {
 		conn->n_assemblies--;
 		conn->assembly_bytes -= assembly->total;
 	}
@@ -958,7 +937,7 @@ static int hello(struct connection *conn, const struct frame *frame, const uint8
 	return 0;
 }
 
-static bool is_for_client(const struct connection *conn, const struct frame *frame)
+static inline bool is_for_client(const struct connection *conn, const struct frame *frame)
 {
 	switch (frame->kind) {
 	case FRAME_REPLY:
@@ -1038,7 +1017,7 @@ static void choke(struct connection *conn, bool is_now)
 	else if (is_now)
 		ev_io_stop(conn->rt->ev, &conn->socket_io);
 	else
-		ev_io_start(conn->rt->ev, &conn->socket_io);
+		runtime_io_start(conn->rt, &conn->socket_io);
 }
 
 unsigned connection_drain(struct connection *conn, unsigned budget)
@@ -1049,6 +1028,7 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 
 	if (conn->is_broken)
 		return 0;
+	rt->batch_ns = 0;
 	connection_ref(conn);
 	while (n < budget && !conn->is_broken && !is_choked(conn)) {
 		struct cell_error err;
@@ -1085,7 +1065,7 @@ unsigned connection_drain(struct connection *conn, unsigned budget)
 			conn->lifeline_is_ready = false;
 			lifeline_read(conn);
 			if (!conn->is_broken)
-				ev_io_start(rt->ev, &conn->socket_io);
+				runtime_io_start(rt, &conn->socket_io);
 		}
 	}
 	connection_unref(conn);

@@ -14,6 +14,7 @@
 #include "wake.h"
 
 #include <cell/call.h>
+#include <cell/cell.h>
 #include <cell/message.h>
 
 enum connection_role { CONNECTION_CLIENT, CONNECTION_SERVER, CONNECTION_CONTROL };
@@ -114,7 +115,7 @@ struct connection {
 	bool is_owner;          /* an outside process that may do anything */
 
 	struct list all, hot, dirty;
-	ev_io bell_io, socket_io, write_io;
+	ev_io socket_io, write_io;
 	struct wheel_timer hello_timer; /* a client's hello is due */
 	struct wake wake;
 	struct wake bulk_wake;   /* for the waits around bodies in fragments */
@@ -133,6 +134,7 @@ struct connection {
 	struct served *served[CONNECTION_SERVED_BUCKETS];
 	unsigned n_served;
 	uint64_t last_request_id;
+	struct method_entry *last_method; /* that a request was for; NULL = look it up */
 	bool goaway_sent;
 
 	/* what waits for room */
@@ -159,6 +161,9 @@ struct connection {
 	uint64_t arriving_payload_bytes;
 };
 
+/* Nobody refers to CONN any more. */
+void connection_end(struct connection *conn);
+
 /*
  * A connection over LINK, which it takes over also on failure. PEER is copied. Sends hello.
  * The caller holds the one reference.
@@ -166,9 +171,18 @@ struct connection {
 int connection_new(struct connection **ret_conn, struct runtime *rt, struct link *link,
 		   enum connection_role role, const struct cell_peer *peer,
 		   struct cell_error *err);
-void connection_ref(struct connection *conn);
+static inline void connection_ref(struct connection *conn)
+{
+	conn->refs++;
+}
+
 /* The last reference frees it at the runtime's next clean point. */
-void connection_unref(struct connection *conn);
+static inline void connection_unref(struct connection *conn)
+{
+	cell_assert(conn->refs > 0);
+	if (--conn->refs == 0)
+		connection_end(conn);
+}
 
 /*
  * End it: every call in flight fails with CODE and the text, handlers are cancelled, the
@@ -246,6 +260,27 @@ static inline void connection_consume(struct connection *conn, const struct fram
 int connection_assemble(struct connection *conn, struct assembly *assembly,
 			const struct frame *frame, const uint8_t *body, size_t max,
 			struct cell_arena *arena, struct cell_error *err);
+/* The same, quick for a body in one frame, as nearly all are. */
+static inline int connection_take_body(struct connection *conn, struct assembly *assembly,
+				       const struct frame *frame, const uint8_t *body, size_t max,
+				       struct cell_arena *arena, struct cell_error *err)
+{
+	size_t length = frame->length;
+	uint8_t *bytes;
+
+	if (__builtin_expect(!(frame->flags & FRAME_FLAG_MORE) && assembly->total == 0 &&
+			     length <= max, 1)) {
+		bytes = cell_arena_alloc(arena, length + 1);
+		if (bytes) {
+			memcpy(bytes, body, length);
+			*assembly = (struct assembly){ .bytes = bytes, .total = length,
+						       .have = length };
+			return 0;
+		}
+	}
+	return connection_assemble(conn, assembly, frame, body, max, arena, err);
+}
+
 /*
  * The same for a payload in frames (on a stream). Its bytes go to a new memfd as they come, so
  * that it never holds more than was sent. When it is complete *RET_PAYLOAD is sealed and
@@ -263,8 +298,13 @@ static inline bool connection_is_payload(const struct connection *conn,
 	return conn->link.kind == LINK_STREAM &&
 	       (assembly->is_payload || frame->flags & FRAME_FLAG_MEMFD);
 }
-/* Forget a body that is under way. */
-void connection_assembly_drop(struct connection *conn, struct assembly *assembly);
+/* Forget a body if one is under way. */
+void connection_assembly_forget(struct connection *conn, struct assembly *assembly);
+static inline void connection_assembly_drop(struct connection *conn, struct assembly *assembly)
+{
+	if (assembly->have < assembly->total || assembly->is_payload)
+		connection_assembly_forget(conn, assembly);
+}
 
 /*
  * Take the payload descriptor announced for the call of FRAME, which has no body: checked and
@@ -280,7 +320,11 @@ bool connection_unsend_payload(struct connection *conn, uint64_t call_id);
 /* Whether anything of request CALL_ID has left. */
 bool connection_has_begun(const struct connection *conn, uint64_t call_id);
 /* Whether all of CALL_ID has left, which was sent last. */
-bool connection_has_sent(const struct connection *conn, uint64_t call_id);
+static inline bool connection_has_sent(const struct connection *conn, uint64_t call_id)
+{
+	return list_is_empty(&conn->outgoing) ||
+	       list_entry(conn->outgoing.prev, struct outgoing, node)->frame.call_id != call_id;
+}
 
 /* At a clean point, when nobody refers to it. */
 void connection_free(struct connection *conn);

@@ -85,13 +85,10 @@ size_t link_room(struct link *link, bool *ret_broken)
 	return room < FRAME_HEADER_SIZE ? 0 : room;
 }
 
-uint8_t *link_reserve(struct link *link, size_t length, bool *ret_broken)
+uint8_t *link_socket_reserve(struct link *link, size_t length)
 {
 	size_t size = FRAME_HEADER_SIZE + length;
 
-	*ret_broken = false;
-	if (link->kind == LINK_RING)
-		return ring_reserve(&link->ring, length, ret_broken);
 	if (link->kind == LINK_PACKET && length > LINK_PACKET_BODY_MAX)
 		return NULL;
 	if (size > LINK_BUFFER_SIZE - link->tx_end)
@@ -103,7 +100,6 @@ uint8_t *link_reserve(struct link *link, size_t length, bool *ret_broken)
 
 void link_commit(struct link *link, const struct frame *header)
 {
-	link->has_unpublished = true;
 	if (link->kind == LINK_RING) {
 		frame_encode(header, link->ring.tx + (link->ring.tx_tail & (RING_SIZE - 1)));
 		ring_commit(&link->ring, header->length);
@@ -159,19 +155,17 @@ static int packet_write(struct link *link)
 	return 0;
 }
 
-int link_flush(struct link *link)
+int link_socket_flush(struct link *link)
+{
+	return link->kind == LINK_STREAM ? stream_write(link) : packet_write(link);
+}
+
+/* An eventfd write fails only when its counter is full: then the peer is awake anyway. */
+void link_ring_bell(struct link *link)
 {
 	static const uint64_t one = 1;
 
-	link->has_unpublished = false;
-	if (link->kind == LINK_STREAM)
-		return stream_write(link);
-	if (link->kind == LINK_PACKET)
-		return packet_write(link);
-	/* An eventfd write fails only when its counter is full: then the peer is awake anyway. */
-	if (ring_publish(&link->ring))
-		(void)!write(link->peer_bell, &one, sizeof one);
-	return 0;
+	(void)!write(link->peer_bell, &one, sizeof one);
 }
 
 static int stream_read(struct link *link)
@@ -254,28 +248,9 @@ static int packet_peek(struct link *link, struct frame *ret_header, const uint8_
 	return 0;
 }
 
-int link_peek(struct link *link, struct frame *ret_header, const uint8_t **ret_body,
-	      struct cell_error *err)
+int link_socket_peek(struct link *link, struct frame *ret_header, const uint8_t **ret_body,
+		     struct cell_error *err)
 {
-	if (link->kind == LINK_RING)
-		return ring_peek(&link->ring, ret_header, ret_body, err);
-	if (link->kind == LINK_STREAM)
-		return stream_peek(link, ret_header, ret_body, err);
-	return packet_peek(link, ret_header, ret_body, err);
-}
-
-void link_consume(struct link *link, const struct frame *header)
-{
-	if (link->kind == LINK_RING)
-		ring_consume(&link->ring, header);
-	else if (link->kind == LINK_STREAM)
-		link->rx_at += FRAME_HEADER_SIZE + header->length;
-}
-
-void link_release(struct link *link)
-{
-	static const uint64_t one = 1;
-
-	if (link->kind == LINK_RING && ring_release(&link->ring))
-		(void)!write(link->peer_bell, &one, sizeof one);
+	return link->kind == LINK_STREAM ? stream_peek(link, ret_header, ret_body, err)
+					 : packet_peek(link, ret_header, ret_body, err);
 }

@@ -210,7 +210,7 @@ static const struct method_entry *method_of(struct runtime *rt, struct connectio
 		return server_find(rt, frame->channel, frame->code);
 	for (struct served *served = conn->served[frame->call_id & (CONNECTION_SERVED_BUCKETS - 1)];
 	     served; served = served->next) {
-		if (served->frame.call_id != frame->call_id)
+		if (served->id != frame->call_id)
 			continue;
 		*ret_began_ns = served->started_ns;
 		return served->entry;

@@ -165,7 +165,7 @@ static inline int ring_peek(struct ring *ring, struct frame *ret_header,
 	uint64_t available = ring->rx_tail_seen - ring->rx_head;
 	const uint8_t *at = ring->rx + (ring->rx_head & RING_MASK);
 	const uint64_t *words = (const uint64_t *)(const void *)at;
-	uint64_t copy[4];
+	uint64_t w0, w1, w2, w3;
 
 	if (!available) {
 		uint64_t tail = atomic_load_explicit(&ring->peer->tail, memory_order_acquire);
@@ -182,11 +182,11 @@ static inline int ring_peek(struct ring *ring, struct frame *ret_header,
 		return ring_refuse(ring, ring->rx_tail_seen, err);
 
 	/* Each word is loaded once, whatever the compiler thinks of changing memory. */
-	copy[0] = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
-	copy[1] = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
-	copy[2] = __atomic_load_n(&words[2], __ATOMIC_RELAXED);
-	copy[3] = __atomic_load_n(&words[3], __ATOMIC_RELAXED);
-	frame_from_words(ret_header, copy);
+	w0 = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
+	w1 = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+	w2 = __atomic_load_n(&words[2], __ATOMIC_RELAXED);
+	w3 = __atomic_load_n(&words[3], __ATOMIC_RELAXED);
+	frame_from_words(ret_header, w0, w1, w2, w3);
 
 	if (__builtin_expect(frame_check(ret_header, err) < 0, 0))
 		return -EPROTO;

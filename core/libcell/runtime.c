@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,10 +25,14 @@
 
 /* Polls of the rings between two looks at the clock while spinning. */
 #define POLLS_PER_LOOK 16
+/* What a poll takes, until it is known; longer ones were interrupted. */
+#define POLL_NS     25u
+#define POLL_NS_MAX 200u
 /* Large buffers are kept so long for reuse. */
 #define TRIM_AFTER_NS 1000000000u
 
 static void loop_main(void *userdata);
+static void loop_here(struct runtime *rt, struct waiter *waiter, uint64_t deadline_ns);
 
 uint64_t deadline_min(uint64_t a, uint64_t b)
 {
@@ -49,6 +54,16 @@ static void on_waiter_due(struct wheel_timer *timer)
 	task_wake(waiter->rt->tasks, &waiter->wait);
 }
 
+/* Only before sleeping: nearly all that is waited for comes while we poll. */
+static void waiter_arm(struct waiter *waiter, uint64_t deadline_ns)
+{
+	if (deadline_ns == UINT64_MAX || wheel_timer_is_armed(&waiter->timer) ||
+	    waiter->wait.is_ready)
+		return;
+	waiter->timer.on_due = on_waiter_due;
+	wheel_arm(&waiter->rt->wheel, &waiter->timer, deadline_ns);
+}
+
 int runtime_wait(struct runtime *rt, struct call_root *root, struct waiter **slot,
 		 uint64_t deadline_ns)
 {
@@ -57,22 +72,17 @@ int runtime_wait(struct runtime *rt, struct call_root *root, struct waiter **slo
 
 	if (root->is_cancelled)
 		return root->cancel_status;
-	if (deadline_ns != UINT64_MAX) {
-		if (deadline_ns <= clock_now_ns())
-			return CELL_DEADLINE_EXCEEDED;
-		waiter.timer.on_due = on_waiter_due;
-		wheel_arm(&rt->wheel, &waiter.timer, deadline_ns);
-	}
 	*slot = &waiter;
 	root->waiter = &waiter;
 	rt->epoch++;
 	runtime_flush(rt);
+	loop_here(rt, &waiter, deadline_ns);
+	waiter_arm(&waiter, deadline_ns);
 	r = task_wait(rt->tasks, &waiter.wait);
 	rt->epoch++;
 	root->waiter = NULL;
 	*slot = NULL;
-	if (deadline_ns != UINT64_MAX)
-		wheel_disarm(&rt->wheel, &waiter.timer);
+	wheel_disarm(&rt->wheel, &waiter.timer);
 	if (r < 0)
 		return r;
 	if (root->is_cancelled)
@@ -131,7 +141,7 @@ static void flush_one(struct runtime *rt, struct connection *conn)
 	if (conn->link.kind == LINK_RING)
 		return;
 	if (conn->link.tx_blocked)
-		ev_io_start(rt->ev, &conn->write_io);
+		runtime_io_start(rt, &conn->write_io);
 	else if (!list_is_empty(&conn->outgoing))
 		runtime_make_hot(rt, conn); /* there is room again for what waits */
 	else if (was_blocked)
@@ -161,47 +171,230 @@ static void on_due(struct wheel_timer *timer)
 	timer->on_due(timer);
 }
 
+static void advance_wheel(struct runtime *rt, uint64_t now_ns)
+{
+	rt->wheel_timer_at = UINT64_MAX;
+	rt->wheel.soonest_ns = 0; /* so that what is next is looked for */
+	wheel_advance(&rt->wheel, now_ns, on_due);
+}
+
+/* When to look at the wheel next, UINT64_MAX for never. Early is harmless. */
+static uint64_t wheel_due_at(struct runtime *rt)
+{
+	uint64_t next;
+
+	if (wheel_is_empty(&rt->wheel)) {
+		rt->wheel_timer_at = UINT64_MAX; /* do not wake for what was */
+	} else if (rt->wheel.soonest_ns < rt->wheel_timer_at) {
+		rt->wheel.soonest_ns = UINT64_MAX;
+		if (wheel_next(&rt->wheel, &next) && next < rt->wheel_timer_at)
+			rt->wheel_timer_at = next;
+	}
+	return rt->wheel_timer_at;
+}
+
+/* --- events -------------------------------------------------------------------------- */
+
+/*
+ * We sleep on an epoll set of our own. Bells are in it edge-triggered: who is woken need not
+ * read them, which saves a system call of a sleeping side per call; and no layer lies between
+ * them and us. All else (sockets, signals, lifelines) is in libev's set, which is a member of
+ * ours. Once the program has the loop too (cell_loop_ev()), with timers that only libev
+ * knows, it is the other way round.
+ */
+
+#define EVENTS_AT_ONCE  16
+#define SLEEP_MS_MAX    (60u * 60 * 1000)
+#define NS_PER_MS       1000000u
+
 static void on_wheel(struct ev_loop *ev, ev_timer *timer, int events)
 {
-	struct runtime *rt = timer->data;
+	(void)ev;
+	(void)events;
+	advance_wheel(timer->data, clock_now_ns());
+}
+
+static int wait_for(struct runtime *rt, int fd, uint32_t events, struct connection *conn)
+{
+	struct epoll_event event = { .events = events, .data.ptr = conn };
+
+	return epoll_ctl(rt->waits, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/* libev tells its descriptor only to a loop that embeds it. */
+static int fd_of(struct ev_loop *ev)
+{
+	ev_embed embed;
+	int fd;
+
+	if (!(ev_backend(ev) & ev_embeddable_backends()))
+		return -1;
+	ev_embed_init(&embed, NULL, ev);
+	ev_embed_start(ev, &embed);
+	fd = embed.io.fd;
+	ev_embed_stop(ev, &embed);
+	return fd;
+}
+
+/* A backend that nobody can wait for but itself is slept in, as if the program had it too. */
+static void wait_for_ev(struct runtime *rt)
+{
+	rt->ev_fd = fd_of(rt->ev);
+	if (rt->ev_fd < 0 || wait_for(rt, rt->ev_fd, EPOLLIN, NULL) < 0)
+		runtime_share_ev(rt);
+}
+
+/*
+ * libev closes its descriptor and makes another not only after a fork: also when an event
+ * comes for one that was closed here while another process still had it open.
+ */
+static void on_remade(struct ev_loop *ev, ev_fork *watcher, int events)
+{
+	struct runtime *rt = watcher->data;
 
 	(void)ev;
 	(void)events;
-	rt->wheel_timer_at = UINT64_MAX;
-	wheel_advance(&rt->wheel, clock_now_ns(), on_due);
-}
-
-/* Arm libev's timer for the wheel's next one, if it is not armed early enough already. */
-static void arm_wheel(struct runtime *rt)
-{
-	uint64_t next, now;
-
-	if (!wheel_next(&rt->wheel, &next) || next >= rt->wheel_timer_at)
-		return;
-	now = clock_now_ns();
-	ev_now_update(rt->ev);
-	ev_timer_stop(rt->ev, &rt->wheel_timer);
-	ev_timer_set(&rt->wheel_timer, next > now ? (double)(next - now) / 1e9 : 0., 0.);
-	ev_timer_start(rt->ev, &rt->wheel_timer);
-	rt->wheel_timer_at = next;
-}
-
-/* Nothing is due any more: do not wake for what was. */
-static void disarm_wheel(struct runtime *rt)
-{
-	if (rt->wheel_timer_at == UINT64_MAX || !wheel_is_empty(&rt->wheel))
-		return;
-	ev_timer_stop(rt->ev, &rt->wheel_timer);
-	rt->wheel_timer_at = UINT64_MAX;
+	rt->ev_is_remade = true;
 }
 
 static void run_ev(struct runtime *rt, int flags)
 {
-	arm_wheel(rt);
-	task_forbid(rt->tasks);
+	rt->ev_has_changed = false;
 	ev_run(rt->ev, flags);
+	if (__builtin_expect(rt->ev_is_remade, 0)) {
+		rt->ev_is_remade = false;
+		rt->ev_has_changed = true;
+		if (!rt->ev_is_shared)
+			wait_for_ev(rt);
+	}
+}
+
+/* What rang, at most within TIMEOUT_MS. */
+static void take_bells(struct runtime *rt, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int n = epoll_wait(rt->waits, events, EVENTS_AT_ONCE, timeout_ms);
+	bool is_ev = false;
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr)
+			runtime_make_hot(rt, events[i].data.ptr);
+		else
+			is_ev = true;
+	}
+	if (is_ev)
+		run_ev(rt, EVRUN_NOWAIT);
+}
+
+static void on_waits(struct ev_loop *ev, ev_io *io, int events)
+{
+	(void)ev;
+	(void)events;
+	take_bells(io->data, 0);
+}
+
+/* Sleep in libev, which has timers of others. */
+static void take_shared_events(struct runtime *rt, bool may_sleep)
+{
+	uint64_t due = wheel_due_at(rt), now;
+
+	ev_timer_stop(rt->ev, &rt->wheel_timer);
+	if (due != UINT64_MAX) {
+		now = clock_now_ns();
+		ev_now_update(rt->ev);
+		ev_timer_set(&rt->wheel_timer, due > now ? (double)(due - now) / 1e9 : 0., 0.);
+		ev_timer_start(rt->ev, &rt->wheel_timer);
+	}
+	run_ev(rt, may_sleep ? EVRUN_ONCE : EVRUN_NOWAIT);
+}
+
+/* Have the watchers called of what has happened; if nothing has and MAY_SLEEP, wait for it. */
+static void take_own_events(struct runtime *rt, bool may_sleep)
+{
+	uint64_t due = wheel_due_at(rt), now, ms;
+	int timeout_ms = may_sleep ? -1 : 0;
+
+	if (due != UINT64_MAX) {
+		now = rt->slept_at_ns ? rt->slept_at_ns : clock_now_ns();
+		if (due <= now) {
+			advance_wheel(rt, now);
+			timeout_ms = 0;
+		} else if (may_sleep) {
+			ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
+			timeout_ms = (int)(ms < SLEEP_MS_MAX ? ms : SLEEP_MS_MAX);
+		}
+	}
+	if (rt->ev_has_changed) {
+		run_ev(rt, EVRUN_NOWAIT);
+		timeout_ms = 0;
+	}
+	take_bells(rt, timeout_ms);
+}
+
+static void take_events(struct runtime *rt, bool may_sleep)
+{
+	task_forbid(rt->tasks);
+	if (rt->ev_is_shared)
+		take_shared_events(rt, may_sleep);
+	else
+		take_own_events(rt, may_sleep);
 	task_allow(rt->tasks);
 	rt->frames_since_ev = 0;
+}
+
+void runtime_io_start(struct runtime *rt, ev_io *io)
+{
+	rt->ev_has_changed = true;
+	ev_io_start(rt->ev, io);
+}
+
+int runtime_watch_bell(struct runtime *rt, struct connection *conn, struct cell_error *err)
+{
+	int r = wait_for(rt, conn->link.bell, EPOLLIN | EPOLLET, conn);
+
+	return r < 0 ? cell_fail(err, r, "waiting for a bell: %s", strerror(-r)) : 0;
+}
+
+/* Explicitly: the peer has the bell open too, so closing it here would not take it out. */
+void runtime_unwatch_bell(struct runtime *rt, struct connection *conn)
+{
+	(void)epoll_ctl(rt->waits, EPOLL_CTL_DEL, conn->link.bell, NULL);
+}
+
+void runtime_share_ev(struct runtime *rt)
+{
+	if (rt->ev_is_shared)
+		return;
+	rt->ev_is_shared = true;
+	(void)epoll_ctl(rt->waits, EPOLL_CTL_DEL, rt->ev_fd, NULL);
+	ev_io_init(&rt->waits_io, on_waits, rt->waits, EV_READ);
+	rt->waits_io.data = rt;
+	ev_io_start(rt->ev, &rt->waits_io);
+}
+
+static int events_open(struct runtime *rt, struct cell_error *err)
+{
+	rt->waits = epoll_create1(EPOLL_CLOEXEC);
+	if (rt->waits < 0)
+		return cell_fail(err, -errno, "an event loop: %s", strerror(errno));
+	rt->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!rt->ev)
+		return cell_fail(err, -errno, "an event loop");
+	ev_timer_init(&rt->wheel_timer, on_wheel, 0., 0.);
+	rt->wheel_timer.data = rt;
+	ev_fork_init(&rt->remade, on_remade);
+	rt->remade.data = rt;
+	ev_fork_start(rt->ev, &rt->remade);
+	wait_for_ev(rt);
+	return 0;
+}
+
+static void events_close(struct runtime *rt)
+{
+	if (rt->ev)
+		ev_loop_destroy(rt->ev);
+	if (rt->waits >= 0)
+		(void)close(rt->waits);
 }
 
 /* --- the outer loop ------------------------------------------------------------------ */
@@ -237,7 +430,17 @@ static bool may_go_cold(struct runtime *rt, struct connection *conn)
 	return rt->n_hot > RUNTIME_HOT_MAX && ring_sleep(&conn->link.ring, conn->wants_room);
 }
 
-/* One round over the hot connections. False if there was nothing to do. */
+/*
+ * Whether CONN, of which N frames were taken, may have more to do at once. A ring that gave
+ * less than it might is empty; what comes next is seen by spin() or ring_sleep().
+ */
+static bool may_have_more(const struct connection *conn, unsigned n)
+{
+	return n == RUNTIME_FRAMES_PER_TURN || conn->lifeline_is_ready ||
+	       (n > 0 && conn->link.kind != LINK_RING);
+}
+
+/* One round over the hot connections. False if there is nothing more to do. */
 static bool turn(struct runtime *rt)
 {
 	uint64_t before = rt->epoch;
@@ -251,12 +454,14 @@ static bool turn(struct runtime *rt)
 		uint64_t epoch = rt->epoch;
 		unsigned n;
 
-		list_unlink(&conn->hot);
-		list_append(&rt->hot, &conn->hot);
+		if (rt->n_hot > 1) {
+			list_unlink(&conn->hot);
+			list_append(&rt->hot, &conn->hot);
+		}
 		connection_ref(conn);
 		n = connection_drain(conn, RUNTIME_FRAMES_PER_TURN);
+		worked = worked || may_have_more(conn, n);
 		if (n) {
-			worked = true;
 			rt->frames_since_ev += n;
 		} else if (conn->is_hot && rt->epoch == epoch && may_go_cold(rt, conn)) {
 			make_cold(rt, conn);
@@ -329,10 +534,13 @@ static bool yield_to_peer(struct runtime *rt)
  */
 static bool spin(struct runtime *rt)
 {
-	uint64_t longest = 0, started, now;
-	uint32_t cpu = wake_own_cpu();
+	uint64_t longest = 0, started, looked, now;
 	struct connection *conn;
+	uint32_t cpu;
 
+	if (hot_is_ready(rt, &conn))
+		return true; /* without a wait that would tell anything */
+	cpu = wake_own_cpu();
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next) {
 		struct wake *wake;
 		uint64_t ns;
@@ -349,16 +557,20 @@ static bool spin(struct runtime *rt)
 	}
 	if (longest == 0)
 		return yield_to_peer(rt);
-	started = now = clock_now_ns();
+	started = now = clock_fast_ns();
 	do {
+		looked = now;
 		for (unsigned i = 0; i < POLLS_PER_LOOK; i++) {
 			if (hot_is_ready(rt, &conn)) {
-				wake_hit(conn->waits_with, clock_now_ns() - started);
+				/* Who waits for us waits for no clock: polls are counted. */
+				wake_hit(conn->waits_with, looked - started + i * rt->poll_ns);
 				return true;
 			}
 			cpu_relax();
 		}
-		now = clock_now_ns();
+		now = clock_fast_ns();
+		if (now - looked <= POLLS_PER_LOOK * POLL_NS_MAX)
+			rt->poll_ns = (unsigned)(now - looked) / POLLS_PER_LOOK;
 	} while (now - started < longest && !peers_moved_here(rt));
 	rt->stats.vain_polls++;
 	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
@@ -392,8 +604,6 @@ static bool go_cold(struct runtime *rt)
  */
 static void trim_tasks(struct runtime *rt, uint64_t now_ns)
 {
-	if (!task_pool_can_trim(rt->tasks))
-		return;
 	if (now_ns - rt->tasks_trimmed_ns < TRIM_AFTER_NS) {
 		runtime_trim_later(rt);
 		return;
@@ -409,14 +619,14 @@ static void sleep_until_event(struct runtime *rt)
 	if (!list_is_empty(&rt->spawned) || task_has_ready(rt->tasks))
 		return;
 	if (!go_cold(rt)) {
-		run_ev(rt, EVRUN_NOWAIT);
+		rt->frames_since_ev++; /* in a row, events get their turn in spite of it */
 		return;
 	}
-	rt->slept_at_ns = clock_now_ns();
-	trim_tasks(rt, rt->slept_at_ns);
-	disarm_wheel(rt);
+	if (task_pool_can_trim(rt->tasks))
+		trim_tasks(rt, clock_now_ns());
+	rt->slept_at_ns = rt->wake_mode == WAKE_MODE_ADAPTIVE ? clock_now_ns() : 0;
 	rt->stats.wakeups++;
-	run_ev(rt, EVRUN_ONCE);
+	take_events(rt, true);
 	rt->slept_at_ns = 0;
 }
 
@@ -430,8 +640,10 @@ static void loop_main(void *userdata)
 		runtime_flush(rt);
 		if (task_switch_ready(rt->tasks))
 			continue;
-		if (rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN)
-			run_ev(rt, EVRUN_NOWAIT);
+		if (rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN) {
+			take_events(rt, false);
+			worked = true; /* perhaps more than there was before */
+		}
 		if (!list_is_empty(&rt->dead))
 			reap_dead(rt);
 		if (!worked && !spin(rt))
@@ -439,31 +651,50 @@ static void loop_main(void *userdata)
 	}
 }
 
-void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool *done)
+/* Whether a turn could find something to do. */
+static bool is_worth_a_turn(struct runtime *rt)
 {
-	if (conn->role != CONNECTION_CLIENT || conn->link.kind != LINK_RING)
-		return;
-	for (;;) {
-		uint64_t epoch = rt->epoch;
-		unsigned n;
+	struct connection *conn;
 
-		if (conn->is_broken || *done)
-			return;
-		runtime_make_hot(rt, conn);
-		if (rt->n_hot != 1 || !list_is_empty(&rt->spawned) || task_has_ready(rt->tasks) ||
-		    task_pool_waiting(rt->tasks) > 0)
-			return;
-		n = connection_drain(conn, RUNTIME_FRAMES_PER_TURN);
-		/* Also with no frame for us there may have been room for some of ours. */
+	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
+		if (hot_entry(at)->link.kind != LINK_RING || hot_entry(at)->lifeline_is_ready)
+			return true;
+	return hot_is_ready(rt, &conn);
+}
+
+/* Whether no handler could start and nobody else go on, had this stack the loop. */
+static bool is_alone(const struct runtime *rt)
+{
+	if (!list_is_empty(&rt->spawned) || task_has_ready(rt->tasks) ||
+	    task_is_forbidden(rt->tasks))
+		return false;
+	for (struct list *at = rt->hot.next; at != &rt->hot; at = at->next)
+		if (hot_entry(at)->role != CONNECTION_CLIENT)
+			return false;
+	return true;
+}
+
+/*
+ * The outer loop on the stack that waits, which saves two switches a wait: until what WAITER
+ * waits for has come, or something has that is another stack's business.
+ */
+static void loop_here(struct runtime *rt, struct waiter *waiter, uint64_t deadline_ns)
+{
+	while (!waiter->wait.is_ready && is_alone(rt)) {
+		bool worked = is_worth_a_turn(rt) && turn(rt);
+
 		runtime_flush(rt);
-		if (n == 0) {
-			if (!spin(rt))
-				return;
-			continue;
+		if (waiter->wait.is_ready)
+			return;
+		if (rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN) {
+			waiter_arm(waiter, deadline_ns);
+			take_events(rt, false);
+			continue; /* it may have ended the wait, or brought work */
 		}
-		cell_assert(rt->epoch == epoch); /* a client's frames run no handlers */
-		if (++rt->frames_since_ev >= RUNTIME_FRAMES_PER_TURN)
-			run_ev(rt, EVRUN_NOWAIT);
+		if (!worked && !spin(rt)) {
+			waiter_arm(waiter, deadline_ns);
+			sleep_until_event(rt);
+		}
 	}
 }
 
@@ -508,19 +739,16 @@ int runtime_new(struct runtime **ret_rt, const char *program, struct cell_error 
 	rt->self = (struct cell_peer){ .cell = rt->cell, .node = rt->node, .principal = "",
 				       .uid = (uint32_t)getuid(), .is_outside = true };
 	wheel_init(&rt->wheel, clock_now_ns());
-	rt->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	if (!rt->ev) {
-		free(rt);
-		return cell_fail(err, -errno, "an event loop");
-	}
-	r = task_pool_new(&rt->tasks, loop_main, rt, RUNTIME_WAITS_MAX, err);
+	rt->stop_fd = -1;
+	rt->poll_ns = POLL_NS;
+	r = events_open(rt, err);
+	if (r == 0)
+		r = task_pool_new(&rt->tasks, loop_main, rt, RUNTIME_WAITS_MAX, err);
 	if (r < 0) {
-		ev_loop_destroy(rt->ev);
+		events_close(rt);
 		free(rt);
 		return r;
 	}
-	ev_timer_init(&rt->wheel_timer, on_wheel, 0., 0.);
-	rt->wheel_timer.data = rt;
 	r = server_register_builtin(rt, err);
 	if (r < 0) {
 		runtime_free(rt);
@@ -601,7 +829,7 @@ void runtime_free(struct runtime *rt)
 	free(rt->spare_outgoing);
 	reap_dead(rt);
 	task_pool_free(rt->tasks);
-	ev_loop_destroy(rt->ev);
+	events_close(rt);
 	free(rt);
 }
 

@@ -53,10 +53,17 @@ struct waiter {
 
 struct runtime {
 	struct ev_loop *ev;
+	int ev_fd;          /* readable when EV has events; its own */
+	int waits;          /* what we sleep on: every bell, and EV_FD unless EV is shared */
+	ev_io waits_io;     /* in EV, while that is shared */
+	ev_fork remade;     /* EV makes its descriptor anew */
+	bool ev_is_remade;
+	bool ev_is_shared;  /* the program has it, and its watchers: only ev_run() knows when */
+	bool ev_has_changed; /* watchers were started: ev_run() must see it before we sleep */
 	struct task_pool *tasks;
 	struct wheel wheel;
 	ev_timer wheel_timer;
-	uint64_t wheel_timer_at; /* when it will fire; UINT64_MAX: it is not armed */
+	uint64_t wheel_timer_at; /* when to look at the wheel; UINT64_MAX: never */
 	uint64_t epoch;          /* counts switches: lists may have changed if it moved */
 	unsigned frames_since_ev;
 
@@ -67,6 +74,7 @@ struct runtime {
 	struct list dirty;       /* have frames to publish */
 	struct list dead;        /* to be freed at a clean point */
 	uint64_t slept_at_ns;
+	unsigned poll_ns;        /* what a poll of the hot rings took of late */
 
 	/* client side */
 	struct connection *control;
@@ -91,6 +99,9 @@ struct runtime {
 	unsigned n_served_free;
 	unsigned n_serving;            /* handlers begun and not finished */
 	size_t held_bytes;             /* of requests not dispatched yet */
+	uint64_t batch_ns;             /* clock_fast_ns() when the last handler ended; 0 = look */
+	uint64_t coarse_ahead_ns;      /* of clock_coarse_ns() before clock_fast_ns() */
+	uint64_t coarse_read_ns;       /* when that was read, by clock_fast_ns() */
 	struct list taps;
 	cell_log_source_fn *on_log_source;
 	void *log_source_userdata;
@@ -114,7 +125,8 @@ struct runtime {
 	char health[160];
 	struct runtime_stats stats;
 	enum wake_mode wake_mode;
-	ev_signal on_term, on_int;
+	int stop_fd;             /* TERM and INT ring it, while runtime_run() runs */
+	ev_io stop_io;
 	struct wheel_timer drain_timer;
 	struct wheel_timer trim_timer;
 	uint64_t tasks_trimmed_ns;
@@ -148,15 +160,19 @@ void runtime_wake(struct runtime *rt, struct waiter *waiter);
 /* Make everything visible that was committed to links. */
 void runtime_flush(struct runtime *rt);
 
+/* As ev_io_start() for watchers of the library itself. */
+void runtime_io_start(struct runtime *rt, ev_io *io);
+
+/* Be woken by CONN's bell. Returns 0 or -errno. */
+int runtime_watch_bell(struct runtime *rt, struct connection *conn, struct cell_error *err);
+void runtime_unwatch_bell(struct runtime *rt, struct connection *conn);
+
+/* The program may start watchers and timers in rt->ev from now on. */
+void runtime_share_ev(struct runtime *rt);
+
 /* Let the outer loop poll CONN from its next turn on. */
 void runtime_make_hot(struct runtime *rt, struct connection *conn);
 void runtime_make_dirty(struct runtime *rt, struct connection *conn);
-
-/*
- * Poll CONN on the caller's own stack while that may be worth it: until *DONE, or the
- * policy says sleep. Only if nothing else could have work; returns at once otherwise.
- */
-void runtime_poll_inline(struct runtime *rt, struct connection *conn, const bool *done);
 
 /* Something large was kept for reuse: give it back when it has not been wanted for a second. */
 void runtime_trim_later(struct runtime *rt);

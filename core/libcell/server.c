@@ -4,14 +4,20 @@
 
 #include <cell/cell.h>
 #include <cell/defaults.h>
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <core.cell.h>
 #include <ops.cell.h>
+
+/* In so much time the two cheap clocks move apart by far less than a tick. */
+#define COARSE_LOOK_NS 10000000u
 
 /* --- the table of methods ------------------------------------------------------------ */
 
@@ -135,9 +141,32 @@ static struct served *served_find(struct connection *conn, uint64_t id)
 {
 	struct served *served = *bucket_of(conn, id);
 
-	while (served && served->frame.call_id != id)
+	while (served && served->id != id)
 		served = served->next;
 	return served;
+}
+
+/*
+ * The clock while frames are taken in a row: how long a handler took is read as it ends, and
+ * then the next one begins.
+ */
+static inline uint64_t batch_fast_ns(struct runtime *rt)
+{
+	if (!rt->batch_ns)
+		rt->batch_ns = clock_fast_ns();
+	return rt->batch_ns;
+}
+
+/* As clock_coarse_ns(), which is read now and then and carried on by the other clock. */
+static inline uint64_t batch_coarse_ns(struct runtime *rt)
+{
+	uint64_t now = batch_fast_ns(rt);
+
+	if (now - rt->coarse_read_ns > COARSE_LOOK_NS) {
+		rt->coarse_read_ns = now;
+		rt->coarse_ahead_ns = clock_coarse_ns() - now;
+	}
+	return now + rt->coarse_ahead_ns;
 }
 
 static struct served *served_new(struct connection *conn, const struct frame *frame)
@@ -157,9 +186,11 @@ static struct served *served_new(struct connection *conn, const struct frame *fr
 	}
 	call_root_init(&served->root, rt, &conn->peer, UINT64_MAX);
 	if (frame->timeout_ns && frame->timeout_ns < UINT64_MAX / 4)
-		served->root.call.deadline_ns = clock_coarse_ns() + frame->timeout_ns;
+		served->root.call.deadline_ns = batch_coarse_ns(rt) + frame->timeout_ns;
 	served->conn = conn;
-	served->frame = *frame;
+	served->id = frame->call_id;
+	served->channel = frame->channel;
+	served->flags = frame->flags;
 	served->entry = NULL;
 	served->assembly = (struct assembly){ 0 };
 	served->payload = served->reply_payload = NULL;
@@ -178,7 +209,7 @@ static void served_free(struct served *served)
 {
 	struct connection *conn = served->conn;
 	struct runtime *rt = conn->rt;
-	struct served **at = bucket_of(conn, served->frame.call_id);
+	struct served **at = bucket_of(conn, served->id);
 
 	while (*at != served)
 		at = &(*at)->next;
@@ -258,6 +289,13 @@ static void refuse(struct connection *conn, const struct frame *frame, int code,
 		connection_send_status(conn, FRAME_ERROR, frame->channel, frame->call_id, code, text);
 }
 
+static void refuse_served(struct served *served, int code, const char *text)
+{
+	if (!served->is_one_way)
+		connection_send_status(served->conn, FRAME_ERROR, served->channel, served->id, code,
+				       text);
+}
+
 static void send_end(struct served *served, int status)
 {
 	struct connection *conn = served->conn;
@@ -265,28 +303,26 @@ static void send_end(struct served *served, int status)
 	const char *text = error->code == status ? error->text : cell_status_name(status);
 	uint8_t kind = status < 0 ? FRAME_ERROR : FRAME_END;
 
-	connection_send_status(conn, kind, served->frame.channel, served->frame.call_id, status,
+	connection_send_status(conn, kind, served->channel, served->id, status,
 			       status < 0 ? text : "");
 }
 
 static void send_reply(struct served *served, const void *out)
 {
 	struct connection *conn = served->conn;
-	struct frame frame = {
-		.kind = FRAME_REPLY, .channel = served->frame.channel,
-		.call_id = served->frame.call_id,
-	};
 	struct cell_error err;
+	struct frame frame;
 	int r;
 
+	frame_begin(&frame, FRAME_REPLY, served->channel, 0, served->id);
 	if (served->reply_payload)
 		r = payload_send(conn, served->reply_payload, &frame, &err);
 	else
 		r = connection_send(conn, &frame, served->entry->method->out, out, NULL, false,
 				    &err);
 	if (r < 0 && !conn->is_broken)
-		connection_send_status(conn, FRAME_ERROR, served->frame.channel,
-				       served->frame.call_id, r, err.text);
+		connection_send_status(conn, FRAME_ERROR, served->channel,
+				       served->id, r, err.text);
 }
 
 /* The request's bytes, and what decoding may do to them. */
@@ -385,12 +421,13 @@ static void run_handler(struct served *served)
 	int status;
 
 	served->is_running = true;
-	served->started_ns = clock_fast_ns();
+	served->started_ns = batch_fast_ns(rt);
 	entry->stats.calls++;
 	entry->stats.in_flight++;
 	rt->n_serving++;
 	status = handle(served, &out);
-	count_end(entry, clock_fast_ns() - served->started_ns, status);
+	rt->batch_ns = clock_fast_ns();
+	count_end(entry, rt->batch_ns - served->started_ns, status);
 	if (!served->is_one_way && !conn->is_broken) {
 		if (status == 0 && served->root.is_cancelled)
 			status = served->root.cancel_status;
@@ -401,7 +438,8 @@ static void run_handler(struct served *served)
 	}
 	served_free(served);
 	rt->n_serving--;
-	runtime_check_drained(rt);
+	if (rt->is_draining)
+		runtime_check_drained(rt);
 }
 
 static int read_metadata(struct served *served, struct cell_error *err)
@@ -483,7 +521,7 @@ static int take_payload(struct served *served, const struct frame *frame, const 
 	}
 	if (r == CELL_RESOURCE_EXHAUSTED) {
 		conn->rt->stats.refused++;
-		refuse(conn, &served->frame, r, err->text);
+		refuse_served(served, r, err->text);
 		served_free(served);
 		return 0;
 	}
@@ -515,7 +553,9 @@ static int begin_request(struct connection *conn, const struct frame *frame, con
 		connection_consume(conn, frame); /* it goes elsewhere */
 		return 0;
 	}
-	entry = server_find(conn->rt, frame->channel, frame->code);
+	entry = conn->last_method;
+	if (!entry || entry->method->hash != frame->code || entry->method->channel != frame->channel)
+		entry = conn->last_method = server_find(conn->rt, frame->channel, frame->code);
 	if (entry && entry->is_control != (conn->role == CONNECTION_CONTROL))
 		entry = NULL;
 	if (conn->role != CONNECTION_CONTROL && is_refused(conn, frame, entry)) {
@@ -551,8 +591,8 @@ static int begin_request(struct connection *conn, const struct frame *frame, con
 		run_handler(served);
 		return 0;
 	}
-	r = connection_assemble(conn, &served->assembly, frame, body, conn->rt->message_max,
-				&served->root.arena, err);
+	r = connection_take_body(conn, &served->assembly, frame, body, conn->rt->message_max,
+				 &served->root.arena, err);
 	connection_consume(conn, frame);
 	if (r == 1)
 		return 0;
@@ -587,7 +627,7 @@ static int continue_request(struct served *served, const struct frame *frame, co
 	connection_consume(conn, frame);
 	if (r == 1 || r < 0)
 		return r == 1 ? 0 : r;
-	if (served->frame.flags & FRAME_FLAG_METADATA) {
+	if (served->flags & FRAME_FLAG_METADATA) {
 		r = read_metadata(served, err);
 		if (r < 0)
 			return r;
@@ -598,15 +638,13 @@ static int continue_request(struct served *served, const struct frame *frame, co
 
 static void cancel(struct served *served)
 {
-	struct connection *conn = served->conn;
-
 	if (served->is_running) {
 		call_root_cancel(&served->root, CELL_CANCELLED);
 		if (served->stream)
 			stream_broken(served->stream);
 		return;
 	}
-	refuse(conn, &served->frame, CELL_CANCELLED, "cancelled before it was complete");
+	refuse_served(served, CELL_CANCELLED, "cancelled before it was complete");
 	served_free(served);
 }
 
@@ -700,13 +738,67 @@ void runtime_drained(struct runtime *rt)
 	runtime_stop(rt, 0);
 }
 
-static void on_signal(struct ev_loop *ev, ev_signal *signal, int events)
+/*
+ * The runtime of the process that TERM and INT stop. Signals through libev would only be seen
+ * by its own sleep, not by ours.
+ */
+static _Atomic int stop_fd = -1;
+
+static void on_stop_signal(int number)
 {
-	struct runtime *rt = signal->data;
+	static const uint64_t one = 1;
+	int saved_errno = errno;
+
+	(void)number;
+	(void)!write(atomic_load(&stop_fd), &one, sizeof one);
+	errno = saved_errno;
+}
+
+static void on_stop(struct ev_loop *ev, ev_io *io, int events)
+{
+	struct runtime *rt = io->data;
+	uint64_t count;
 
 	(void)ev;
 	(void)events;
+	(void)!read(io->fd, &count, sizeof count);
 	runtime_drain(rt, rt->drain_timeout_ns);
+}
+
+/* A second runtime in the process stops when its program says so. */
+static int signals_watch(struct runtime *rt, struct cell_error *err)
+{
+	struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
+	int none = -1;
+
+	rt->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rt->stop_fd < 0)
+		return cell_fail(err, -errno, "waiting for signals: %s", strerror(errno));
+	ev_io_init(&rt->stop_io, on_stop, rt->stop_fd, EV_READ);
+	rt->stop_io.data = rt;
+	runtime_io_start(rt, &rt->stop_io);
+	if (!atomic_compare_exchange_strong(&stop_fd, &none, rt->stop_fd))
+		return 0;
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	return 0;
+}
+
+static void signals_unwatch(struct runtime *rt)
+{
+	int own = rt->stop_fd;
+
+	if (own >= 0 && atomic_load(&stop_fd) == own) {
+		(void)signal(SIGTERM, SIG_DFL);
+		(void)signal(SIGINT, SIG_DFL);
+		atomic_store(&stop_fd, -1);
+	}
+	if (own >= 0) {
+		ev_io_stop(rt->ev, &rt->stop_io);
+		(void)close(own);
+	}
+	rt->stop_fd = -1;
 }
 
 /* As pid 1 of a namespace a default action would be ignored, and the crash look like another. */
@@ -748,18 +840,12 @@ static int say_ready(struct runtime *rt, struct cell_call *call)
 
 int runtime_run(struct runtime *rt, struct call_root *root)
 {
-	int r = 0;
+	int r = signals_watch(rt, &root->error);
 
-	ev_signal_init(&rt->on_term, on_signal, SIGTERM);
-	ev_signal_init(&rt->on_int, on_signal, SIGINT);
-	rt->on_term.data = rt->on_int.data = rt;
-	ev_signal_start(rt->ev, &rt->on_term);
-	ev_signal_start(rt->ev, &rt->on_int);
 	rt->is_serving = true;
 	while (r == 0 && !rt->must_stop)
 		r = runtime_wait(rt, root, &rt->runner, UINT64_MAX);
-	ev_signal_stop(rt->ev, &rt->on_term);
-	ev_signal_stop(rt->ev, &rt->on_int);
+	signals_unwatch(rt);
 	wheel_disarm(&rt->wheel, &rt->drain_timer);
 	rt->is_serving = false;
 	if (r == 0 && rt->stop_status)
@@ -796,7 +882,12 @@ void cell_loop_stop(struct cell_call *call)
 
 struct ev_loop *cell_loop_ev(struct cell_call *call)
 {
-	return call->root->rt ? call->root->rt->ev : NULL;
+	struct runtime *rt = call->root->rt;
+
+	if (!rt)
+		return NULL;
+	runtime_share_ev(rt);
+	return rt->ev;
 }
 
 int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void *), void *userdata)

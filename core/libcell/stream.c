@@ -103,8 +103,8 @@ struct cell_stream *stream_for_served(struct served *served)
 	stream->conn = served->conn;
 	connection_ref(stream->conn);
 	stream->method = served->entry->method;
-	stream->id = served->frame.call_id;
-	stream->channel = served->frame.channel;
+	stream->id = served->id;
+	stream->channel = served->channel;
 	stream->send_credit = served->conn->theirs.window;
 	stream->send_closed = !(stream->method->flags & CELL_METHOD_SERVER_STREAM);
 	stream->recv_ended = !(stream->method->flags & CELL_METHOD_CLIENT_STREAM);
@@ -162,8 +162,8 @@ struct cell_stream *cell_stream_open(struct cell_call *call, struct cell_ref *re
 		in = &nothing;
 	}
 	stream->own_pending.stream = stream;
-	r = pending_start(&stream->own_pending, call, conn, method, in,
-			  deadline_at(call->deadline_ns));
+	stream->own_pending.method = method;
+	r = pending_start(&stream->own_pending, call, conn, in, deadline_at(call->deadline_ns));
 	if (r < 0) {
 		stream->status = r;
 		return stream;
@@ -392,14 +392,6 @@ static uint8_t *recv_raw(struct cell_stream *stream, size_t *ret_len)
 	free(stream->lent_fifo);
 	stream->lent_fifo = NULL;
 	stream->item_is_lent = false;
-	if (fifo_is_empty(stream) && !stream->recv_ended) {
-		static const bool never;
-
-		runtime_flush(rt);
-		if (stream->is_client)
-			runtime_poll_inline(rt, stream->conn,
-					    stream->pending ? &stream->pending->done : &never);
-	}
 	while (fifo_is_empty(stream)) {
 		if (stream->recv_ended)
 			return NULL;

@@ -322,6 +322,11 @@ bool task_is_on_first_stack(const struct task_pool *pool)
 	return pool->current == &pool->first;
 }
 
+bool task_is_forbidden(const struct task_pool *pool)
+{
+	return pool->forbidden > 0;
+}
+
 unsigned task_pool_waiting(const struct task_pool *pool)
 {
 	return pool->n_waiting;

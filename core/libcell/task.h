@@ -65,6 +65,7 @@ bool task_has_ready(const struct task_pool *pool);
 /* Around callbacks that must not wait. Nestable. */
 void task_forbid(struct task_pool *pool);
 void task_allow(struct task_pool *pool);
+bool task_is_forbidden(const struct task_pool *pool);
 
 /* Whether this is the stack that made the pool: never that of a handler. */
 bool task_is_on_first_stack(const struct task_pool *pool);

@@ -34,6 +34,7 @@ void wheel_init(struct wheel *wheel, uint64_t now_ns)
 {
 	wheel->tick = now_ns >> WHEEL_TICK_BITS;
 	wheel->n_armed = 0;
+	wheel->soonest_ns = UINT64_MAX;
 	list_init(&wheel->overdue);
 	for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
 		wheel->used[level] = 0;
@@ -61,6 +62,8 @@ void wheel_arm(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_
 {
 	wheel_disarm(wheel, timer);
 	timer->expires_ns = expires_ns;
+	if (expires_ns < wheel->soonest_ns)
+		wheel->soonest_ns = expires_ns;
 	wheel->n_armed++;
 	put(wheel, timer);
 }

@@ -32,6 +32,7 @@ struct wheel_timer {
 struct wheel {
 	uint64_t tick; /* the last one advanced to */
 	unsigned n_armed;
+	uint64_t soonest_ns; /* of what was armed since the owner set it to UINT64_MAX */
 	struct list overdue; /* armed for a time that was past: next advance */
 	uint64_t used[WHEEL_LEVELS];
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];

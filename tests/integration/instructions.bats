@@ -6,8 +6,8 @@
 # do not count. CELL_WAKE=sleep: polling would count how long the peer was waited for.
 #
 #                        client  server    measured (gcc 12, x86-64)
-#   one after the other     3060    2610
-#   128 outstanding         1260    1840
+#   one after the other     1730    1630
+#   128 outstanding          980     980
 #
 # Bounds are 15 % above. Who makes a call cheaper lowers them, and the table.
 
@@ -58,9 +58,9 @@ a_call_takes() {
 }
 
 @test "a call, one after the other, takes no more instructions than it did" {
-	a_call_takes 1 3500 3000
+	a_call_takes 1 1990 1880
 }
 
 @test "a call among 128 takes no more instructions than it did" {
-	a_call_takes 128 1450 2120
+	a_call_takes 128 1130 1130
 }

@@ -7,11 +7,15 @@
 
 #include <cell/defaults.h>
 #include <cell/pool.h>
+#include <cell/server.h>
 #include <check.h>
+#include <ev.h>
+#include <fcntl.h>
 #include <ops.cell.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -556,6 +560,118 @@ START_TEST(future_tells_when_it_is_ready)
 }
 END_TEST
 
+static void on_tick(struct ev_loop *ev, ev_timer *timer, int events)
+{
+	(void)ev;
+	(void)events;
+	(*(int *)timer->data)++;
+}
+
+/* Timers of which libcell knows nothing: it must sleep where libev does. */
+START_TEST(timers_of_the_program_fire_while_it_waits)
+{
+	struct trial_slept out;
+	struct ev_loop *ev;
+	struct duo duo;
+	ev_timer timer;
+	int ticks = 0;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(trial_sleep(duo.client, &(struct trial_delay){ .ms = 0 }, &out), 0);
+	ev = cell_loop_ev(duo.client);
+	ck_assert_ptr_nonnull(ev);
+	ck_assert_ptr_eq(cell_loop_ev(duo.client), ev);
+	ev_timer_init(&timer, on_tick, 0.001, 0.001);
+	timer.data = &ticks;
+	ev_timer_start(ev, &timer);
+	ck_assert_int_eq(trial_sleep(duo.client, &(struct trial_delay){ .ms = 100 }, &out), 0);
+	ck_assert_int_ge(ticks, 3);
+	ev_timer_stop(ev, &timer);
+	/* Deadlines and bells are seen there too. */
+	ck_assert_int_eq(trial_sleep(cell_within_ms(duo.client, 20),
+				     &(struct trial_delay){ .ms = 5000 }, &out),
+			 CELL_DEADLINE_EXCEEDED);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(trial_sleep(duo.client, &(struct trial_delay){ .ms = 0 }, &out), 0);
+	stop_well(&duo);
+}
+END_TEST
+
+/* Who never reads its bell must still be woken each time. */
+START_TEST(each_of_many_sleeps_ends)
+{
+	struct trial_blob out;
+	struct duo duo;
+
+	(void)setenv("CELL_WAKE", "sleep", 1);
+	duo_start(&duo, links[_i]);
+	for (int i = 0; i < 5000; i++) {
+		struct cell_arena_mark mark = cell_mark(duo.client);
+
+		ck_assert_int_eq(trial_echo(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+		cell_rewind(duo.client, mark);
+	}
+	(void)unsetenv("CELL_WAKE");
+	stop_well(&duo);
+}
+END_TEST
+
+/* Again and again, so that it also comes just before the server sleeps. */
+START_TEST(term_ends_a_server_at_any_moment)
+{
+	struct trial_blob out;
+
+	(void)setenv("CELL_WAKE", "sleep", 1);
+	for (int i = 0; i < 50; i++) {
+		struct duo duo;
+		int status;
+
+		duo_start(&duo, links[_i]);
+		ck_assert_int_eq(trial_echo(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+		ck_assert_int_eq(kill(duo.server_pid, SIGTERM), 0);
+		ck_assert_int_eq(waitpid(duo.server_pid, &status, 0), duo.server_pid);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		cell_close(duo.client);
+	}
+	(void)unsetenv("CELL_WAKE");
+}
+END_TEST
+
+/*
+ * libev then makes its epoll set anew, which must be waited for in place of the old one: it
+ * has the socket and the lifeline.
+ */
+START_TEST(event_of_a_closed_descriptor_does_no_harm)
+{
+	struct trial_blob out;
+	int ends[2], copy;
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(trial_echo(duo.client, &(struct trial_blob){ 0 }, &out), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(cell_wait_readable(cell_within_ms(duo.client, 1), ends[0]),
+			 CELL_DEADLINE_EXCEEDED);
+	/* Closed, but its description lives on, still in libev's set. */
+	copy = fcntl(ends[0], F_DUPFD_CLOEXEC, 100);
+	ck_assert_int_ge(copy, 0);
+	(void)close(ends[0]);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	for (int i = 0; i < 10; i++) {
+		ck_assert_int_eq(cell_sleep_ms(duo.client, 1), 0);
+		ck_assert_int_eq(trial_echo(cell_within_ms(duo.client, 5000),
+					    &(struct trial_blob){ 0 }, &out), 0);
+	}
+	ck_assert_int_eq(kill(duo.server_pid, SIGKILL), 0);
+	ck_assert_int_eq(trial_sleep(cell_within_ms(duo.client, 5000),
+				     &(struct trial_delay){ .ms = 60000 },
+				     &(struct trial_slept){ 0 }), CELL_UNAVAILABLE);
+	(void)close(copy);
+	(void)close(ends[1]);
+	(void)duo_stop(&duo);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("call");
@@ -586,6 +702,10 @@ int main(void)
 	tcase_add_loop_test(tc, unknown_methods_and_channels_get_typed_errors, 0, N_LINKS);
 	tcase_add_test(tc, payload_memfd_arrives_in_place);
 	tcase_add_loop_test(tc, future_tells_when_it_is_ready, 0, N_LINKS);
+	tcase_add_loop_test(tc, timers_of_the_program_fire_while_it_waits, 0, N_LINKS);
+	tcase_add_loop_test(tc, each_of_many_sleeps_ends, 0, N_LINKS);
+	tcase_add_loop_test(tc, event_of_a_closed_descriptor_does_no_harm, 0, N_LINKS);
+	tcase_add_loop_test(tc, term_ends_a_server_at_any_moment, 0, N_LINKS);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
