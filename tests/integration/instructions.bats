@@ -6,10 +6,12 @@
 # do not count. CELL_WAKE=sleep: polling would count how long the peer was waited for.
 #
 #                        client  server    measured (gcc 12, x86-64)
-#   one after the other     1730    1630
-#   128 outstanding          980     980
+#   one after the other     2240    1780
+#   128 outstanding         1010     990
 #
-# Bounds are 15 % above. Who makes a call cheaper lowers them, and the table.
+# One after the other that is when every call sleeps; 1760 and 1670 when every other one finds
+# its answer while it is still on its way there. Bounds are 15 % above. Who makes a call
+# cheaper lowers them, and the table.
 
 CALLS_FEW=256
 CALLS_MANY=2304
@@ -58,9 +60,9 @@ a_call_takes() {
 }
 
 @test "a call, one after the other, takes no more instructions than it did" {
-	a_call_takes 1 1990 1880
+	a_call_takes 1 2580 2050
 }
 
 @test "a call among 128 takes no more instructions than it did" {
-	a_call_takes 128 1130 1130
+	a_call_takes 128 1160 1140
 }
