@@ -663,6 +663,15 @@ END_TEST
 
 /* ---- the whole node ------------------------------------------------------------------------------------------ */
 
+/* An argument by which cells of this test, and of no other that may run, are found. */
+static const char *marker(void)
+{
+	static char text[32];
+
+	(void)snprintf(text, sizeof text, "marker-%d.", (int)getpid());
+	return text;
+}
+
 static unsigned processes_named(const char *name)
 {
 	struct dirent *entry;
@@ -692,21 +701,22 @@ START_TEST(shutdown_leaves_nothing_behind)
 	struct core_shutdown_request shutdown = { 0 };
 	struct core_instance_info info;
 	struct common_empty empty;
-	char path[256];
+	char path[256], stubborn[64];
 	DIR *dir;
 
-	test_node_cell(&node, "shop", "marker-a", "[uses]\nbank = app\n");
-	test_node_cell(&node, "bank", "marker-a", "");
-	test_node_cell(&node, "stuck", "stubborn marker-a", "");
+	(void)snprintf(stubborn, sizeof stubborn, "stubborn %s", marker());
+	test_node_cell(&node, "shop", marker(), "[uses]\nbank = app\n");
+	test_node_cell(&node, "bank", marker(), "");
+	test_node_cell(&node, "stuck", stubborn, "");
 	test_node_start(&node);
 	ck_assert_int_eq(spawn("shop", &info), 0);
 	ck_assert_int_eq(spawn("bank", &info), 0);
 	ck_assert_int_eq(spawn("stuck", &info), 0);
-	ck_assert_uint_eq(processes_named("marker-a"), 3);
+	ck_assert_uint_eq(processes_named(marker()), 3);
 	shutdown.drain_ms = 200;
 	ck_assert_int_eq(control_call(&node.client, "Shutdown", &shutdown, &empty, NULL, &err), 0);
 	ck_assert_int_eq(test_node_wait(&node), 0);
-	ck_assert_uint_eq(processes_named("marker-a"), 0);
+	ck_assert_uint_eq(processes_named(marker()), 0);
 	snprintf(path, sizeof path, "%s/core.sock", node.rundir);
 	ck_assert_int_eq(access(path, F_OK), -1);
 	snprintf(path, sizeof path, "%s/cells", node.rundir);
@@ -721,14 +731,14 @@ START_TEST(cells_die_with_cellcore)
 {
 	struct core_instance_info info;
 
-	test_node_cell(&node, "greeter", "marker-b", "");
+	test_node_cell(&node, "greeter", marker(), "");
 	test_node_start(&node);
 	ck_assert_int_eq(spawn("greeter", &info), 0);
 	kill(node.pid, SIGKILL);
 	test_node_wait(&node);
-	for (int i = 0; i < 100 && processes_named("marker-b") > 0; i++)
+	for (int i = 0; i < 100 && processes_named(marker()) > 0; i++)
 		usleep(10000);
-	ck_assert_uint_eq(processes_named("marker-b"), 0);
+	ck_assert_uint_eq(processes_named(marker()), 0);
 	/* What it left is in nobody's way. */
 	control_client_close(&node.client);
 	test_node_start(&node);
