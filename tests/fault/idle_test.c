@@ -196,10 +196,10 @@ START_TEST(a_thousand_connections_leave_nothing)
 		must(echo(scene.call, "trial"));
 	ck_assert_uint_eq(test_count_fds(getpid()), own);
 	ck_assert_uint_eq(test_count_fds(pid), theirs);
-	/* cellcore sees a client's end when it comes to it. */
-	for (int i = 0; i < 1000 && test_count_fds(scene.node.pid) != core; i++)
+	/* cellcore sees a client's end when it comes to it: the first count may have one too many. */
+	for (int i = 0; i < 1000 && test_count_fds(scene.node.pid) > core; i++)
 		(void)usleep(1000);
-	ck_assert_uint_eq(test_count_fds(scene.node.pid), core);
+	ck_assert_uint_le(test_count_fds(scene.node.pid), core);
 	if (!SCENE_KEEPS_FREED)
 		ck_assert_uint_le(scene_memory(pid), memory + 512 * 1024);
 }
