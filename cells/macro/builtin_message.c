@@ -74,14 +74,54 @@ static void put_declarations(struct gen_text *out, struct job *job, const struct
 	gen_add(out, "\n");
 }
 
+/*
+ * A pair of a map is a struct of the user's, which as a message of its own leaves out what is
+ * zero. In a map it has both, as all that write protocol buffers do: so the map of M, which is
+ * FIELD, has an encoder of its own.
+ */
+static struct gen_message *put_pair(struct gen_text *out, const struct gen_message *m,
+				    const struct gen_field *field)
+{
+	struct gen_message *pair = gen_take(sizeof *pair);
+
+	*pair = *field->message;
+	pair->type = gen_message_type(field->message);
+	pair->tag = gen_printf("%s_%s_pair", m->tag, field->name);
+	pair->linkage = "static ";
+	pair->is_entry = true;
+	gen_emit_bound(out, pair);
+	gen_emit_encode(out, pair);
+	return pair;
+}
+
+/* What maps of M point to becomes what PAIRS have, and the other way round. */
+static void swap_pairs(const struct gen_message *m, struct gen_message **pairs)
+{
+	for (size_t i = 0; i < m->n_fields; i++) {
+		struct gen_message *other = pairs[i];
+
+		pairs[i] = m->fields[i].message;
+		m->fields[i].message = other;
+	}
+}
+
 static void put_codec(struct gen_text *out, const struct gen_message *m)
 {
+	struct gen_message **pairs = gen_take((m->n_fields + 1) * sizeof *pairs);
+
+	for (size_t i = 0; i < m->n_fields; i++)
+		pairs[i] = m->fields[i].is_map ? put_pair(out, m, &m->fields[i])
+					       : m->fields[i].message;
+	swap_pairs(m, pairs);
 	gen_emit_bound(out, m);
 	gen_emit_encode(out, m);
+	swap_pairs(m, pairs);
 	gen_emit_init(out, m);
 	gen_emit_merge(out, m);
 	gen_emit_description(out, m);
+	swap_pairs(m, pairs); /* it may encode around what is large */
 	gen_emit_type(out, m, gen_printf("\t.schema = &%s_schema,\n", gen_message_own(m)));
+	swap_pairs(m, pairs);
 }
 
 /* --- a unit of its own ------------------------------------------------------------------ */

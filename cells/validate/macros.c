@@ -66,7 +66,7 @@ static int expand_guard(struct cell_macro_work *work, const struct macro_attribu
 
 /* ---- checked -------------------------------------------------------------------------- */
 
-/* The struct that parameter I points to, if its members are guarded. */
+/* The struct that parameter I points to, if its members, or what is in them, are guarded. */
 static const struct macro_type *guarded_parameter(struct cell_macro_work *work, size_t i)
 {
 	const struct macro_parameter *parameter = &cell_macro_declaration(work)->parameters[i];
@@ -77,7 +77,8 @@ static const struct macro_type *guarded_parameter(struct cell_macro_work *work, 
 	if (!cell_macro_type(work, type->element)->is_const)
 		return NULL; /* a result */
 	type = cell_macro_plain_type(work, type->element);
-	return type && type->kind == MACRO_TYPE_KIND_STRUCT && rules_are_on(type) ? type : NULL;
+	return type && type->kind == MACRO_TYPE_KIND_STRUCT && rules_are_below(work, type) ? type
+										       : NULL;
 }
 
 static int plan_checked(struct cell_macro_work *work, const struct macro_attribute *mine)
@@ -109,6 +110,25 @@ static int plan_checked(struct cell_macro_work *work, const struct macro_attribu
 				      function->name);
 }
 
+/* What checks parameter I of TYPE: the struct's own function, or one for what is in it. */
+static const char *put_check(struct cell_macro_work *work, const struct macro_attribute *mine, size_t i,
+			     const struct macro_type *type)
+{
+	const char *name = cell_macro_printf(work, "cell_check_%s_%zu",
+					     cell_macro_declaration(work)->name, i);
+	bool is_const = strncmp(type->spelling, "const ", 6) == 0;
+	struct cell_piece *piece;
+
+	if (rules_are_on(type))
+		return cell_macro_printf(work, "%s_check", type->tag);
+	piece = cell_piece(work, mine, MACRO_ANCHOR_BEFORE, MACRO_PIECE_KIND_INLINE);
+	cell_piece_put(piece, "static inline int %s(struct cell_call *call, const %s *it)\n{\n", name,
+		       type->spelling + (is_const ? 6 : 0));
+	rules_put_checks(work, piece, type, name);
+	cell_piece_put(piece, "\t(void)call;\n\t(void)it;\n\treturn 0;\n}\n");
+	return name;
+}
+
 static int expand_checked(struct cell_macro_work *work, const struct macro_attribute *mine)
 {
 	const struct macro_declaration *function = cell_macro_declaration(work);
@@ -122,9 +142,9 @@ static int expand_checked(struct cell_macro_work *work, const struct macro_attri
 
 		if (type)
 			cell_piece_put(piece,
-				       "\tcell_err = %s_check(%s, %s);\n\tif (cell_err)\n"
+				       "\tcell_err = %s(%s, %s);\n\tif (cell_err)\n"
 				       "\t\treturn cell_err;\n",
-				       type->tag, cell_macro_parameter_name(work, 0),
+				       put_check(work, mine, i, type), cell_macro_parameter_name(work, 0),
 				       cell_macro_parameter_name(work, i));
 	}
 	cell_piece_put(piece, "\treturn ");

@@ -1,5 +1,6 @@
 #include "rules.h"
 
+#include <assert.h>
 #include <cell/cell.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,11 +302,21 @@ struct place {
 	int depth;
 };
 
-/* One value in C: the member, or item `i` of it. */
+/* What counts the items of a repeated member: another one at each depth. */
+static const char *counter_of(const struct place *p)
+{
+	return cell_macro_printf(p->work, "%c", "ijklmnopqrstuvwxyz"[p->depth]);
+}
+
+static_assert(DEPTH_MAX < sizeof "ijklmnopqrstuvwxyz" - 1, "a counter for each depth");
+
+/* One value in C: the member, or item `cell_i` of it. */
 static const char *value_of(const struct place *p, const struct subject *s)
 {
 	return cell_macro_printf(p->work, "%s%s%s", p->at, s->member->name,
-				 s->is_repeated && s->what != WHAT_BYTES ? "[cell_i]" : "");
+				 s->is_repeated && s->what != WHAT_BYTES
+					 ? cell_macro_printf(p->work, "[cell_%s]", counter_of(p))
+					 : "");
 }
 
 static void put_refusal(const struct place *p, const struct subject *s, const char *text,
@@ -477,12 +488,12 @@ static void put_struct(const struct place *p, const struct subject *s)
 		cell_piece_put(p->piece,
 			       "%s{\n%s\tint cell_err = %s_check(call, %s%s);\n\n"
 			       "%s\tif (cell_err)\n%s\t\treturn cell_err;\n%s}\n",
-			       p->indent, p->indent, s->value->tag, s->is_pointer ? "" : "&", value,
+			       p->indent, p->indent, s->value->tag,
+			       s->is_pointer ? "" : "&", value,
 			       p->indent, p->indent, p->indent);
 		return;
 	}
-	/* Items of a repeated member are indexed by the one counter that there is. */
-	if (s->is_repeated || p->depth == DEPTH_MAX)
+	if (p->depth == DEPTH_MAX)
 		return;
 	inner.at = cell_macro_printf(p->work, "%s%s", value, s->is_pointer ? "->" : ".");
 	inner.name = cell_macro_printf(p->work, "%s%s.", p->name, s->member->name);
@@ -502,6 +513,11 @@ static bool is_guarded_below(struct cell_macro_work *work, const struct macro_ty
 			return true;
 	}
 	return false;
+}
+
+bool rules_are_below(struct cell_macro_work *work, const struct macro_type *type)
+{
+	return is_guarded_below(work, type, 0);
 }
 
 static void put_guards(const struct place *p, const struct subject *s, bool of_items)
@@ -544,8 +560,11 @@ static void put_member(const struct place *p, const struct subject *s)
 		put_guards(p, s, false);
 		if (s->what == WHAT_BYTES || (!is_nested && !has_guards(s)))
 			return;
-		cell_piece_put(p->piece, "%sfor (size_t cell_i = 0; cell_i < %sn_%s; cell_i++) {\n",
-			       p->indent, p->at, s->member->name);
+		cell_piece_template(p->piece,
+				    "$indent$for (size_t cell_$i$ = 0; cell_$i$ < $at$n_$name$; cell_$i$++) {\n",
+				    (const char *const[]){ "indent", p->indent, "i", counter_of(p),
+							   "at", p->at, "name", s->member->name,
+							   NULL });
 	} else if (s->has_presence && has_guards(s)) {
 		cell_piece_put(p->piece, "%sif (%shas_%s) {\n", p->indent, p->at, s->member->name);
 	} else if (s->is_pointer && is_nested) {

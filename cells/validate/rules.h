@@ -9,6 +9,9 @@
 /* Whether any member of TYPE (a struct) has a guard of its own. */
 bool rules_are_on(const struct macro_type *type);
 
+/* The same, or a member of a struct in it has. */
+bool rules_are_below(struct cell_macro_work *work, const struct macro_type *type);
+
 /* Whether some member of TYPE must be an e-mail address. */
 bool rules_want_email(const struct macro_type *type);
 

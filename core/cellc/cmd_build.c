@@ -104,8 +104,10 @@ static int watch(struct command *command, const struct project *project, int *re
 			r = tree_wait(tree, steps_signal_fd(), &command->error);
 	}
 	tree_free(tree);
-	/* Ctrl-C is how one leaves. */
-	return r == CELL_CANCELLED && steps_signal() ? 0 : r;
+	/* Ctrl-C is how one leaves, whatever the last build said. */
+	if (r == CELL_CANCELLED && steps_signal())
+		r = *ret_status = 0;
+	return r;
 }
 
 int main(int argc, char **argv)

@@ -98,6 +98,14 @@ static int check_symbol(const struct conflict_context *context,
 	return 0;
 }
 
+/* What a provider's unit defines for all that needs it: linked once, as it is one text. */
+static bool is_shared(const struct macro_planned_symbol *a, const struct attribute *of_a,
+		      const struct macro_planned_symbol *b, const struct attribute *of_b)
+{
+	return a->piece == MACRO_PIECE_KIND_UNIT && b->piece == MACRO_PIECE_KIND_UNIT &&
+	       of_a && of_b && strcmp(of_a->ns, of_b->ns) == 0;
+}
+
 int conflict_between(const struct prepared *a, const struct macro_plan *plan_a,
 		     const struct prepared *b, const struct macro_plan *plan_b,
 		     struct diag *diag)
@@ -112,7 +120,9 @@ int conflict_between(const struct prepared *a, const struct macro_plan *plan_a,
 				conflict_attribute(b, mine->attribute);
 
 			if (mine->is_type != other->is_type ||
-			    strcmp(mine->name, other->name) != 0)
+			    strcmp(mine->name, other->name) != 0 ||
+			    is_shared(mine, attribute, other,
+				      conflict_attribute(a, other->attribute)))
 				continue;
 			describe(conflict_place(a, other->attribute, 0, ""), where,
 				 sizeof where);

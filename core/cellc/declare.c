@@ -459,16 +459,29 @@ static void attributes_collect(struct builder *builder,
 	}
 }
 
+/*
+ * A declaration of a header sees what its own file says: else it would be another question in
+ * each file that includes it. OTHER and OWN are attributes.
+ */
+static bool is_around(const struct attribute *other, const struct attribute *own)
+{
+	return !own->is_in_header || (other->at.file && own->at.file &&
+				      strcmp(other->at.file, own->at.file) == 0);
+}
+
 static void context_collect(struct builder *builder, const struct attribute_list *on,
 			    size_t but_start, struct attribute_list *list)
 {
 	const struct scan *scan = &builder->context->unit->scan;
+	const struct attribute *own = builder->attributes.n ? builder->attributes.items[0] : NULL;
 
 	for (size_t i = 0; i < scan->n_attributes; i++) {
 		bool is_wanted = false;
 
 		if (!scan->attributes[i].is_bare || scan->attributes[i].is_in_macro ||
 		    scan->attributes[i].list_start == but_start)
+			continue;
+		if (own && !is_around(&scan->attributes[i], own))
 			continue;
 		for (size_t k = 0; k < on->all.n && !is_wanted; k++)
 			is_wanted = strcmp(on->all.items[k].ns, scan->attributes[i].ns) == 0;

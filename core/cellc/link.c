@@ -14,12 +14,18 @@
 
 /* ---- reading -------------------------------------------------------------------------- */
 
+/* A unit is known by its text, too: what many declarations need is one. */
 static struct link_note *note_find(const struct link *link, const struct note *note)
 {
-	for (size_t i = 0; i < link->n_notes; i++)
-		if (link->notes[i].note.kind == note->kind &&
-		    strcmp(link->notes[i].note.name, note->name) == 0)
+	for (size_t i = 0; i < link->n_notes; i++) {
+		const struct note *other = &link->notes[i].note;
+
+		if (other->kind == note->kind &&
+		    (strcmp(other->name, note->name) == 0 ||
+		     (note->kind == NOTE_UNIT &&
+		      memcmp(other->digest, note->digest, NOTE_DIGEST_SIZE) == 0)))
 			return &link->notes[i];
+	}
 	return NULL;
 }
 

@@ -146,6 +146,26 @@ const uint8_t *fileset_find(const uint8_t *set, size_t len, const char *name, si
 	return NULL;
 }
 
+size_t fileset_append(uint8_t *set, size_t len, const uint8_t *more, size_t more_len)
+{
+	const uint8_t *at = more, *inside;
+	struct part file, known;
+
+	while (part_next(&at, more + more_len, &file)) {
+		size_t size = (size_t)(file.end - file.start);
+		bool is_there = false;
+
+		for (inside = set; !is_there && part_next(&inside, set + len, &known); )
+			is_there = (size_t)(known.end - known.start) == size &&
+				   memcmp(known.start, file.start, size) == 0;
+		if (is_there)
+			continue;
+		memcpy(set + len, file.start, size);
+		len += size;
+	}
+	return len;
+}
+
 static void copy_part(struct bytes *out, const struct part *part)
 {
 	size_t len = (size_t)(part->end - part->start);

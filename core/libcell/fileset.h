@@ -30,3 +30,9 @@ int fileset_build(const struct fileset_service *service, const uint8_t *common,
 
 /* The FileDescriptorProto called NAME in the set of LEN bytes at SET; NULL if there is none. */
 const uint8_t *fileset_find(const uint8_t *set, size_t len, const char *name, size_t *ret_len);
+
+/*
+ * Put the files of MORE behind the LEN bytes at SET, where there is room for all of them, but
+ * for those that are there already, byte for byte. Returns how many bytes SET has then.
+ */
+size_t fileset_append(uint8_t *set, size_t len, const uint8_t *more, size_t more_len);

@@ -1,5 +1,6 @@
 #include "callstate.h"
 #include "clock.h"
+#include "fileset.h"
 
 #include <cell/cell.h>
 #include <cell/stream.h>
@@ -128,25 +129,25 @@ static int stats(struct cell_call *call, void *self, struct ops_stats_report *ou
 
 /*
  * A FileDescriptorSet is a repeated field and nothing else, so the services' sets, one
- * behind the other, are a set. Files that several import appear several times.
+ * behind the other, are a set. A file that several import is in it once: readers such as
+ * Python's refuse another one of its name, as they forget comments before they compare.
  */
 static int schema(struct cell_call *call, void *self, struct ops_schema_report *out)
 {
 	struct runtime *rt = self;
 	const char **names = cell_arena_calloc(cell_arena(call), rt->n_services, sizeof *names);
-	size_t len = 0, at = 0;
+	size_t room = 0, len = 0;
 	uint8_t *bytes;
 
 	for (unsigned i = 0; i < rt->n_services; i++)
-		len += rt->services[i]->schema_len;
-	bytes = cell_arena_alloc(cell_arena(call), len);
+		room += rt->services[i]->schema_len;
+	bytes = cell_arena_alloc(cell_arena(call), room);
 	if (!names || !bytes)
 		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory");
 	for (unsigned i = 0; i < rt->n_services; i++) {
 		const struct cell_service *service = rt->services[i];
 
-		memcpy(bytes + at, service->schema, service->schema_len);
-		at += service->schema_len;
+		len = fileset_append(bytes, len, service->schema, service->schema_len);
 		names[i] = service->name;
 	}
 	*out = (struct ops_schema_report){

@@ -496,6 +496,38 @@ START_TEST(tells_a_function_with_all_around_it)
 }
 END_TEST
 
+/* A declaration of a header is one question, whatever the file that includes it says. */
+static void check_context(int row, const char *library)
+{
+	static const char source[] =
+		"# 1 \"x.h\" 1\n[[a::near]];\nstruct [[a::b]] t { int x; };\n# 2 \"/none.c\" 2\n"
+		"[[a::own]];\nstruct [[a::b]] s { int x; };\n";
+	static const char *const wanted[] = { "", "near ", "near ", "near own " };
+	struct parsed parsed;
+
+	(void)row;
+	parse(&parsed, source, library);
+	ck_assert_str_eq(caught_close(&parsed.caught), "");
+	ck_assert_uint_eq(parsed.unit.n_declarations, 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct macro_plan_request *request = &parsed.unit.declarations[i].request;
+		char got[32] = "";
+
+		for (size_t k = 0; k < request->n_context; k++) {
+			strcat(got, request->context[k].name);
+			strcat(got, " ");
+		}
+		ck_assert_str_eq(got, wanted[i]);
+	}
+	parsed_free(&parsed);
+}
+
+START_TEST(headers_are_the_same_question_everywhere)
+{
+	library_each(check_context, 0);
+}
+END_TEST
+
 static void check_names(int row, const char *library)
 {
 	static const char source[] =
@@ -562,6 +594,7 @@ int main(void)
 	tcase_add_loop_test(tc, says_where_it_belongs, 0, COUNT(wrong));
 	tcase_add_test(tc, tells_every_type);
 	tcase_add_test(tc, tells_a_function_with_all_around_it);
+	tcase_add_test(tc, headers_are_the_same_question_everywhere);
 	tcase_add_test(tc, knows_the_names_of_the_file);
 	tcase_add_test(tc, says_what_to_install);
 	suite_add_tcase(suite, tc);

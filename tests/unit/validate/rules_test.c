@@ -212,6 +212,41 @@ START_TEST(a_checked_function_is_wrapped_in_its_own_shape)
 }
 END_TEST
 
+/* Guards deep inside count for who takes what has none of its own; items within items, too. */
+START_TEST(checks_what_is_only_guarded_below)
+{
+	char output[4096], *program;
+	size_t len;
+	FILE *out = open_memstream(&program, &len);
+	int status;
+
+	expand("struct leaf { [[validate::range(1, 2)]] int32_t n; };\n"
+	       "struct twig { struct leaf leaf; size_t n_more; const struct leaf *more; };\n"
+	       "struct tree { size_t n_twigs; const struct twig *twigs; };\n"
+	       "[[validate::checked]]\n"
+	       "static int f(struct cell_call *c, const struct tree *in)\n"
+	       "{ (void)c; return in->n_twigs ? 0 : 7; }\n");
+	ck_assert_str_eq(result.diagnostics, "");
+	fprintf(out,
+		"%sint main(void)\n{\n"
+		"\tstruct cell_call *c = cell_open(\"t\");\n"
+		"\tstruct leaf leaves[] = { { 1 }, { 3 } };\n"
+		"\tstruct twig twigs[] = { { { 1 }, 1, leaves }, { { 2 }, 1, leaves } };\n"
+		"\tstruct tree tree = { 2, twigs };\n"
+		"\tint good = cell_check_f_1(c, &tree), bad;\n\n"
+		"\ttwigs[1].n_more = 2;\n"
+		"\tbad = cell_check_f_1(c, &tree);\n"
+		"\tcell_close(c);\n"
+		"\t(void)f;\n\treturn good || bad != CELL_INVALID_ARGUMENT;\n}\n",
+		result.text);
+	ck_assert_int_eq(fclose(out), 0);
+	status = expansion_run("gcc", program, output, sizeof output);
+	ck_assert_msg(status == 0, "%d: %s", status, output);
+	ck_assert_ptr_nonnull(strstr(result.wrappers, "cell_err = cell_check_f_1(c, in);"));
+	free(program);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rules");
@@ -224,6 +259,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_guard_that_cannot_be_is_refused_where_it_stands, 0,
 			    sizeof refusals / sizeof refusals[0]);
 	tcase_add_test(tc, guards_let_pass_what_they_say_and_name_what_they_do_not);
+	tcase_add_test(tc, checks_what_is_only_guarded_below);
 	tcase_add_test(tc, a_checked_function_is_wrapped_in_its_own_shape);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
