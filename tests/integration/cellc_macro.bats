@@ -74,9 +74,21 @@ provider() {
 	run cellc -c x.c
 	[ "$status" -ne 0 ]
 	[[ $output == *"alpha:: is provided by cell 'alpha' with key local, but this project trusts 'alpha' with key ed25519:00"* ]]
-	cellc --trust alpha alpha local
+	# What the message says is what helps.
+	run cell macro trust alpha ed25519:00
+	[ "$status" -ne 0 ]
+	[[ $output == *"alpha:: is provided by cell 'alpha' with key local, not ed25519:00"* ]]
+	run cellc -c x.c
+	trust=$(sed -n 's/.*if that is right: //p' <<<"$output")
+	[ "$trust" = "cell macro trust alpha local" ]
+	$trust
 	cellc -c x.c
 	grep -q '^cell alpha local ' .cell/alpha.schema.lock
+	sed -i 's/^cell alpha local /cell other local /' .cell/alpha.schema.lock
+	cell -q macro trust alpha
+	cellc -c x.c
+	run cell macro trust gamma
+	[ "$status" -eq 3 ]
 }
 
 @test "mistakes are found before anything is asked" {
