@@ -14,3 +14,10 @@ void gen_file_check_form(struct gen_model *model, const struct gen_file *file);
 
 /* Recursion, messages we cannot have, clashes of names and of method hashes. */
 void gen_file_check_sense(struct gen_model *model, const struct gen_file *file);
+
+/*
+ * Whether everything in PROTO that the model needs is there and makes sense alone; what is
+ * not is complained of. Asked before anything is built of it.
+ */
+bool gen_file_is_whole(struct gen_model *model,
+		       const Google__Protobuf__FileDescriptorProto *proto);

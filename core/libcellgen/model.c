@@ -291,6 +291,10 @@ static void field_build(struct gen_model *model, struct gen_message *m,
 		field->message = message_find(model, proto->type_name);
 	if (field->kind == GEN_ENUM)
 		field->enumeration = enum_find(model, proto->type_name);
+	if ((field->kind == GEN_MESSAGE && !field->message) ||
+	    (field->kind == GEN_ENUM && !field->enumeration))
+		gen_complain(model, &field->origin, "%s: there is no type %s", proto->name,
+			     proto->type_name);
 	field->is_packed =
 		field->is_repeated && field->kind < GEN_STRING &&
 		!(proto->options && proto->options->has_packed && !proto->options->packed);
@@ -358,6 +362,9 @@ static void method_build(struct gen_model *model, const struct gen_service *serv
 			GOOGLE__PROTOBUF__METHOD_OPTIONS__IDEMPOTENCY_LEVEL__IDEMPOTENCY_UNKNOWN;
 	method->in = message_find(model, proto->input_type);
 	method->out = message_find(model, proto->output_type);
+	if (!method->in || !method->out)
+		gen_complain(model, &service->origin, "%s: there is no type %s", proto->name,
+			     method->in ? proto->output_type : proto->input_type);
 }
 
 static void services_build(struct gen_model *model, struct gen_file *file)
@@ -423,6 +430,8 @@ static void file_build(struct gen_model *model, struct gen_file *file)
 	for (size_t i = 0; i < file->n_messages; i++)
 		message_build(model, file->messages[i]);
 	services_build(model, file);
+	if (model->errors.len)
+		return;
 
 	file->uses = gen_take(model->n_files * sizeof(struct gen_file *));
 	for (size_t i = 0; i < model->n_files; i++)
@@ -457,6 +466,8 @@ void gen_model_build(struct gen_model *ret_model, file_proto *const *files, size
 	for (size_t i = 0; i < n; i++) {
 		struct gen_file *file = &model->files[model->n_files];
 
+		if (!gen_file_is_whole(model, files[i]))
+			return;
 		if (is_there(model, files[i]->name))
 			continue;
 		file_name(file, files[i], options);
@@ -469,8 +480,10 @@ void gen_model_build(struct gen_model *ret_model, file_proto *const *files, size
 	if (model->errors.len)
 		return;
 	/* Of imported files, too: what they hold may be part of our messages. */
-	for (size_t i = 0; i < model->n_files; i++)
+	for (size_t i = 0; i < model->n_files && !model->errors.len; i++)
 		file_build(model, &model->files[i]);
+	if (model->errors.len)
+		return;
 	for (size_t i = 0; i < model->n_files; i++)
 		if (model->files[i].is_wanted)
 			gen_file_check_sense(model, &model->files[i]);
