@@ -5,6 +5,7 @@
  */
 #include "compile.h"
 
+#include "blame.h"
 #include "compdb.h"
 #include "depfile.h"
 #include "expand.h"
@@ -40,6 +41,8 @@ struct job {
 	struct cell_arena *arena;
 	struct diag *diag;
 	struct session *session;
+	struct project project;
+	struct unit unit;
 	struct expansion expansion;
 	const char *text; /* spliced */
 	size_t text_len;
@@ -233,21 +236,20 @@ static void record_command(const struct job *job, const struct project *project)
 static int text_expand(struct job *job)
 {
 	const char *notes, *spliced, *whole;
-	struct project project;
-	struct unit unit;
-	int r = find_project(job, &project);
+	struct unit *unit = &job->unit;
+	int r = find_project(job, &job->project);
 
 	if (r < 0)
 		return r;
-	r = unit_expand(job, &project, &unit);
+	r = unit_expand(job, &job->project, unit);
 	if (r < 0)
 		return r;
-	record_command(job, &project);
-	r = say(job, splice_text(&unit, &job->expansion.splice, job->arena, &spliced,
+	record_command(job, &job->project);
+	r = say(job, splice_text(unit, &job->expansion.splice, job->arena, &spliced,
 				 &job->text_len, &job->err));
 	if (r < 0)
 		return r;
-	notes = record_source(&unit, &job->expansion, job->line, main_file(job), job->arena);
+	notes = record_source(unit, &job->expansion, job->line, main_file(job), job->arena);
 	whole = notes ? cell_arena_printf(job->arena, "%.*s%s", (int)job->text_len, spliced,
 					  notes)
 		      : NULL;
@@ -353,8 +355,11 @@ static const char *mode_word(enum command_mode mode)
 	return "-c";
 }
 
-/* Returns its status, or negative. */
-static int compiler_run(struct job *job)
+/*
+ * Returns its status, or negative. MESSAGES is a descriptor for what it says: then nothing is
+ * made, and it says it in English; -1: it says it to the user.
+ */
+static int compiler_run(struct job *job, int messages)
 {
 	const char *list[32] = { 0 }, **argv;
 	const char *const none[] = { NULL };
@@ -369,8 +374,11 @@ static int compiler_run(struct job *job)
 	add(&words, "-x");
 	add(&words, is_clang(job) && job->source->text.is_plain ? "cpp-output" : "c");
 	add(&words, job->file);
-	add(&words, mode_word(job->line->mode));
-	if (job->made) {
+	add(&words, messages >= 0 ? "-fsyntax-only" : mode_word(job->line->mode));
+	if (messages >= 0) {
+		(void)setenv("LC_ALL", "C", 1);
+		add(&words, "-fno-diagnostics-color");
+	} else if (job->made) {
 		add(&words, "-o");
 		add(&words, job->made);
 	}
@@ -388,8 +396,29 @@ static int compiler_run(struct job *job)
 	if (job->compiler->is_wrapped)
 		(void)setenv("CCACHE_NOCPP2", "1", 1);
 	process = (struct process)PROCESS(job->compiler->path, argv);
+	process.err = messages;
 	r = say(job, process_run(&process, &status, &job->err));
 	return r < 0 ? r : status;
+}
+
+/*
+ * It has failed: if that is about generated text, notes say what that is of. The compiler is
+ * asked again for that, so that what it says goes to the user unchanged, with his terminal's
+ * width and colors; nobody waits for a build that has failed.
+ */
+static void failure_explain(struct job *job)
+{
+	struct cell_error err;
+	const char *text;
+	size_t len;
+	int fd;
+
+	if (job->line->json_diagnostics || (fd = process_memory("messages", &err)) < 0)
+		return;
+	if (compiler_run(job, fd) > 0 && process_text(fd, &text, &len, &err) == 0)
+		blame_say(text, len, &job->unit, &job->expansion, &job->project, job->arena,
+			  job->diag);
+	(void)close(fd);
 }
 
 /* -E: the text as it reads after it, to where it belongs. */
@@ -510,7 +539,9 @@ static int job_steps(struct job *job)
 		r = text_put(job);
 	if (r < 0)
 		return 1;
-	r = job->line->mode == COMMAND_PREPROCESS ? text_print(job) : compiler_run(job);
+	r = job->line->mode == COMMAND_PREPROCESS ? text_print(job) : compiler_run(job, -1);
+	if (r > 0 && job->line->mode != COMMAND_PREPROCESS)
+		failure_explain(job);
 	if (r != 0)
 		return r < 0 ? 1 : r;
 	/* What only looks changes nothing. */
