@@ -252,12 +252,17 @@ static const char readme[] =
 
 static const char gitignore[] = "/build/\n/.cell/state/\n/.cell/ide/\n";
 
+static const char gdbinit[] =
+	"# Step over what attributes expand to, into your own functions: gdb -x .gdbinit build/@NAME@\n"
+	"skip -gfi .cell/exp/*/*\n";
+
 static const struct scaffold_file files[] = {
 	{ "NAME.h", header, 0644 },	   { "NAME.c", service, 0644 },
 	{ "client.c", client, 0644 },	   { "test.c", test_c, 0644 },
 	{ "NAME.cell", manifest, 0644 },   { ".cell/project", project, 0644 },
 	{ "Makefile", makefile, 0644 },	   { "test.sh", test_sh, 0755 },
 	{ "README.md", readme, 0644 },	   { ".gitignore", gitignore, 0644 },
+	{ ".gdbinit", gdbinit, 0644 },
 };
 
 const struct scaffold scaffold_app = { files, sizeof files / sizeof files[0] };

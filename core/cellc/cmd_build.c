@@ -2,12 +2,15 @@
  * cell build: the cells that a project declares, then its own build. --watch goes on, with
  * every change of a source.
  */
+#include "compdb.h"
 #include "project.h"
 #include "steps.h"
 #include "tree.h"
 
 #include <cell/cell.h>
 #include <cell/internal/command.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +66,15 @@ static void flags_add(const char *flag)
 	free(joined);
 }
 
+/* All that is compiled, also without attributes, is of interest to `cell ide`. */
+static void record(const struct project *project)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof path, "%s/" COMPDB_FOLDER, project->folder);
+	(void)setenv("CELLC_COMPDB", path, 0);
+}
+
 static int make(struct command *command, int *ret_status)
 {
 	size_t n = command->opts.n_args;
@@ -80,6 +92,22 @@ static int make(struct command *command, int *ret_status)
 	return r;
 }
 
+/*
+ * Who has asked for `cell ide` once sees new code in the editor from then on, also of the
+ * files that were compiled before one failed. It is no part of the build.
+ */
+static int ide(struct command *command, const struct project *project, int build_status)
+{
+	static const char *const words[] = { "cell-ide", "-q", NULL };
+	char path[PATH_MAX];
+	int status;
+
+	(void)snprintf(path, sizeof path, "%s/ide/overlay.yaml", project->folder);
+	if (build_status > 128 || access(path, F_OK) < 0)
+		return 0;
+	return step_run(words, &status, &command->error);
+}
+
 /* Once; *RET_STATUS is that of the step which failed. */
 static int build(struct command *command, const struct project *project, int *ret_status)
 {
@@ -87,7 +115,7 @@ static int build(struct command *command, const struct project *project, int *re
 
 	if (r == 0 && *ret_status == 0)
 		r = make(command, ret_status);
-	return r;
+	return r == 0 ? ide(command, project, *ret_status) : r;
 }
 
 static int watch(struct command *command, const struct project *project, int *ret_status)
@@ -124,6 +152,8 @@ int main(int argc, char **argv)
 	r = project_open(&project, o.folder, &arena, &command.error);
 	if (r == 0)
 		r = steps_begin(&command.error);
+	if (r == 0)
+		record(&project);
 	if (r == 0 && o.fix)
 		flags_add("--fix");
 	if (r == 0)

@@ -5,11 +5,14 @@
  */
 #include "compile.h"
 
+#include "blame.h"
+#include "compdb.h"
 #include "depfile.h"
 #include "expand.h"
 #include "link.h"
 #include "process.h"
 #include "record.h"
+#include "writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +41,8 @@ struct job {
 	struct cell_arena *arena;
 	struct diag *diag;
 	struct session *session;
+	struct project project;
+	struct unit unit;
 	struct expansion expansion;
 	const char *text; /* spliced */
 	size_t text_len;
@@ -171,48 +176,80 @@ static const char *const *unit_flags(const struct job *job)
 			     is_clang(job) ? line->defines : NULL, NULL);
 }
 
-static int text_expand(struct job *job)
+static const char *main_file(const struct job *job)
+{
+	const char *path = job->source->input->path;
+
+	return strcmp(path, "-") == 0 ? "<stdin>" : path;
+}
+
+static int find_project(struct job *job, struct project *project)
 {
 	const struct command_line *line = job->line;
+	int r = say(job, project_find(project, job->source->input->path, line->features,
+				      job->arena, &job->err));
+
+	if (r < 0)
+		return r;
+	project->locked |= line->locked;
+	project->offline |= line->offline;
+	project->strict |= line->strict || line->locked;
+	project->fresh = line->fresh;
+	return 0;
+}
+
+/* From the source's text to job->expansion, and UNIT that it belongs to. */
+static int unit_expand(struct job *job, const struct project *project, struct unit *unit)
+{
 	const struct compile_source *source = job->source;
 	const char *const *flags = unit_flags(job);
-	struct unit unit = { .text = source->text.text,
-			     .len = source->text.len,
-			     .scan = source->scan };
 	struct unit_options options = {
-		.main_file = strcmp(source->input->path, "-") == 0 ? "<stdin>"
-								   : source->input->path,
-		.standard = line->standard,
+		.main_file = main_file(job),
+		.standard = job->line->standard,
 		.target_flags = flags,
 		.libclang = getenv("CELLC_LIBCLANG"),
 	};
-	struct project project;
-	const char *notes, *spliced, *whole;
 	int r;
 
+	*unit = (struct unit){ .text = source->text.text,
+			       .len = source->text.len,
+			       .scan = source->scan };
 	if (!flags)
 		return no_memory(job);
-	r = say(job, project_find(&project, source->input->path, line->features, job->arena,
-				  &job->err));
-	if (r < 0)
-		return r;
-	project.locked |= line->locked;
-	project.offline |= line->offline;
-	project.strict |= line->strict || line->locked;
-	project.fresh = line->fresh;
-	r = unit_parse(&unit, &options, job->arena, job->diag, &job->err);
+	r = unit_parse(unit, &options, job->arena, job->diag, &job->err);
 	if (r < 0)
 		return r == -EINVAL && diag_errors(job->diag) ? r : say(job, r);
-	job->session = session_new(&project, job->diag);
-	r = expand_unit(&job->expansion, &unit, job->session, &project, job->arena,
-			job->diag);
+	job->session = session_new(project, job->diag);
+	return expand_unit(&job->expansion, unit, job->session, project, job->arena,
+			   job->diag);
+}
+
+/* Where everything is switched off, nothing is left behind. */
+static void record_command(const struct job *job, const struct project *project)
+{
+	if (!getenv("CELLC_COMPDB") && !project->locked && job->expansion.n_depends > 0)
+		compdb_record(job->line, job->compiler, job->source->input,
+			      must_printf(job->arena, "%s/" COMPDB_FOLDER, project->folder),
+			      job->arena);
+}
+
+static int text_expand(struct job *job)
+{
+	const char *notes, *spliced, *whole;
+	struct unit *unit = &job->unit;
+	int r = find_project(job, &job->project);
+
 	if (r < 0)
 		return r;
-	r = say(job, splice_text(&unit, &job->expansion.splice, job->arena, &spliced,
+	r = unit_expand(job, &job->project, unit);
+	if (r < 0)
+		return r;
+	record_command(job, &job->project);
+	r = say(job, splice_text(unit, &job->expansion.splice, job->arena, &spliced,
 				 &job->text_len, &job->err));
 	if (r < 0)
 		return r;
-	notes = record_source(&unit, &job->expansion, line, options.main_file, job->arena);
+	notes = record_source(unit, &job->expansion, job->line, main_file(job), job->arena);
 	whole = notes ? cell_arena_printf(job->arena, "%.*s%s", (int)job->text_len, spliced,
 					  notes)
 		      : NULL;
@@ -318,8 +355,11 @@ static const char *mode_word(enum command_mode mode)
 	return "-c";
 }
 
-/* Returns its status, or negative. */
-static int compiler_run(struct job *job)
+/*
+ * Returns its status, or negative. MESSAGES is a descriptor for what it says: then nothing is
+ * made, and it says it in English; -1: it says it to the user.
+ */
+static int compiler_run(struct job *job, int messages)
 {
 	const char *list[32] = { 0 }, **argv;
 	const char *const none[] = { NULL };
@@ -334,8 +374,11 @@ static int compiler_run(struct job *job)
 	add(&words, "-x");
 	add(&words, is_clang(job) && job->source->text.is_plain ? "cpp-output" : "c");
 	add(&words, job->file);
-	add(&words, mode_word(job->line->mode));
-	if (job->made) {
+	add(&words, messages >= 0 ? "-fsyntax-only" : mode_word(job->line->mode));
+	if (messages >= 0) {
+		(void)setenv("LC_ALL", "C", 1);
+		add(&words, "-fno-diagnostics-color");
+	} else if (job->made) {
 		add(&words, "-o");
 		add(&words, job->made);
 	}
@@ -353,8 +396,29 @@ static int compiler_run(struct job *job)
 	if (job->compiler->is_wrapped)
 		(void)setenv("CCACHE_NOCPP2", "1", 1);
 	process = (struct process)PROCESS(job->compiler->path, argv);
+	process.err = messages;
 	r = say(job, process_run(&process, &status, &job->err));
 	return r < 0 ? r : status;
+}
+
+/*
+ * It has failed: if that is about generated text, notes say what that is of. The compiler is
+ * asked again for that, so that what it says goes to the user unchanged, with his terminal's
+ * width and colors; nobody waits for a build that has failed.
+ */
+static void failure_explain(struct job *job)
+{
+	struct cell_error err;
+	const char *text;
+	size_t len;
+	int fd;
+
+	if (job->line->json_diagnostics || (fd = process_memory("messages", &err)) < 0)
+		return;
+	if (compiler_run(job, fd) > 0 && process_text(fd, &text, &len, &err) == 0)
+		blame_say(text, len, &job->unit, &job->expansion, &job->project, job->arena,
+			  job->diag);
+	(void)close(fd);
 }
 
 /* -E: the text as it reads after it, to where it belongs. */
@@ -475,7 +539,9 @@ static int job_steps(struct job *job)
 		r = text_put(job);
 	if (r < 0)
 		return 1;
-	r = job->line->mode == COMMAND_PREPROCESS ? text_print(job) : compiler_run(job);
+	r = job->line->mode == COMMAND_PREPROCESS ? text_print(job) : compiler_run(job, -1);
+	if (r > 0 && job->line->mode != COMMAND_PREPROCESS)
+		failure_explain(job);
 	if (r != 0)
 		return r < 0 ? 1 : r;
 	/* What only looks changes nothing. */
@@ -583,4 +649,29 @@ int compile_run(const struct command_line *line, const struct compiler *compiler
 	if (first || line->mode != COMMAND_LINK)
 		return first;
 	return link_all(&job, objects);
+}
+
+/* ---- looking
+ * ----------------------------------------------------------------------------------------- */
+
+int compile_look(const struct command_line *line, const struct compiler *compiler,
+		 const struct compile_source *source, struct project *ret_project,
+		 struct unit *ret_unit, struct expansion *ret, struct cell_arena *arena,
+		 struct diag *diag)
+{
+	struct job job = { .line = line,
+			   .compiler = compiler,
+			   .source = source,
+			   .arena = arena,
+			   .diag = diag };
+	int r = find_project(&job, ret_project);
+
+	if (r < 0)
+		return r;
+	ret_project->offline = ret_project->looks_only = true;
+	ret_project->fresh = false;
+	r = unit_expand(&job, ret_project, ret_unit);
+	session_free(job.session);
+	*ret = job.expansion;
+	return r;
 }

@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "expand.h"
 #include "preprocess.h"
-#include "scan.h"
 
 /* One source of the command line, preprocessed. */
 struct compile_source {
@@ -24,3 +24,12 @@ struct compile_source {
 int compile_run(const struct command_line *line, const struct compiler *compiler,
 		const struct compile_source *sources, size_t n, struct cell_arena *arena,
 		struct diag *diag);
+
+/*
+ * Parse and expand SOURCE, which has attributes, from what .cell has: nobody is asked and
+ * nothing written. Everything lives in ARENA. Returns 0, or negative after errors were said.
+ */
+int compile_look(const struct command_line *line, const struct compiler *compiler,
+		 const struct compile_source *source, struct project *ret_project,
+		 struct unit *ret_unit, struct expansion *ret, struct cell_arena *arena,
+		 struct diag *diag);

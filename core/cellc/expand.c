@@ -874,6 +874,50 @@ static void collect_depends(struct work *w, struct expansion *e)
 		depend(w, e, w->project->manifest);
 }
 
+static void add_line(struct work *w, struct expansion_piece *piece, const struct item *item,
+		     const struct macro_line_source *source)
+{
+	*must_add(w->arena, piece->lines, piece->n_lines) = (struct expansion_line){
+		.line = source->line,
+		.attribute = conflict_attribute(&item->prepared, source->attribute),
+		.place = conflict_place(&item->prepared, source->attribute, source->value,
+					source->member),
+	};
+}
+
+static void collect_pieces(struct work *w, struct expansion *e, const struct item *item)
+{
+	const struct declaration *d = item->prepared.declaration;
+	struct macro_line_source all = { .line = 1, .member = "" };
+	struct expansion_piece *made;
+
+	for (size_t i = 0; i < item->cached.code.n_pieces; i++) {
+		const struct macro_piece *piece = &item->cached.code.pieces[i];
+
+		all.attribute = piece->attribute;
+		made = must_add(w->arena, e->pieces, e->n_pieces);
+		made->file = must_printf(w->arena, "%sexp/%s", w->prefix,
+					 item->cached.paths[i]);
+		made->attribute = conflict_attribute(&item->prepared, piece->attribute);
+		add_line(w, made, item, &all);
+		for (size_t k = 0; k < piece->n_sources; k++)
+			add_line(w, made, item, &piece->sources[k]);
+	}
+	/* What cellc itself adds. */
+	all.attribute = d->n_attributes > 0;
+	made = must_add(w->arena, e->pieces, e->n_pieces);
+	made->file = must_printf(w->arena, "%sexp/%s.", w->prefix,
+				 cache_stem(item->prepared.namespaces[0]->ns,
+					    item->prepared.name, item->key, w->arena));
+	made->is_stem = true;
+	made->attribute = conflict_attribute(&item->prepared, all.attribute);
+	add_line(w, made, item, &all);
+	for (size_t i = 0; i < item->cached.plan.n_symbols; i++)
+		if (!item->cached.plan.symbols[i].is_type)
+			*must_add(w->arena, e->functions, e->n_functions) =
+				item->cached.plan.symbols[i].name;
+}
+
 static void remember_origin(struct work *w, struct expansion *e)
 {
 	struct expansion_origin *origin = must_new(w->arena, struct expansion_origin, 1);
@@ -911,6 +955,7 @@ static void collect(struct work *w, struct expansion *e)
 		}
 		for (size_t k = 0; k < code->n_files; k++)
 			*must_add(w->arena, files, e->n_files) = code->files[k];
+		collect_pieces(w, e, item);
 		add_strings(w->arena, (const char *const **)&e->link, &e->n_link,
 			    item->cached.plan.link, item->cached.plan.n_link);
 		e->is_degraded = e->is_degraded || item->is_degraded;

@@ -21,6 +21,21 @@ struct expansion {
 		const char *text;
 	} *units;
 	size_t n_units;
+	/* Whose text is in which file, as line markers name that: for errors of the compiler. */
+	struct expansion_piece {
+		const char *file;
+		bool is_stem; /* all that begin like this */
+		const struct attribute *attribute; /* of the whole; NULL = not known */
+		struct expansion_line {
+			uint32_t line; /* this one and those up to the next entry */
+			const struct attribute *attribute;
+			const struct place *place;
+		} *lines; /* at least one */
+		size_t n_lines;
+	} *pieces;
+	size_t n_pieces;
+	const char **functions; /* that are declared */
+	size_t n_functions;
 	const struct macro_file *files;  /* beside the build */
 	size_t n_files;
 	const char **link;               /* "-lm" */

@@ -1,6 +1,7 @@
 /*
  * Writing down what was found: expansions first, then locks, under the lock of .cell; only
- * what changes. With --locked nothing is written, and differences are said with a diff.
+ * what changes. With --locked nothing is written, and differences are said with a diff. Who
+ * only looks writes nothing either, and nothing is said.
  */
 #pragma once
 

@@ -3,7 +3,9 @@
  * to do with it: then it becomes the compiler, with the user's own words. The rest goes to
  * compile_run(), after the text of each source has been looked through.
  */
+#include "compdb.h"
 #include "compile.h"
+#include "ide_files.h"
 #include "link.h"
 #include "process.h"
 #include "project.h"
@@ -26,6 +28,7 @@ struct driver {
 	struct diag *diag;
 	struct compile_source *sources;
 	size_t n_sources;
+	const char *ide; /* cellc --ide LIST: only what `cell ide` wants; else NULL */
 	int in; /* a copy of standard input, if a source is read from it; else -1 */
 	struct cell_error err;
 };
@@ -251,6 +254,18 @@ static void preprocessed_warn(struct driver *driver)
 	}
 }
 
+/* For `cell ide`: expansions as an editor wants them, and nothing compiled. */
+static int ide(struct driver *driver, bool is_readable)
+{
+	int r = is_readable ? ide_files_write(driver->ide, &driver->line, &driver->compiler,
+					      driver->sources, driver->n_sources,
+					      &driver->arena, driver->diag)
+			    : -EINVAL;
+
+	diag_free(driver->diag);
+	return r < 0;
+}
+
 static int look(struct driver *driver)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -262,9 +277,11 @@ static int look(struct driver *driver)
 				? cell_arena_printf(&driver->arena, "%s/.cache", home)
 				: NULL;
 	seen_init(&driver->seen, cache, &driver->line, &driver->compiler, &driver->arena);
-	if (seen_is_clean(&driver->seen))
+	if (!driver->ide && seen_is_clean(&driver->seen))
 		return pass(driver, "it is known to have no attributes of cells");
 	r = sources_look(driver, &any);
+	if (driver->ide)
+		return ide(driver, r == 0);
 	if (r == PREPROCESS_REFUSED)
 		return pass(driver, "the compiler refuses a source");
 	if (r == 0 && !any) {
@@ -312,6 +329,17 @@ static int trust(struct driver *driver, const char *ns, const char *cell, const 
 	return 0;
 }
 
+/* $CELLC_COMPDB has a record of all that is compiled, with attributes or without. */
+static void commands_record(struct driver *driver)
+{
+	const char *folder = getenv("CELLC_COMPDB");
+
+	for (size_t i = 0; folder && *folder && i < driver->line.n_inputs; i++)
+		if (driver->line.inputs[i].kind == COMMAND_INPUT_C)
+			compdb_record(&driver->line, &driver->compiler,
+				      &driver->line.inputs[i], folder, &driver->arena);
+}
+
 int main(int argc, char **argv)
 {
 	struct driver driver = { .in = -1 };
@@ -321,10 +349,17 @@ int main(int argc, char **argv)
 	cell_arena_init(&driver.arena, 0);
 	if (argc == 5 && strcmp(argv[1], "--trust") == 0)
 		return trust(&driver, argv[2], argv[3], argv[4]);
+	if (argc > 3 && strcmp(argv[1], "--ide") == 0) {
+		driver.ide = argv[2];
+		argv += 2;
+		argc -= 2;
+	}
 	if (command_parse(&driver.line, argc, argv, getenv("CELLC_FLAGS"), on_read, NULL,
 			  &driver.arena, &driver.err) < 0 ||
 	    compiler_choose(&driver) < 0)
 		return fail(&driver.err);
+	if (!driver.ide)
+		commands_record(&driver);
 	if (driver.line.mode == COMMAND_PASS && driver.line.is_preprocessed)
 		preprocessed_warn(&driver);
 	if (driver.line.mode == COMMAND_PASS)

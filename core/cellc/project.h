@@ -21,6 +21,7 @@ struct project {
 	const char **order;        /* namespaces, outermost first; NULL-terminated */
 	bool locked, offline, strict;
 	bool fresh; /* ask again what .cell has an answer to */
+	bool looks_only; /* write nothing, and do not say what would be written */
 };
 
 /* Bytes of .cell/project. */

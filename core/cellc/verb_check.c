@@ -18,7 +18,7 @@ static const struct opts_option options[] = {
 };
 
 static const struct opts_argument arguments[] = {
-	{ "FILE", .help = "sources (those of compile_commands.json, else those in the locks)",
+	{ "FILE", .help = "sources (those of compile_commands.json, else those built so far)",
 	  .words = OPTS_FILE, .is_optional = true, .repeats = true },
 	{ 0 },
 };
@@ -60,7 +60,7 @@ static int check(struct command *command, const struct options *o, struct cell_a
 	for (size_t i = 0; i < sources.n; i++) {
 		int status;
 
-		r = sources_run(command, &sources.list[i], before, NULL, arena, &status);
+		r = sources_run(command, &sources.list[i], before, NULL, false, arena, &status);
 		if (r < 0)
 			return r;
 		n_bad += status != 0;

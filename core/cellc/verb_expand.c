@@ -37,7 +37,7 @@ static int expand(struct command *command, struct cell_arena *arena, int *ret_st
 		r = sources_find(&sources, command, &project, command->opts.args, 1, arena);
 	if (r == 0)
 		r = sources_run(command, &sources.list[0], before,
-				(const char *const *)command->opts.args + 1, arena,
+				(const char *const *)command->opts.args + 1, false, arena,
 				ret_status);
 	return r;
 }

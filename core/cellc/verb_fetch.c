@@ -5,7 +5,7 @@
 #include <cell/cell.h>
 
 static const struct opts_argument arguments[] = {
-	{ "FILE", .help = "sources (those of compile_commands.json, else those in the locks)",
+	{ "FILE", .help = "sources (those of compile_commands.json, else those built so far)",
 	  .words = OPTS_FILE, .is_optional = true, .repeats = true },
 	{ 0 },
 };
@@ -39,7 +39,7 @@ static int fetch(struct command *command, struct cell_arena *arena)
 	for (size_t i = 0; r == 0 && i < sources.n; i++) {
 		int status = 0;
 
-		r = sources_run(command, &sources.list[i], before, NULL, arena, &status);
+		r = sources_run(command, &sources.list[i], before, NULL, false, arena, &status);
 		n_bad += status != 0;
 	}
 	if (r < 0)

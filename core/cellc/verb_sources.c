@@ -1,11 +1,13 @@
 #include "verb_sources.h"
 
 #include "command.h"
+#include "compdb.h"
 #include "folder.h"
 #include "lock.h"
 #include "writer.h"
 
 #include <cell/cell.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <spawn.h>
@@ -52,22 +54,25 @@ static bool is_output(const char *word, size_t *ret_n)
 }
 
 /* The compiler's name, outputs and the source itself are left out. */
-static const char *const *words_of(char **words, size_t n, const char *file,
-				   struct cell_arena *arena)
+static void take_words(struct source_file *source, char **words, size_t n,
+		       struct cell_arena *arena)
 {
 	const char **kept = must_new(arena, const char *, n);
-	size_t n_kept = 0, used;
+	size_t n_kept = 0, used, first = 0;
 
-	for (size_t i = 1; i < n; i += used) {
+	if (n > 1 && command_is_wrapper(words[0]))
+		first = 1;
+	if (n > first)
+		source->compiler = words[first];
+	for (size_t i = first + 1; i < n; i += used) {
 		used = 1;
-		if (!is_output(words[i], &used) && strcmp(words[i], file) != 0)
+		if (!is_output(words[i], &used) && strcmp(words[i], source->path) != 0)
 			kept[n_kept++] = words[i];
 	}
-	return kept;
+	source->words = kept;
 }
 
-static const char *const *entry_words(json_t *entry, const char *file,
-				      struct cell_arena *arena)
+static void read_words(struct source_file *source, json_t *entry, struct cell_arena *arena)
 {
 	const char *line = json_string_value(json_object_get(entry, "command"));
 	json_t *list = json_object_get(entry, "arguments");
@@ -78,14 +83,14 @@ static const char *const *entry_words(json_t *entry, const char *file,
 		struct cell_error err;
 
 		if (command_split(line, strlen(line), arena, &words, &n, &err) < 0)
-			return no_words;
+			return;
 	}
 	for (size_t i = 0; !line && i < n; i++) {
 		const char *word = json_string_value(json_array_get(list, i));
 
 		words[i] = must(cell_arena_strdup(arena, word ? word : ""));
 	}
-	return words_of(words, n, file, arena);
+	take_words(source, words, n, arena);
 }
 
 static bool is_c(const char *path)
@@ -106,28 +111,21 @@ static void read_database(struct sources *all, json_t *root, struct cell_arena *
 		if (!file || !folder || !is_c(file))
 			continue;
 		source = must_add(arena, all->list, all->n);
-		source->path = must(cell_arena_strdup(arena, file));
-		source->folder = must(cell_arena_strdup(arena, folder));
-		source->words = entry_words(entry, file, arena);
+		*source = (struct source_file){
+			.path = must(cell_arena_strdup(arena, file)),
+			.folder = must(cell_arena_strdup(arena, folder)),
+			.words = no_words,
+		};
+		read_words(source, entry, arena);
 	}
 }
 
-static int load_database(struct sources *all, struct command *command,
-			 const struct project *project, struct cell_arena *arena)
+static int read_commands(struct sources *all, struct command *command, const char *path,
+			 const char *text, size_t len, struct cell_arena *arena)
 {
-	const char *path = must_printf(arena, "%s/compile_commands.json", project->root);
-	struct cell_error err = { .code = 0 };
 	json_error_t why;
-	json_t *root;
-	size_t len;
-	char *text;
-	int r = folder_read(path, DATABASE_MAX, arena, &text, &len, &err);
+	json_t *root = json_loadb(text, len, 0, &why);
 
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return command_fail(command, r, "%s", err.text);
-	root = json_loadb(text, len, 0, &why);
 	if (!json_is_array(root)) {
 		json_decref(root);
 		return command_fail(command, CELL_INVALID_ARGUMENT, "%s:%d: %s", path,
@@ -136,6 +134,68 @@ static int load_database(struct sources *all, struct command *command,
 	read_database(all, root, arena);
 	json_decref(root);
 	return 0;
+}
+
+/* What cellc wrote down itself: each file is one entry and a comma. */
+static int load_record(struct sources *all, struct command *command,
+		       const struct project *project, struct cell_arena *arena)
+{
+	const char *folder = must_printf(arena, "%s/" COMPDB_FOLDER, project->folder);
+	struct writer list = writer_new(arena);
+	struct cell_error err = { .code = 0 };
+	const char **names;
+	size_t n, len;
+	char *text;
+	int r = folder_list(folder, ".json", arena, &names, &n, &err);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = folder_read(must_printf(arena, "%s/%s", folder, names[i]), DATABASE_MAX,
+				arena, &text, &len, &err);
+		if (r == 0)
+			writer_put(&list, "%s%s", i ? "" : "[", text);
+	}
+	if (r < 0)
+		return command_fail(command, r, "%s", err.text);
+	if (list.len < 2)
+		return 0;
+	memcpy(list.text + list.len - 2, "]", 2);
+	return read_commands(all, command, folder, list.text, list.len - 1, arena);
+}
+
+/* Sources that are gone stay in the record. */
+static void drop_absent(struct sources *all, struct cell_arena *arena)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct source_file *source = &all->list[i];
+		const char *path = *source->path == '/'
+					   ? source->path
+					   : must_printf(arena, "%s/%s", source->folder,
+							 source->path);
+
+		if (access(path, R_OK) == 0)
+			all->list[n++] = *source;
+	}
+	all->n = n;
+}
+
+static int load_database(struct sources *all, struct command *command,
+			 const struct project *project, struct cell_arena *arena)
+{
+	const char *path = must_printf(arena, "%s/compile_commands.json", project->root);
+	struct cell_error err = { .code = 0 };
+	size_t len;
+	char *text;
+	int r = folder_read(path, DATABASE_MAX, arena, &text, &len, &err);
+
+	if (r == 0)
+		return read_commands(all, command, path, text, len, arena);
+	if (r != -ENOENT)
+		return command_fail(command, r, "%s", err.text);
+	r = load_record(all, command, project, arena);
+	drop_absent(all, arena);
+	return r;
 }
 
 /* ---- locks
@@ -150,9 +210,9 @@ static void add_used(struct sources *all, const char *path, const char *folder,
 		if (strcmp(all->list[i].path, path) == 0)
 			return;
 	*must_add(arena, all->list, all->n) = (struct source_file){
-		must(cell_arena_strdup(arena, path)),
-		folder,
-		no_words,
+		.path = must(cell_arena_strdup(arena, path)),
+		.folder = folder,
+		.words = no_words,
 	};
 }
 
@@ -202,7 +262,7 @@ static struct source_file pick(const struct sources *database, const char *file,
 	for (size_t i = 0; i < database->n; i++)
 		if (is_same_file(&database->list[i], file, arena))
 			return database->list[i];
-	return (struct source_file){ file, cwd, no_words };
+	return (struct source_file){ .path = file, .folder = cwd, .words = no_words };
 }
 
 int sources_find(struct sources *ret, struct command *command, const struct project *project,
@@ -262,7 +322,7 @@ static void add_words(const char ***words, size_t *n, const char *const *more,
 }
 
 int sources_run(struct command *command, const struct source_file *source,
-		const char *const *before, const char *const *behind,
+		const char *const *before, const char *const *behind, bool is_quiet,
 		struct cell_arena *arena, int *ret_status)
 {
 	const char *program = compiler_path(arena);
@@ -283,6 +343,9 @@ int sources_run(struct command *command, const struct source_file *source,
 	*must_add(arena, words, n) = NULL;
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_addchdir_np(&actions, source->folder);
+	if (is_quiet)
+		(void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null",
+						       O_WRONLY, 0);
 	r = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)words,
 			 environ);
 	(void)posix_spawn_file_actions_destroy(&actions);

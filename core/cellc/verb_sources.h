@@ -10,8 +10,8 @@
 struct source_file {
 	const char *path;   /* from FOLDER */
 	const char *folder; /* where the compiler is run; absolute */
-	const char *const
-		*words; /* of the compiler for it, without outputs; NULL-terminated */
+	const char *compiler; /* NULL = not known */
+	const char *const *words; /* for it, without outputs; NULL-terminated */
 };
 
 struct sources {
@@ -21,7 +21,8 @@ struct sources {
 
 /*
  * FILES (N, from the current folder), else what compile_commands.json in the project's root
- * lists, else the files that its locks name. The words are those of compile_commands.json.
+ * lists, else what cellc has recorded in .cell/state/commands, else the files that the locks
+ * name. The words are those of compile_commands.json, or of the record.
  * Returns 0, CELL_NOT_FOUND if there is nothing to look at, or another status, with the text
  * in COMMAND.
  */
@@ -30,10 +31,11 @@ int sources_find(struct sources *ret, struct command *command, const struct proj
 
 /*
  * Run cellc for SOURCE with the words before and behind its own (NULL-terminated; BEHIND may
- * be NULL). *RET_STATUS is its exit status. Returns 0 or negative with the text in COMMAND.
+ * be NULL); IS_QUIET: whatever it says is lost. *RET_STATUS is its exit status. Returns 0 or
+ * negative with the text in COMMAND.
  */
 int sources_run(struct command *command, const struct source_file *source,
-		const char *const *before, const char *const *behind,
+		const char *const *before, const char *const *behind, bool is_quiet,
 		struct cell_arena *arena, int *ret_status);
 
 /* The project of the current folder; 0, or negative with the text in COMMAND. */

@@ -136,3 +136,39 @@ calls() { grep -c "^$1" "$cells/answers/calls" || true; }
 	[[ $output == *"note: or leave it out: cellc --features db=off"* ]]
 	[ ! -e "$dir/x.o" ]
 }
+
+@test "an error of the compiler in generated text is one of an attribute" {
+	printf 'nothing + nothing_else' >"$cells/answers/text"
+	run cellc -c src/bank.c
+	[ "$status" -eq 1 ]
+	[[ $output == *".cell/exp/db/"*": error: "*"nothing"* ]]
+	[[ $output == *"src/account.h:1:10: note: in the expansion of db::table"* ]]
+	[ "$(grep -c 'in the expansion of' <<<"$output")" -eq 1 ]
+	[ ! -e bank.o ]
+	rm "$cells/answers/text"
+	cellc --fresh -c src/bank.c
+	sed -i 's/account_get/account_fetch/' src/bank.c
+	for compiler in gcc clang; do
+		CELLC_CC=$compiler run cellc -std=gnu2x -c src/bank.c
+		[ "$status" -eq 1 ]
+		[[ $output == *"src/account.h:1:22: note: the attributes on 'account' declare no 'account_fetch', but account_get"* ]]
+	done
+	run cellc --features db=off -c src/bank.c
+	[[ $output == *"src/account.h:1:10: note: 'account_fetch' may be declared by db::table, but the feature 'db' is off"* ]]
+	# What reads messages as JSON gets one document.
+	cellc -fdiagnostics-format=json -c src/bank.c 2>"$dir/json" || true
+	jq -e . "$dir/json" >/dev/null
+}
+
+@test "gdb steps over expansions, as cell new --app tells it to" {
+	command -v gdb >/dev/null || skip "gdb is not installed"
+	make -s -e CFLAGS= >/dev/null
+	cellc -g -O0 -o bank src/bank.c
+	cell -q new --app shop "$dir/shop"
+	step=(-ex 'break main' -ex run -ex step -ex step)
+	run gdb -nx -batch "${step[@]}" ./bank
+	[[ $output == *"account_get ("*") at .cell/exp/db/"* ]]
+	run gdb -nx -batch -x "$dir/shop/.gdbinit" "${step[@]}" ./bank
+	[[ $output == *"main () at src/bank.c"* ]]
+	[[ $output != *".cell/exp/db/"* ]]
+}
