@@ -108,6 +108,7 @@ static void swap_pairs(const struct gen_message *m, struct gen_message **pairs)
 static void put_codec(struct gen_text *out, const struct gen_message *m)
 {
 	struct gen_message **pairs = gen_take((m->n_fields + 1) * sizeof *pairs);
+	const char *shape;
 
 	for (size_t i = 0; i < m->n_fields; i++)
 		pairs[i] = m->fields[i].is_map ? put_pair(out, m, &m->fields[i])
@@ -119,8 +120,10 @@ static void put_codec(struct gen_text *out, const struct gen_message *m)
 	gen_emit_init(out, m);
 	gen_emit_merge(out, m);
 	gen_emit_description(out, m);
+	shape = gen_emit_shape(out, m);
 	swap_pairs(m, pairs); /* it may encode around what is large */
-	gen_emit_type(out, m, gen_printf("\t.schema = &%s_schema,\n", gen_message_own(m)));
+	gen_emit_type(out, m,
+		      gen_printf("\t.schema = &%s_schema,\n%s", gen_message_own(m), shape));
 	swap_pairs(m, pairs);
 }
 

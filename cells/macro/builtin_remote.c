@@ -124,7 +124,7 @@ static void put_codecs(struct gen_text *out, const struct gen_file *file)
 		gen_emit_init(out, m);
 		gen_emit_merge(out, m);
 		if (!m->is_entry)
-			gen_emit_type(out, m, NULL);
+			gen_emit_type(out, m, gen_emit_shape(out, m));
 	}
 }
 

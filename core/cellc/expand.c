@@ -9,6 +9,7 @@
 #include "key.h"
 #include "writer.h"
 #include "session.h"
+#include "turn.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -998,10 +999,13 @@ static struct cell_manifest *read_manifest(struct work *w)
 	return manifest;
 }
 
-static void run(struct work *w, struct expansion *e)
+/* What .cell has of each declaration. */
+static void look(struct work *w)
 {
-	struct assembly assembly;
-
+	w->known = (struct known){ 0 };
+	w->n_items = w->n_main_names = 0;
+	w->items = NULL;
+	w->main_names = NULL;
 	if (known_load(&w->known, w->project, w->session, &w->unit->scan, w->arena, w->diag) <
 	    0) {
 		w->err = -EINVAL;
@@ -1011,6 +1015,34 @@ static void run(struct work *w, struct expansion *e)
 	prepare(w);
 	for (size_t i = 0; i < w->n_items && w->err == 0; i++)
 		look_up(w, &w->items[i]);
+}
+
+/* Others may be asking about the same headers: then there is something when they are done. */
+static void look_in_turn(struct work *w, struct turn *turn)
+{
+	const char **paths = NULL;
+	size_t n = 0;
+
+	look(w);
+	for (size_t i = 0; i < w->n_items && w->err == 0; i++) {
+		const struct item *item = &w->items[i];
+
+		if (!item->is_there && !unreachable(item) && *item->prepared.file != '<' &&
+		    strcmp(item->prepared.file, w->main_file) != 0)
+			*must_add(w->arena, paths, n) = must_printf(
+				w->arena, "%s/%s", w->project->root, item->prepared.file);
+	}
+	if (n == 0)
+		return;
+	turn_take(turn, paths, n, w->arena);
+	look(w);
+}
+
+static void make(struct work *w, struct expansion *e, struct turn *turn)
+{
+	struct assembly assembly;
+
+	look_in_turn(w, turn);
 	if (w->err == 0)
 		ask(w);
 	if (w->err == 0)
@@ -1027,6 +1059,14 @@ static void run(struct work *w, struct expansion *e)
 	e->splice.n_renamings = assembly.n_renamings;
 	e->units = assembly.units;
 	e->n_units = assembly.n_units;
+}
+
+static void run(struct work *w, struct expansion *e)
+{
+	struct turn turn = { .n = 0 };
+
+	make(w, e, &turn);
+	turn_end(&turn);
 }
 
 int expand_unit(struct expansion *ret, const struct unit *unit, struct session *session,

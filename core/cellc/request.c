@@ -99,12 +99,17 @@ static void say_missing(struct preparing *p, const struct attribute *a,
 			   : known && known->silent ? known->silent
 						    : a->ns;
 
+	bool is_silent = known && *known->trouble &&
+			 strncmp(known->trouble, "not running", 11) != 0;
+
 	p->err = -EINVAL;
 	diag_say(p->diag, SEVERITY_ERROR, &a->at, a->ns,
-		 "cell '%s' is not running and .cell has no answer from it", cell);
+		 "cell '%s' %s and .cell has no answer from it", cell,
+		 is_silent ? "does not answer" : "is not running");
 	if (known && *known->trouble)
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "%s", known->trouble);
-	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", cell);
+	if (!is_silent)
+		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", cell);
 	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns,
 		 "or leave it out: cellc --features %s=off", a->ns);
 }

@@ -476,6 +476,9 @@ int pending_start(struct pending *pending, struct cell_call *call, struct connec
 		return cell_fail(err, CELL_PERMISSION_DENIED,
 				 "%s: channel %u is not allowed; add it to \"%s = \" under [uses]",
 				 conn->peer_cell, method->channel, conn->peer_cell);
+	r = conn->is_stand_in ? linked_check(conn->rt, method, err) : 0;
+	if (r < 0)
+		return r;
 	r = pending_insert(conn, pending);
 	if (r < 0)
 		return cell_fail(err, r, "a call");
@@ -842,6 +845,9 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	if (!connection_allows(conn, method->channel))
 		return cell_refuse(call, CELL_PERMISSION_DENIED, "%s: channel %u is not allowed",
 				   conn->peer_cell, method->channel);
+	r = conn->is_stand_in ? linked_check(conn->rt, method, &call->root->error) : 0;
+	if (r < 0)
+		return r;
 	if (conn->n_outgoing >= CONNECTION_OUTGOING_MAX)
 		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "%s: %u messages wait already",
 				   conn->peer_cell, conn->n_outgoing);

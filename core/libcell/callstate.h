@@ -226,6 +226,13 @@ extern const struct ops_handlers ops_handlers;
 enum { LINKED_NONE = 1 };
 int linked_connect(struct runtime *rt, struct cell_call *call, const char *cell,
 		   struct connection **ret_conn);
+/*
+ * Whether METHOD, as the caller knows it, is what stands in for its cell: the same messages on
+ * the wire. 0, or CELL_FAILED_PRECONDITION naming it and what differs; what is not known of
+ * either side counts as the same.
+ */
+int linked_check(const struct runtime *rt, const struct cell_method *method,
+		 struct cell_error *err);
 /* Run the stop functions of what was started: once. */
 int linked_stop(struct runtime *rt, struct cell_call *call);
 /* Before the runtime ends: finish what stand-ins still do. */

@@ -113,6 +113,7 @@ struct connection {
 	uint64_t channels[4];
 	bool speaks_for;
 	bool is_owner;          /* an outside process that may do anything */
+	bool is_stand_in;       /* a client's, to a service of this program */
 
 	struct list all, hot, dirty;
 	ev_io socket_io, write_io;

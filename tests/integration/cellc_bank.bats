@@ -132,6 +132,32 @@ build() {
 	[ "$(printf '%s' "$texts" | sort -u | wc -l)" -eq 1 ]
 }
 
+@test "stands in for itself without a node, if its callers mean the same" {
+	build
+	cell -q run .
+	cellc $flags -c mock.c
+	cellc -o mock mock.o bank.o reports.o $libs
+	alone() { env CELL_RUNDIR="$dir/none" "$@" 2>/dev/null; }
+	[ "$(alone ./mock)" = answered ]
+	[ "$(alone ./mock file)" = answered ]
+	# The caller is of the bank that runs; what is linked in is of another day.
+	sed -i 's/int64_t amount;/uint64_t amount;/; s/int32_t born;/int64_t born;/' bank.h
+	build
+	cellc -o mock mock.o bank.o reports.o $libs
+	status=0
+	text=$(alone ./mock) || status=$?
+	[ "$status" -ne 0 ]
+	[ "$text" = "cell.bank.v1.Bank/Deposit: the service linked in has '2 uint64 amount' in Deposit, the schema that its caller was made of has '2 int64 amount'" ]
+	text=$(alone ./mock file) || true
+	[ "$text" = "cell.bank.v1.Bank/File: the service linked in has '2 optional int64 born' in Holder, the schema that its caller was made of has '2 optional int32 born'" ]
+	# A field that only one side has.
+	sed -i 's/uint64_t amount;/int64_t amount;\n\tbool is_urgent;/' bank.h
+	build
+	cellc -o mock mock.o bank.o reports.o $libs
+	text=$(alone ./mock) || true
+	[ "$text" = "cell.bank.v1.Bank/Deposit: the service linked in has '3 bool is_urgent' in Deposit, the schema that its caller was made of has 'nothing'" ]
+}
+
 @test "without telemetry nothing of it is left, nor needed" {
 	export CELLC_FLAGS="--features telemetry=off"
 	cell -q retire telemetry

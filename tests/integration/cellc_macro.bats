@@ -102,3 +102,95 @@ provider() {
 	[[ $output == *"alphe::add: no cell provides the namespace 'alphe' (did you mean 'alpha'?)"* ]]
 	[ ! -e x.o ]
 }
+
+# refused SOURCE ERROR: does not compile, says so at the attribute, and leaves .cell as it is
+refused() {
+	printf '%s\n' "$1" >x.c
+	rm -f x.o
+	run cellc -c x.c
+	[ "$status" -eq 1 ]
+	[[ "${lines[0]}" == "$2"* ]] || { echo "$output"; return 1; }
+	[ ! -e x.o ]
+	diff -r .cell "$dir/before"
+}
+
+@test "providers that fail are named, and leave nothing behind" {
+	provider alpha
+	printf 'struct [[alpha::add]] good { int a; };\n' >x.c
+	cellc -c x.c
+	cp -r .cell "$dir/before"
+	refused 'struct [[alpha::bad("refuse")]] t { int a; };' "x.c:1:21: error: alpha::bad: not today"
+	refused 'struct [[alpha::bad("unplanned")]] t { int a; };' \
+		"x.c:1:10: error: alpha::bad: cell 'alpha' failed: alpha::bad: line 1 of its text declares 'sneaky', which it did not plan"
+	refused 'struct [[alpha::bad("include")]] t { int a; };' "x.c:1:10: error: alpha::bad: alpha::bad: line 1 of its text has an #include"
+	refused 'struct [[alpha::bad("asm")]] t { int a; };' "x.c:1:10: error: alpha::bad: alpha::bad: line 1 of its text has asm"
+	refused 'struct [[alpha::bad("sleep")]] t { int a; };' "x.c:1:10: error: alpha::bad: cell 'alpha' did not answer within 2000 ms"
+	refused 'struct [[alpha::bad("die")]] t { int a; };' "x.c:1:10: error: alpha::bad: cell 'alpha' ended before it had answered"
+	# From outside, while it works.
+	until cell -q run "$dir/alpha.cell"; do sleep 0.1; done
+	pid=$(node_pids alpha)
+	printf 'struct [[alpha::bad("sleep")]] t { int a; };\n' >x.c
+	cellc -c x.c >said 2>&1 3>&- &
+	until [ "$(cell call alpha cell.ops.v1.Ops/Stats '{}' |
+		jq -r '[.methods[] | select(.method | endswith("/CoordinateExpansion")) | .inFlight // "0" | tonumber] | add')" = 1 ]; do
+		kill -0 $!
+	done
+	kill -9 "$pid"
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 1 ]
+	grep -q "x.c:1:10: error: alpha::bad: cell 'alpha' ended before it had answered" said
+	diff -r .cell "$dir/before"
+}
+
+@test "a provider that talks nonsense is named, and the others are not in its way" {
+	provider alpha
+	cat >"$dir/noise.cell" <<-TXT
+		[cell]
+		exec = $(command -v macro_provider) noise garbage
+		[sandbox]
+		state = no
+		[macros]
+		namespace = noise
+	TXT
+	cell -q run "$dir/noise.cell"
+	cp -r .cell "$dir/before"
+	refused 'struct [[noise::add]] t { int a; };' "x.c:1:10: error: cell 'noise' does not answer and .cell has no answer from it"
+	[[ $output == *"cell 'noise'"* ]]
+	printf 'struct [[alpha::add]] good { int a; };\n' >x.c
+	run cellc -c x.c
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "what is incomplete is used once and kept nowhere" {
+	provider alpha
+	provider beta
+	printf 'struct [[alpha::need(beta, "sleep"), beta::add]] t { int a; };\n' >x.c
+	run cellc -c x.c
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == "x.c:1:10: warning: alpha::need: expanded without 'sleep' of 'beta', which did not answer in time"* ]]
+	[ -e x.o ]
+	[ -z "$(find .cell -name '*.plan')" ]
+	[ -z "$(cat .cell/*.lock 2>/dev/null | grep '^use ')" ]
+	rm x.o
+	run cellc --strict -c x.c
+	[ "$status" -eq 1 ]
+	[ ! -e x.o ]
+}
+
+@test "providers that need each other end at once, with one warning" {
+	provider alpha
+	provider beta
+	printf 'struct [[alpha::give("k", needs = beta), beta::give("k", needs = alpha)]] t { int a; };\n' >x.c
+	start=$(date +%s%N)
+	run cellc -c x.c
+	[ $(($(date +%s%N) - start)) -lt 3000000000 ]
+	[ "$status" -eq 0 ]
+	[ "$(grep -c warning <<<"$output")" -eq 1 ]
+	[ "${lines[0]}" = "x.c:1:10: warning: alpha::give: a loop: 'alpha' needs 'beta' needs 'alpha'; each is expanded without the other [-Wcell=alpha]" ]
+	# It is no accident of that moment, so it is kept, and said again.
+	again=$output
+	run cellc -c x.c
+	[ "$output" = "$again" ]
+}

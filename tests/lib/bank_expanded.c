@@ -588,6 +588,7 @@ __attribute__((weak)) const struct cell_message_type cell_deposit_type = {
 	.encode = cell_deposit_encode,
 	.decode = cell_deposit_decode,
 	.schema = &cell_deposit_schema,
+	.shape = "1 uint32 account; 2 int64 amount",
 };
 
 
@@ -727,6 +728,7 @@ __attribute__((weak)) const struct cell_message_type cell_receipt_type = {
 	.encode = cell_receipt_encode,
 	.decode = cell_receipt_decode,
 	.schema = &cell_receipt_schema,
+	.shape = "1 int64 balance; 2 string owner; 3 enum status",
 };
 
 
@@ -817,6 +819,7 @@ __attribute__((weak)) const struct cell_message_type cell_filter_type = {
 	.encode = cell_filter_encode,
 	.decode = cell_filter_decode,
 	.schema = &cell_filter_schema,
+	.shape = "1 optional int64 min_balance",
 };
 
 
@@ -915,6 +918,7 @@ __attribute__((weak)) const struct cell_message_type cell_entry_type = {
 	.encode = cell_entry_encode,
 	.decode = cell_entry_decode,
 	.schema = &cell_entry_schema,
+	.shape = "1 uint32 account; 2 int64 balance",
 };
 
 
@@ -1071,6 +1075,11 @@ static const struct cell_message_schema cell_report_schema = {
 	.n_messages = 1,
 };
 
+static const struct cell_message_type *const cell_report_parts[] = {
+	&cell_entry_type,
+	&cell_entry_type,
+};
+
 static int cell_report_decode(void *message, const uint8_t *bytes, size_t len,
 		unsigned flags, struct cell_arena *arena, struct cell_error *err)
 {
@@ -1090,6 +1099,8 @@ __attribute__((weak)) const struct cell_message_type cell_report_type = {
 	.encode = cell_report_encode,
 	.decode = cell_report_decode,
 	.schema = &cell_report_schema,
+	.shape = "1 repeated message entries; 2 message best; 3 string currency; 4 bytes seal; 5 repeated uint32 months",
+	.parts = cell_report_parts,
 };
 
 
@@ -1187,6 +1198,7 @@ __attribute__((weak)) const struct cell_message_type cell_signature_type = {
 	.encode = cell_signature_encode,
 	.decode = cell_signature_decode,
 	.schema = &cell_signature_schema,
+	.shape = "1 uint64 bytes; 2 uint32 sum",
 };
 
 

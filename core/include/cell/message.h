@@ -93,6 +93,14 @@ struct cell_message_type {
 	 */
 	size_t (*bound_around)(const void *message);
 	uint8_t *(*encode_around)(const void *message, uint8_t *out, struct cell_chunks *pieces);
+
+	/*
+	 * The fields by number, "1 uint64 account; 2 message holder", and the types of the
+	 * messages in it, in that order: to be held against another's idea of it. NULL = not
+	 * known.
+	 */
+	const char *shape;
+	const struct cell_message_type *const *parts;
 };
 
 enum cell_method_flag {

@@ -310,6 +310,12 @@ void gen_emit_type(struct gen_text *out, const struct gen_message *m, const char
  */
 void gen_emit_description(struct gen_text *out, const struct gen_message *m);
 
+/*
+ * What M is on the wire, for a check of others against it: what X_type points to goes to OUT;
+ * returns the initialisers, for gen_emit_type().
+ */
+const char *gen_emit_shape(struct gen_text *out, const struct gen_message *m);
+
 /* X_source with X_recv, or X_sink with X_send: streams of one type, for handlers. */
 void gen_emit_source_type(struct gen_text *out, const struct gen_message *m);
 void gen_emit_sink_type(struct gen_text *out, const struct gen_message *m);
