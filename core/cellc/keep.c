@@ -130,7 +130,11 @@ static int write_lock(const struct keep *keep, const struct known_namespace *kno
 	text = lock_text(&lock, arena);
 	if (current && strcmp(lock_text(&old, arena), text) == 0)
 		return 0;
-	r = folder_write(known->lock_path, text, strlen(text), err);
+	/* What was built with the lines that stay is up to date, and make is to see that. */
+	if (current && lock_only_grows(&old, &lock, arena))
+		r = folder_write_quietly(known->lock_path, text, strlen(text), err);
+	else
+		r = folder_write(known->lock_path, text, strlen(text), err);
 	if (r == 0)
 		remove_stale(keep, &old, &lock, arena);
 	return r;

@@ -62,6 +62,13 @@ int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len,
 /* The text of LOCK, sorted. Lives in ARENA. */
 const char *lock_text(const struct lock *lock, struct cell_arena *arena);
 
+/*
+ * Whether NEW has all lines of OLD, beside those of uses: then nothing has changed that
+ * others were built with, as their expansions are files of their own.
+ */
+bool lock_only_grows(const struct lock *old, const struct lock *new,
+		     struct cell_arena *arena);
+
 /* Whether NAME may be a namespace, so that it may be part of a file's name. */
 bool lock_namespace_is_valid(const char *name);
 
