@@ -200,6 +200,7 @@ static int text_expand(struct job *job)
 	project.offline |= line->offline;
 	project.strict |= line->strict || line->locked;
 	project.fresh = line->fresh;
+	project.fix = line->fix && !project.locked;
 	r = unit_parse(&unit, &options, job->arena, job->diag, &job->err);
 	if (r < 0)
 		return r == -EINVAL && diag_errors(job->diag) ? r : say(job, r);

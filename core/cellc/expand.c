@@ -160,7 +160,10 @@ static void say_diagnostic(const struct work *w, const struct item *item,
 		conflict_place(&item->prepared, d->attribute, d->value, d->member);
 	const char *ns = *d->ns ? d->ns : ns_of(a);
 
-	if (a && ns && strcmp(a->ns, ns) == 0)
+	/* About the declaration itself, such as a handler's signature, it says all alone. */
+	if (!a)
+		diag_say(w->diag, severity, place, ns, "%s", d->text);
+	else if (ns && strcmp(a->ns, ns) == 0)
 		diag_say(w->diag, severity, place, ns, "%s::%s: %s", a->ns, a->name, d->text);
 	else
 		diag_say(w->diag, severity, place, ns, "%s%s%s", ns ? ns : "", ns ? ": " : "",
@@ -425,9 +428,10 @@ static void say_unreachable(struct work *w, const struct item *item,
 	diag_say(w->diag, SEVERITY_ERROR, &a->at, a->ns,
 		 "cell '%s' is not running and .cell has no answer from it%s", known->cell,
 		 item->old_key ? " to what stands here now" : "");
-	if (*known->trouble || *trouble)
-		diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "%s",
-			 *known->trouble ? known->trouble : trouble);
+	trouble = *known->trouble ? known->trouble : trouble;
+	/* The macro cell's advice is ours, which follows. */
+	if (*trouble && !strstr(trouble, "run: cell run "))
+		diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "%s", trouble);
 	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", known->cell);
 	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns,
 		 "or leave it out: cellc --features %s=off", a->ns);

@@ -21,6 +21,7 @@ struct project {
 	const char **order;        /* namespaces, outermost first; NULL-terminated */
 	bool locked, offline, strict;
 	bool fresh; /* ask again what .cell has an answer to */
+	bool fix;   /* add to MANIFEST what the code is found to call */
 };
 
 /* Bytes of .cell/project. */

@@ -102,7 +102,8 @@ static void say_missing(struct preparing *p, const struct attribute *a,
 	p->err = -EINVAL;
 	diag_say(p->diag, SEVERITY_ERROR, &a->at, a->ns,
 		 "cell '%s' is not running and .cell has no answer from it", cell);
-	if (known && *known->trouble)
+	/* The macro cell's advice is ours, which follows. */
+	if (known && *known->trouble && !strstr(known->trouble, "run: cell run "))
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "%s", known->trouble);
 	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", cell);
 	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns,
