@@ -396,7 +396,7 @@ static int dependencies_write(struct job *job)
 	path = command_depfile(job->line, source->input->path, job->arena);
 	rules = depfile_append(source->text.rules, source->text.rules_len,
 			       job->expansion.depends, job->expansion.n_depends,
-			       job->line->depfile_phony, job->arena);
+			       job->arena);
 	if (!path || !rules)
 		return no_memory(job);
 	r = file_replace(job, path, rules, strlen(rules));
@@ -433,6 +433,9 @@ static int output_move(struct job *job)
 {
 	if (!job->output || job->made == job->output)
 		return 0;
+	/* Provisioning may have made files that it depends on newer than it. */
+	if (job->expansion.n_declared)
+		(void)utimensat(AT_FDCWD, job->made, NULL, 0);
 	if (rename(job->made, job->output) < 0)
 		return say(job, cell_fail(&job->err, -errno, "writing '%s': %s", job->output,
 					  strerror(errno)));

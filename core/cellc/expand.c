@@ -1072,7 +1072,7 @@ static bool is_same_text(const struct expansion *a, const struct expansion *b)
  * A table that was made has another digest than one that was not: asked with it, providers
  * mostly answer the same. Else what was compiled is old already.
  */
-static int refresh(const struct expansion *e, struct session *session, struct diag *diag)
+static int refresh(struct expansion *e, struct session *session, struct diag *diag)
 {
 	const struct expansion_origin *origin = e->origin;
 	struct expansion again;
@@ -1085,10 +1085,15 @@ static int refresh(const struct expansion *e, struct session *session, struct di
 		diag_say(
 			diag, SEVERITY_WARNING, &e->declared_at[0]->at, e->declared_at[0]->ns,
 			"what was provisioned changes what is generated: build this once more");
+	/* The keys have the new state in them, and files have keys in their names. */
+	if (r == 0) {
+		e->depends = again.depends;
+		e->n_depends = again.n_depends;
+	}
 	return r;
 }
 
-int expand_provision(const struct expansion *e, struct session *session, struct diag *diag)
+int expand_provision(struct expansion *e, struct session *session, struct diag *diag)
 {
 	struct macro_provision_request request = { .n_declared = e->n_declared };
 	struct macro_provisioned done = { 0 };

@@ -707,4 +707,6 @@ void lock_move_kept(struct lock *lock, const char *from, const char *to,
 	for (size_t i = 0; i < lock->n_kept; i++)
 		if (is_of(from, declaration, lock->kept[i].file, lock->kept[i].declaration))
 			lock->kept[i].file = to;
+	FILTER(lock->uses, lock->n_uses,
+	       !is_of(from, declaration, lock->uses[i].file, lock->uses[i].declaration));
 }

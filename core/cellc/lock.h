@@ -95,7 +95,7 @@ void lock_trim_states(struct lock *lock);
 /* Replace all that is kept about DECLARATION in FILE. */
 void lock_set_kept(struct lock *lock, const char *file, const char *declaration,
 		   const struct macro_kept *kept, size_t n, struct cell_arena *arena);
-/* What is kept about DECLARATION belongs to file TO from now on. */
+/* What is kept about DECLARATION belongs to file TO from now on; FROM uses it no more. */
 void lock_move_kept(struct lock *lock, const char *from, const char *to,
 		    const char *declaration);
 
