@@ -37,6 +37,14 @@ static void remember(struct builtin *self, const char *cell)
 		(void)snprintf(self->cells[self->n_cells++], sizeof *self->cells, "%s", cell);
 }
 
+void builtin_recall(struct builtin *self, const char *const *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(ids[i], "schema ", 7) == 0 &&
+		    strlen(ids[i] + 7) < sizeof *self->cells)
+			remember(self, ids[i] + 7);
+}
+
 static int ask_schema(struct cell_call *call, const char *cell, const uint8_t **ret, size_t *ret_len)
 {
 	struct cell_call *to = cell_to(cell_within_ms(call, ASK_WITHIN_MS), cell, 0);

@@ -1,4 +1,5 @@
 /* The methods of service Macro in proto/macro.proto, in its order. */
+#include "builtin.h"
 #include "coordinate.h"
 #include "macro.h"
 
@@ -97,6 +98,8 @@ static int what_macros(struct cell_call *call, void *self, const struct macro_he
 		return cell_refuse(call, CELL_FAILED_PRECONDITION,
 				   "macro protocol %u is asked for, this node speaks 1",
 				   in->protocol);
+	if (macro->builtin == &cell_builtin)
+		builtin_recall(macro->builtin_self, in->states, in->n_states);
 	r = discover(call, macro, &providers);
 	if (r < 0)
 		return r;

@@ -89,6 +89,14 @@ static json_t *series_json(const struct telemetry_series *s)
 	return object;
 }
 
+/* What was declared shows that its programs are there, before they do anything. */
+static json_t *waiting_json(const struct telemetry_metric *m)
+{
+	return json_pack("{s:s, s:s, s:s, s:n, s:i}", "name", m->name, "kind",
+			 m->kind == TELEMETRY_KIND_HISTOGRAM ? "histogram" : "counter", "help",
+			 m->help, "cell", "sum", 0);
+}
+
 static int show_metrics(struct command *command, const char *prefix)
 {
 	static const struct out_column columns[] = {
@@ -110,9 +118,11 @@ static int show_metrics(struct command *command, const char *prefix)
 
 		for (size_t i = 0; i < report.n_series; i++)
 			(void)json_array_append_new(all, series_json(&report.series[i]));
+		for (size_t i = 0; i < report.n_waiting; i++)
+			(void)json_array_append_new(all, waiting_json(&report.waiting[i]));
 		return command_json(command, all);
 	}
-	if (!report.n_series) {
+	if (!report.n_series && !report.n_waiting) {
 		command_note(command, prefix ? "no metric begins with '%s'" : "no metric yet%s",
 			     prefix ? prefix : "");
 		return 0;
@@ -135,6 +145,14 @@ static int show_metrics(struct command *command, const char *prefix)
 			 seconds(number, s->count ? s->sum / (double)s->count : 0));
 		out_cell(table, OUT_PLAIN, "<%s", seconds(number, quantile(s, .5)));
 		out_cell(table, OUT_PLAIN, "<%s", seconds(number, quantile(s, .99)));
+	}
+	for (size_t i = 0; i < report.n_waiting; i++) {
+		out_cell(table, OUT_PLAIN, "%s", report.waiting[i].name);
+		out_cell(table, OUT_PLAIN, "-");
+		out_cell(table, OUT_PLAIN, "-");
+		out_cell(table, OUT_PLAIN, "0");
+		for (int blank = 0; blank < 3; blank++)
+			out_cell(table, OUT_PLAIN, "%s", "");
 	}
 	out_table_print(table, &command->out);
 	out_table_free(table);

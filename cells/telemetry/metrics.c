@@ -198,6 +198,12 @@ size_t metrics_series(struct metrics *metrics, const struct series *const **ret)
 	return metrics->n_series;
 }
 
+size_t metrics_known(const struct metrics *metrics, const struct metric **ret)
+{
+	*ret = metrics->metrics;
+	return metrics->n_metrics;
+}
+
 const struct metrics_counts *metrics_counts(const struct metrics *metrics)
 {
 	return &metrics->counts;

@@ -67,4 +67,7 @@ void metrics_take(struct metrics *metrics, const char *cell, const char *name,
 /* Sorted by name, cell, failed. *RET points into METRICS, until it changes. */
 size_t metrics_series(struct metrics *metrics, const struct series *const **ret);
 
+/* In the order in which they became known. *RET points into METRICS, until it changes. */
+size_t metrics_known(const struct metrics *metrics, const struct metric **ret);
+
 const struct metrics_counts *metrics_counts(const struct metrics *metrics);

@@ -63,6 +63,41 @@ static int record(struct cell_call *call, void *self, const struct telemetry_bat
 
 /* ---- metrics ------------------------------------------------------------------------------ */
 
+static bool has_series(struct metrics *metrics, const struct metric *metric)
+{
+	const struct series *const *all;
+	size_t n = metrics_series(metrics, &all);
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i]->metric == metric)
+			return true;
+	return false;
+}
+
+static int add_waiting(struct cell_call *call, struct metrics *metrics, const char *prefix,
+		       struct telemetry_metrics_report *out)
+{
+	const struct metric *known;
+	size_t n = metrics_known(metrics, &known);
+	struct telemetry_metric *items =
+		cell_arena_calloc(cell_arena(call), n + 1, sizeof *items);
+
+	if (!items)
+		return cell_refuse(call, -ENOMEM, "%zu metrics", n);
+	out->waiting = items;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(known[i].name, prefix, strlen(prefix)) == 0 &&
+		    !has_series(metrics, &known[i]))
+			items[out->n_waiting++] = (struct telemetry_metric){
+				.name = known[i].name,
+				.kind = known[i].kind == METRIC_HISTOGRAM
+						? TELEMETRY_KIND_HISTOGRAM
+						: TELEMETRY_KIND_COUNTER,
+				.help = known[i].help,
+			};
+	return 0;
+}
+
 static int metrics(struct cell_call *call, void *self, const struct telemetry_metrics_query *in,
 		   struct telemetry_metrics_report *out)
 {
@@ -101,7 +136,7 @@ static int metrics(struct cell_call *call, void *self, const struct telemetry_me
 		item->n_buckets = METRIC_BOUNDS + 1;
 		item->buckets = buckets;
 	}
-	return 0;
+	return add_waiting(call, telemetry->metrics, in->prefix, out);
 }
 
 static int exposition(struct cell_call *call, void *self, struct telemetry_exposition_text *out)

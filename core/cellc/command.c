@@ -404,6 +404,8 @@ static int own_option(struct parser *parser, const char *word, const char *next,
 		line->locked = line->offline = true;
 	} else if (strcmp(word, "--fresh") == 0) {
 		line->fresh = true;
+	} else if (strcmp(word, "--fix") == 0) {
+		line->fix = true;
 	} else if (strcmp(word, "--strict") == 0) {
 		line->strict = true;
 	} else if (strcmp(word, "--cellc-verbose") == 0) {

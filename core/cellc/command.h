@@ -77,7 +77,7 @@ struct command_line {
 	bool json_diagnostics;
 	bool warnings_are_errors, no_warnings;
 	/* cellc's own: from $CELLC_FLAGS and argv */
-	bool locked, offline, strict, fresh, verbose;
+	bool locked, offline, strict, fresh, fix, verbose;
 	const char *features; /* "telemetry=off,…"; NULL = none */
 };
 

@@ -195,6 +195,7 @@ static int find_project(struct job *job, struct project *project)
 	project->offline |= line->offline;
 	project->strict |= line->strict || line->locked;
 	project->fresh = line->fresh;
+	project->fix = line->fix && !project->locked;
 	return 0;
 }
 
@@ -459,7 +460,7 @@ static int dependencies_write(struct job *job)
 	path = command_depfile(job->line, source->input->path, job->arena);
 	rules = depfile_append(source->text.rules, source->text.rules_len,
 			       job->expansion.depends, job->expansion.n_depends,
-			       job->line->depfile_phony, job->arena);
+			       job->arena);
 	if (!path || !rules)
 		return no_memory(job);
 	r = file_replace(job, path, rules, strlen(rules));
@@ -496,6 +497,9 @@ static int output_move(struct job *job)
 {
 	if (!job->output || job->made == job->output)
 		return 0;
+	/* Provisioning may have made files that it depends on newer than it. */
+	if (job->expansion.n_declared)
+		(void)utimensat(AT_FDCWD, job->made, NULL, 0);
 	if (rename(job->made, job->output) < 0)
 		return say(job, cell_fail(&job->err, -errno, "writing '%s': %s", job->output,
 					  strerror(errno)));

@@ -1,5 +1,7 @@
 #include "conflict.h"
 
+#include "grant.h"
+
 #include <cell/cell.h>
 #include <stdio.h>
 #include <string.h>
@@ -183,37 +185,97 @@ static int check_header(const struct conflict_context *context,
 /* ---- capabilities
  * ---------------------------------------------------------------------------- */
 
-static bool may_call(const struct cell_manifest *manifest,
-		     const struct macro_planned_use *use)
+/* All that PLAN will call of CELL. */
+static struct cell_channels channels_of(const struct macro_plan *plan, const char *cell)
 {
-	struct cell_channels set = cell_manifest_uses(manifest, use->cell, false);
+	struct cell_channels set = CELL_CHANNELS_NONE;
 	char name[CELL_CHANNEL_NAME_MAX];
 
-	for (unsigned channel = 0; channel < 256; channel++)
-		if (strcmp(cell_channel_name((uint8_t)channel, name), use->channel) == 0)
-			return cell_channels_has(&set, (uint8_t)channel) ||
-			       cell_channels_has(&manifest->uses_any, (uint8_t)channel);
-	return false;
+	for (size_t i = 0; i < plan->n_uses; i++) {
+		const char *channel = *plan->uses[i].channel ? plan->uses[i].channel : "app";
+
+		for (unsigned k = 0; strcmp(plan->uses[i].cell, cell) == 0 && k < 256; k++)
+			if (strcmp(cell_channel_name((uint8_t)k, name), channel) == 0)
+				cell_channels_set(&set, (uint8_t)k);
+	}
+	return set;
 }
 
-static int check_use(const struct conflict_context *context, const struct prepared *prepared,
-		     const struct macro_planned_use *use, struct diag *diag)
+static const char *manifest_name(const struct conflict_context *context)
 {
+	const char *slash = strrchr(context->manifest->path, '/');
+
+	return slash ? slash + 1 : context->manifest->path;
+}
+
+/* A cell has one line: of what it lacks only a part is new. */
+static void note_use(const struct conflict_context *context, const char *cell,
+		     const struct cell_channels *set, const char *ns, struct cell_arena *arena,
+		     struct diag *diag)
+{
+	static const struct cell_manifest nothing;
+	struct cell_channels granted = cell_manifest_uses(context->manifest, cell, false);
+	struct cell_channels all = cell_channels_union(*set, granted);
+
+	diag_say(diag, SEVERITY_NOTE, NULL, ns, "%s \"%s = %s\" under [uses]",
+		 cell_channels_is_empty(&granted) ? "add" : "make it", cell,
+		 grant_missing(&nothing, cell, &all, arena));
+}
+
+static int fix_use(const struct conflict_context *context, const char *cell,
+		   const struct cell_channels *set, const char *ns, struct cell_arena *arena,
+		   struct diag *diag)
+{
+	struct cell_error err = { .code = 0 };
+	const char *added = "";
+	int r = grant_add(context->project->folder, context->project->manifest, cell, set,
+			  arena, &added, &err);
+
+	if (r < 0)
+		diag_say(diag, SEVERITY_ERROR, NULL, ns, "%s", err.text);
+	else if (*added)
+		diag_say(diag, SEVERITY_NOTE, NULL, ns, "%s: added \"%s = %s\" under [uses]",
+			 manifest_name(context), cell, added);
+	return r < 0 ? -EINVAL : 0;
+}
+
+/* Use N of PLAN; the first of a cell speaks for the others. */
+static int check_use(const struct conflict_context *context, const struct prepared *prepared,
+		     const struct macro_plan *plan, size_t n, struct cell_arena *arena,
+		     struct diag *diag)
+{
+	const struct macro_planned_use *use = &plan->uses[n];
 	const struct attribute *a = conflict_attribute(prepared, use->attribute);
-	const char *channel = *use->channel ? use->channel : "app", *slash;
-	const struct macro_planned_use named = { use->cell, channel, use->attribute };
+	struct cell_channels set = channels_of(plan, use->cell);
 	char name[132];
 
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(plan->uses[i].cell, use->cell) == 0)
+			return 0;
 	if (!context->manifest || strcmp(context->manifest->name, use->cell) == 0 ||
-	    may_call(context->manifest, &named))
+	    !*grant_missing(context->manifest, use->cell, &set, arena))
 		return 0;
-	slash = strrchr(context->manifest->path, '/');
+	if (context->project->fix)
+		return fix_use(context, use->cell, &set, ns_of(a), arena, diag);
 	diag_say(diag, SEVERITY_ERROR, conflict_place(prepared, use->attribute, 0, ""),
 		 ns_of(a), "%s calls cell '%s', which %s does not list", who(a, name),
-		 use->cell, slash ? slash + 1 : context->manifest->path);
-	diag_say(diag, SEVERITY_NOTE, NULL, ns_of(a), "add \"%s = %s\" under [uses]",
-		 use->cell, channel);
+		 use->cell, manifest_name(context));
+	note_use(context, use->cell, &set, ns_of(a), arena, diag);
 	return -EINVAL;
+}
+
+static int check_uses(const struct conflict_context *context, const struct prepared *prepared,
+		      const struct macro_plan *plan, struct diag *diag)
+{
+	struct cell_arena arena;
+	int err = 0;
+
+	cell_arena_init(&arena, 0);
+	for (size_t i = 0; i < plan->n_uses; i++)
+		if (check_use(context, prepared, plan, i, &arena, diag) < 0)
+			err = -EINVAL;
+	cell_arena_deinit(&arena);
+	return err;
 }
 
 int conflict_check(const struct conflict_context *context, const struct prepared *prepared,
@@ -227,8 +289,7 @@ int conflict_check(const struct conflict_context *context, const struct prepared
 	for (size_t i = 0; i < plan->n_headers; i++)
 		if (check_header(context, prepared, plan->headers[i], diag) < 0)
 			err = -EINVAL;
-	for (size_t i = 0; i < plan->n_uses; i++)
-		if (check_use(context, prepared, &plan->uses[i], diag) < 0)
-			err = -EINVAL;
+	if (check_uses(context, prepared, plan, diag) < 0)
+		err = -EINVAL;
 	return err;
 }

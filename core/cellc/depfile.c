@@ -26,7 +26,7 @@ static size_t rule_end(const char *rules, size_t len)
 }
 
 const char *depfile_append(const char *rules, size_t len, const char *const *files, size_t n,
-			   bool is_phony, struct cell_arena *arena)
+			   struct cell_arena *arena)
 {
 	size_t end = rule_end(rules, len), text_len = 0;
 	char *text = NULL, *copy;
@@ -43,7 +43,7 @@ const char *depfile_append(const char *rules, size_t len, const char *const *fil
 		(void)fwrite(rules + end, 1, len - end, out);
 	else
 		(void)putc('\n', out);
-	for (size_t i = 0; is_phony && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		write_name(out, files[i]);
 		(void)fputs(":\n", out);
 	}

@@ -17,6 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * A state of our own: the namespaces that are off. It matters to who asks other cells, and to
+ * nobody else: all others give the text of a source without the attributes that are off.
+ */
+#define FEATURES "cellc:features"
+
 /* A plan that changes under us is made anew this often. */
 #define ATTEMPTS 3
 
@@ -29,6 +35,7 @@ struct item {
 	bool is_there;       /* CACHED is filled */
 	bool is_new;         /* and was asked for just now */
 	bool is_degraded;
+	const char *assumed; /* a state that nobody knows now: as the lock has it; NULL */
 	struct macro_kept_of *kept; /* from now on; if it is new */
 	size_t n_kept;
 	struct lock_state *states; /* that were looked at; sorted */
@@ -161,7 +168,10 @@ static void say_diagnostic(const struct work *w, const struct item *item,
 		conflict_place(&item->prepared, d->attribute, d->value, d->member);
 	const char *ns = *d->ns ? d->ns : ns_of(a);
 
-	if (a && ns && strcmp(a->ns, ns) == 0)
+	/* About the declaration itself, such as a handler's signature, it says all alone. */
+	if (!a)
+		diag_say(w->diag, severity, place, ns, "%s", d->text);
+	else if (ns && strcmp(a->ns, ns) == 0)
 		diag_say(w->diag, severity, place, ns, "%s::%s: %s", a->ns, a->name, d->text);
 	else
 		diag_say(w->diag, severity, place, ns, "%s%s%s", ns ? ns : "", ns ? ": " : "",
@@ -273,9 +283,24 @@ static const struct key_provider *providers_of(const struct work *w, const struc
 	return list;
 }
 
-/* As the cells that run say, else as the locks of the declaration's namespaces remember. */
-static const char *state_now(const struct work *w, const struct item *item, const char *id)
+static const char *features_digest(const struct work *w)
 {
+	struct writer out = writer_new(w->arena);
+
+	for (const char *const *off = w->project->features_off; off && *off; off++)
+		writer_put(&out, "%s\n", *off);
+	return key_hash(out.text, strlen(out.text), w->arena);
+}
+
+/*
+ * As the cells that run say, else as the locks of the declaration's namespaces remember. A
+ * cell that runs may not know a state of its own any more, as it has restarted, or because
+ * whom it would ask is gone: that does not mean that the state has changed.
+ */
+static const char *state_now(const struct work *w, struct item *item, const char *id)
+{
+	if (strcmp(id, FEATURES) == 0)
+		return features_digest(w);
 	for (size_t i = 0; i < w->known.n; i++) {
 		const struct macro_catalog *catalog = w->known.list[i].catalog;
 
@@ -287,7 +312,9 @@ static const char *state_now(const struct work *w, const struct item *item, cons
 	for (size_t i = 0; i < item->prepared.n_namespaces; i++) {
 		const char *digest = lock_find_state(&item->prepared.namespaces[i]->lock, id);
 
-		if (digest && !item->prepared.namespaces[i]->catalog)
+		if (digest && item->prepared.namespaces[i]->catalog)
+			item->assumed = id;
+		if (digest)
 			return digest;
 	}
 	return "gone";
@@ -298,10 +325,12 @@ static const char *make_key(const struct work *w, const struct item *item,
 			    const struct lock_state *states, size_t n)
 {
 	struct key_state *list = must_new(w->arena, struct key_state, n);
+	struct macro_plan_request plain = *request;
 
 	for (size_t i = 0; i < n; i++)
 		list[i] = (struct key_state){ states[i].id, states[i].digest };
-	return key_make(request, providers_of(w, item), item->prepared.n_namespaces, list, n,
+	plain.n_features_off = 0;
+	return key_make(&plain, providers_of(w, item), item->prepared.n_namespaces, list, n,
 			w->arena);
 }
 
@@ -367,6 +396,34 @@ static bool load(const struct work *w, struct item *item, const struct lock_use 
 	return true;
 }
 
+/* The first attribute of the namespace of it that cannot be asked; NULL: all can. */
+static const struct attribute *unreachable(const struct item *item)
+{
+	for (size_t i = 0; i < item->prepared.request.n_attributes; i++) {
+		const struct macro_attribute *attribute =
+			&item->prepared.request.attributes[i];
+
+		for (size_t k = 0; k < item->prepared.n_namespaces; k++)
+			if (strcmp(item->prepared.namespaces[k]->ns, attribute->ns) == 0 &&
+			    !item->prepared.namespaces[k]->catalog)
+				return conflict_attribute(&item->prepared, attribute->id);
+	}
+	return NULL;
+}
+
+/* Whether the programs that run now are those that gave the answer of the item's key. */
+static bool is_confirmed(const struct item *item)
+{
+	for (size_t i = 0; i < item->prepared.n_namespaces; i++) {
+		const struct known_namespace *known = item->prepared.namespaces[i];
+
+		if (*known->program &&
+		    !program_answered(&known->answered, known->program, item->key))
+			return false;
+	}
+	return true;
+}
+
 static void look_up(struct work *w, struct item *item)
 {
 	const struct lock_use *use = find_use(item);
@@ -382,7 +439,11 @@ static void look_up(struct work *w, struct item *item)
 						 state_now(w, item, use->reads[i]) };
 	item->key = make_key(w, item, &item->prepared.request, states, use->n_reads);
 	if (w->project->fresh || strcmp(item->key, use->key) != 0 ||
-	    item->prepared.kept_from || !load(w, item, use))
+	    item->prepared.kept_from)
+		return;
+	/* Who would have to ask somebody who is gone cannot confirm anything. */
+	if ((!item->assumed && !unreachable(item) && !is_confirmed(item)) ||
+	    !load(w, item, use))
 		return;
 	item->is_there = true;
 	item->states = states;
@@ -391,21 +452,6 @@ static void look_up(struct work *w, struct item *item)
 
 /* ---- asking
  * -------------------------------------------------------------------------------------- */
-
-/* The first attribute of the namespace of it that cannot be asked; NULL: all can. */
-static const struct attribute *unreachable(const struct item *item)
-{
-	for (size_t i = 0; i < item->prepared.request.n_attributes; i++) {
-		const struct macro_attribute *attribute =
-			&item->prepared.request.attributes[i];
-
-		for (size_t k = 0; k < item->prepared.n_namespaces; k++)
-			if (strcmp(item->prepared.namespaces[k]->ns, attribute->ns) == 0 &&
-			    !item->prepared.namespaces[k]->catalog)
-				return conflict_attribute(&item->prepared, attribute->id);
-	}
-	return NULL;
-}
 
 static void say_unreachable(struct work *w, const struct item *item,
 			    const struct attribute *a)
@@ -426,9 +472,10 @@ static void say_unreachable(struct work *w, const struct item *item,
 	diag_say(w->diag, SEVERITY_ERROR, &a->at, a->ns,
 		 "cell '%s' is not running and .cell has no answer from it%s", known->cell,
 		 item->old_key ? " to what stands here now" : "");
-	if (*known->trouble || *trouble)
-		diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "%s",
-			 *known->trouble ? known->trouble : trouble);
+	trouble = *known->trouble ? known->trouble : trouble;
+	/* The macro cell's advice is ours, which follows. */
+	if (*trouble && !strstr(trouble, "run: cell run "))
+		diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "%s", trouble);
 	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", known->cell);
 	diag_say(w->diag, SEVERITY_NOTE, NULL, a->ns,
 		 "or leave it out: cellc --features %s=off", a->ns);
@@ -530,6 +577,9 @@ static void take_states(const struct work *w, struct item *item)
 					hex_of(w->arena, state->digest, state->n_digest),
 				};
 	}
+	if (item->plan.n_wants)
+		*must_add(w->arena, item->states, item->n_states) =
+			(struct lock_state){ FEATURES, features_digest(w) };
 	if (item->n_states)
 		qsort(item->states, item->n_states, sizeof *item->states, states_order);
 }
@@ -768,8 +818,12 @@ static void record(const struct work *w, const struct item *item, const char *pl
 			.reads = reads,
 			.n_reads = item->n_states,
 		};
+		if (*known->program && item->is_new)
+			*must_add(w->arena, known->confirmed, known->n_confirmed) = item->key;
 		for (size_t k = 0; k < item->n_states; k++)
-			*must_add(w->arena, known->states, known->n_states) = item->states[k];
+			if (strcmp(item->states[k].id, FEATURES) != 0)
+				*must_add(w->arena, known->states, known->n_states) =
+					item->states[k];
 		if (item->is_new) {
 			struct known_kept *kept =
 				must_add(w->arena, known->kept, known->n_kept);
@@ -967,17 +1021,46 @@ static void collect(struct work *w, struct expansion *e)
 	remember_origin(w, e);
 }
 
+/* The first state that was taken from the lock as nobody knows it now; NULL if none was. */
+static const char *assumed_state(const struct work *w)
+{
+	for (size_t i = 0; i < w->n_items; i++)
+		if (w->items[i].assumed && !w->items[i].is_new)
+			return w->items[i].assumed;
+	return NULL;
+}
+
+static void warn_assumed(struct work *w, const char *state)
+{
+	/* cell::remote's: the one that may be missed for a reason that people can mend. */
+	const char *cell = strncmp(state, "schema ", 7) == 0 ? state + 7 : NULL;
+
+	if (cell)
+		diag_say(w->diag, SEVERITY_WARNING, NULL, "cell",
+			 "cell '%s' is not running: built from what .cell remembers", cell);
+	else
+		diag_say(w->diag, SEVERITY_WARNING, NULL, NULL,
+			 "nobody says what '%s' is now: built from what .cell remembers",
+			 state);
+	if (cell)
+		diag_say(w->diag, SEVERITY_NOTE, NULL, "cell", "run: cell run %s", cell);
+}
+
 /* What is built from memory is said once. */
 static void warn_unreachable(struct work *w)
 {
 	const struct known_namespace *missing = NULL;
-	const char *trouble;
+	const char *trouble, *assumed = assumed_state(w);
 
 	for (size_t i = 0; i < w->known.n && !missing; i++)
 		if (w->known.list[i].is_used && !w->known.list[i].catalog)
 			missing = &w->known.list[i];
-	if (!missing || w->project->offline || !session_warn_once(w->session))
+	if ((!missing && !assumed) || w->project->offline || !session_warn_once(w->session))
 		return;
+	if (!missing) {
+		warn_assumed(w, assumed);
+		return;
+	}
 	trouble = *missing->trouble ? missing->trouble : session_trouble(w->session);
 	diag_say(w->diag, SEVERITY_WARNING, NULL, missing->ns,
 		 "cell '%s' is not running: built from what .cell remembers", missing->cell);
@@ -1153,7 +1236,7 @@ static bool is_same_text(const struct expansion *a, const struct expansion *b)
  * A table that was made has another digest than one that was not: asked with it, providers
  * mostly answer the same. Else what was compiled is old already.
  */
-static int refresh(const struct expansion *e, struct session *session, struct diag *diag)
+static int refresh(struct expansion *e, struct session *session, struct diag *diag)
 {
 	const struct expansion_origin *origin = e->origin;
 	struct expansion again;
@@ -1166,10 +1249,15 @@ static int refresh(const struct expansion *e, struct session *session, struct di
 		diag_say(
 			diag, SEVERITY_WARNING, &e->declared_at[0]->at, e->declared_at[0]->ns,
 			"what was provisioned changes what is generated: build this once more");
+	/* The keys have the new state in them, and files have keys in their names. */
+	if (r == 0) {
+		e->depends = again.depends;
+		e->n_depends = again.n_depends;
+	}
 	return r;
 }
 
-int expand_provision(const struct expansion *e, struct session *session, struct diag *diag)
+int expand_provision(struct expansion *e, struct session *session, struct diag *diag)
 {
 	struct macro_provision_request request = { .n_declared = e->n_declared };
 	struct macro_provisioned done = { 0 };

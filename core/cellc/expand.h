@@ -64,5 +64,5 @@ int expand_unit(struct expansion *ret, const struct unit *unit, struct session *
  * project of expand_unit() must still be there. Returns 0, or negative after the refusal was
  * said.
  */
-int expand_provision(const struct expansion *expansion, struct session *session,
+int expand_provision(struct expansion *expansion, struct session *session,
 		     struct diag *diag);

@@ -112,7 +112,16 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-static int replace(char *path, char *temporary, const char *text, size_t len)
+/* Of what is at PATH; nothing there: of now. */
+static void take_time(int fd, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		(void)futimens(fd, (struct timespec[2]){ st.st_atim, st.st_mtim });
+}
+
+static int replace(char *path, char *temporary, const char *text, size_t len, bool is_quiet)
 {
 	cell_cleanup(close_fd) int fd = -1;
 	int r = make_above(path);
@@ -124,6 +133,8 @@ static int replace(char *path, char *temporary, const char *text, size_t len)
 		r = write_all(fd, text, len);
 		if (r == 0 && fchmod(fd, 0644) < 0)
 			r = -errno;
+		if (r == 0 && is_quiet)
+			take_time(fd, path);
 		if (r == 0 && rename(temporary, path) < 0)
 			r = -errno;
 		if (r < 0)
@@ -132,7 +143,8 @@ static int replace(char *path, char *temporary, const char *text, size_t len)
 	return r;
 }
 
-int folder_write(const char *path, const char *text, size_t len, struct cell_error *err)
+static int update(const char *path, const char *text, size_t len, bool is_quiet,
+		  struct cell_error *err)
 {
 	struct cell_arena arena;
 	int r;
@@ -141,9 +153,20 @@ int folder_write(const char *path, const char *text, size_t len, struct cell_err
 		return 0;
 	cell_arena_init(&arena, 0);
 	r = replace(must_printf(&arena, "%s", path), must_printf(&arena, "%s.XXXXXX", path),
-		    text, len);
+		    text, len, is_quiet);
 	cell_arena_deinit(&arena);
 	return r < 0 ? cell_fail(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+int folder_write(const char *path, const char *text, size_t len, struct cell_error *err)
+{
+	return update(path, text, len, false, err);
+}
+
+int folder_write_quietly(const char *path, const char *text, size_t len,
+			 struct cell_error *err)
+{
+	return update(path, text, len, true, err);
 }
 
 static int names_order(const void *a, const void *b)

@@ -22,6 +22,10 @@ int folder_read(const char *path, size_t max, struct cell_arena *arena, char **r
  */
 int folder_write(const char *path, const char *text, size_t len, struct cell_error *err);
 
+/* The same, but make sees no change: PATH keeps the time of the file that it replaces. */
+int folder_write_quietly(const char *path, const char *text, size_t len,
+			 struct cell_error *err);
+
 /* Names in PATH that end in SUFFIX, sorted; an absent folder has none. */
 int folder_list(const char *path, const char *suffix, struct cell_arena *arena,
 		const char ***ret_names, size_t *ret_n, struct cell_error *err);

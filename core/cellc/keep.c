@@ -110,6 +110,26 @@ static void remove_stale(const struct keep *keep, const struct lock *old,
 	}
 }
 
+static bool has_use(const void *userdata, const char *key)
+{
+	const struct lock *lock = userdata;
+
+	for (size_t i = 0; i < lock->n_uses; i++)
+		if (strcmp(lock->uses[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Which program gave the answers in LOCK. */
+static int write_program(const struct known_namespace *known, const struct lock *lock,
+			 struct cell_error *err)
+{
+	if (known->n_confirmed == 0)
+		return 0;
+	return program_write(known->state_path, known->program, known->confirmed,
+			     known->n_confirmed, has_use, lock, err);
+}
+
 /* Others may have written meanwhile: the changes go to the file as it is now. */
 static int write_lock(const struct keep *keep, const struct known_namespace *known,
 		      struct cell_arena *arena, struct cell_error *err)
@@ -129,11 +149,16 @@ static int write_lock(const struct keep *keep, const struct known_namespace *kno
 	lock = change(keep, known, &old, arena);
 	text = lock_text(&lock, arena);
 	if (current && strcmp(lock_text(&old, arena), text) == 0)
-		return 0;
-	r = folder_write(known->lock_path, text, strlen(text), err);
-	if (r == 0)
-		remove_stale(keep, &old, &lock, arena);
-	return r;
+		return write_program(known, &lock, err);
+	/* What was built with the lines that stay is up to date, and make is to see that. */
+	if (current && lock_only_grows(&old, &lock, arena))
+		r = folder_write_quietly(known->lock_path, text, strlen(text), err);
+	else
+		r = folder_write(known->lock_path, text, strlen(text), err);
+	if (r < 0)
+		return r;
+	remove_stale(keep, &old, &lock, arena);
+	return write_program(known, &lock, err);
 }
 
 static int write_files(const struct keep *keep, struct cell_arena *arena,
@@ -160,6 +185,10 @@ static bool is_settled(const struct keep *keep, struct cell_arena *arena)
 		if (!known->lock_old ||
 		    strcmp(lock_text(&known->lock, arena), lock_text(&lock, arena)) != 0)
 			return false;
+		for (size_t k = 0; k < known->n_confirmed; k++)
+			if (!program_answered(&known->answered, known->program,
+					      known->confirmed[k]))
+				return false;
 	}
 	for (size_t i = 0; i < keep->n_files; i++) {
 		const char *old = read_text(path_of(keep, keep->files[i].path, arena), arena);

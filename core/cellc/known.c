@@ -31,6 +31,8 @@ static struct known_namespace *add(struct known *known, const char *ns,
 	made->lock_name = must_printf(arena, ".cell/%s" SUFFIX, ns);
 	made->lock_path = must_printf(arena, "%s/%s" SUFFIX, project->folder, ns);
 	made->trouble = "";
+	made->program = "";
+	made->state_path = must_printf(arena, "%s/state/%s", project->folder, ns);
 	return made;
 }
 
@@ -147,17 +149,38 @@ static int take_catalog(struct known *known, const char *ns,
 	made->digest = hex_of(arena, catalog->digest, catalog->n_digest);
 	made->macros = NULL;
 	made->n_macros = 0;
+	made->program = hex_of(arena, catalog->program, catalog->n_program);
+	if (*made->program && is_in(scan, ns))
+		made->answered = program_read(made->state_path, arena);
 	return is_in(scan, ns) ? take_macros(made, session, arena, err) : 0;
+}
+
+/* A macro cell that has restarted is told what it is asked about. */
+static void recall_states(const struct known *known, struct session *session,
+			  const struct scan *scan, struct cell_arena *arena)
+{
+	const char **ids = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < known->n; i++)
+		for (size_t k = 0; is_in(scan, known->list[i].ns) &&
+				   k < known->list[i].lock.n_states;
+		     k++)
+			*must_add(arena, ids, n) = known->list[i].lock.states[k].id;
+	session_recall(session, ids, n);
 }
 
 int known_load(struct known *ret, const struct project *project, struct session *session,
 	       const struct scan *scan, struct cell_arena *arena, struct diag *diag)
 {
-	const struct macro_macros *macros = session_catalogs(session);
-	struct known known = { .is_complete = macros != NULL };
+	struct known known = { .n = 0 };
 	struct cell_error err = { .code = 0 };
 	int r = read_locks(&known, project, arena, diag);
+	const struct macro_macros *macros;
 
+	recall_states(&known, session, scan, arena);
+	macros = session_catalogs(session);
+	known.is_complete = macros != NULL;
 	for (size_t i = 0; i < known.n; i++)
 		from_lock(&known.list[i]);
 	for (size_t i = 0; r == 0 && macros && i < macros->n_catalogs; i++) {

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "lock.h"
+#include "program.h"
 #include "project.h"
 
 struct session;
@@ -23,11 +24,17 @@ struct known_namespace {
 	const char *cell, *key, *digest;
 	const struct macro_macro_description *macros;
 	size_t n_macros;
+	/* Of the provider's program, hexadecimal: "" if it does not run, or does not say. */
+	const char *program;
+	const char *state_path;  /* ROOT/.cell/state/NS */
+	struct program answered; /* who gave the answers that .cell has */
 	bool is_used;    /* an attribute of it stands in this unit */
 	bool is_suspect; /* its provider's key is not the one in the lock; that was said */
 	/* Changes of this unit. */
 	struct lock_use *uses;
 	size_t n_uses;
+	const char **confirmed; /* keys of uses that PROGRAM stands by */
+	size_t n_confirmed;
 	struct lock_state *states;
 	size_t n_states;
 	struct known_kept {

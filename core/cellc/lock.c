@@ -568,6 +568,27 @@ const char *lock_text(const struct lock *lock, struct cell_arena *arena)
 	return out.text;
 }
 
+/* Both are sorted in the same way, so that one look at each line will do. */
+bool lock_only_grows(const struct lock *old, const struct lock *new,
+		     struct cell_arena *arena)
+{
+	char *olds = must_printf(arena, "%s", lock_text(old, arena));
+	char *news = must_printf(arena, "%s", lock_text(new, arena));
+
+	for (char *line; (line = list_take(&olds, '\n'));) {
+		char *found;
+
+		if (strncmp(line, "use ", 4) == 0)
+			break;
+		do
+			found = list_take(&news, '\n');
+		while (found && strcmp(found, line) != 0);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 /* ---- asking and changing ----------------------------------------------------------------
  */
 
@@ -686,4 +707,6 @@ void lock_move_kept(struct lock *lock, const char *from, const char *to,
 	for (size_t i = 0; i < lock->n_kept; i++)
 		if (is_of(from, declaration, lock->kept[i].file, lock->kept[i].declaration))
 			lock->kept[i].file = to;
+	FILTER(lock->uses, lock->n_uses,
+	       !is_of(from, declaration, lock->uses[i].file, lock->uses[i].declaration));
 }

@@ -62,6 +62,13 @@ int lock_parse(struct lock *ret, const char *ns, const char *text, size_t len,
 /* The text of LOCK, sorted. Lives in ARENA. */
 const char *lock_text(const struct lock *lock, struct cell_arena *arena);
 
+/*
+ * Whether NEW has all lines of OLD, beside those of uses: then nothing has changed that
+ * others were built with, as their expansions are files of their own.
+ */
+bool lock_only_grows(const struct lock *old, const struct lock *new,
+		     struct cell_arena *arena);
+
 /* Whether NAME may be a namespace, so that it may be part of a file's name. */
 bool lock_namespace_is_valid(const char *name);
 
@@ -88,7 +95,7 @@ void lock_trim_states(struct lock *lock);
 /* Replace all that is kept about DECLARATION in FILE. */
 void lock_set_kept(struct lock *lock, const char *file, const char *declaration,
 		   const struct macro_kept *kept, size_t n, struct cell_arena *arena);
-/* What is kept about DECLARATION belongs to file TO from now on. */
+/* What is kept about DECLARATION belongs to file TO from now on; FROM uses it no more. */
 void lock_move_kept(struct lock *lock, const char *from, const char *to,
 		    const char *declaration);
 

@@ -48,6 +48,7 @@ static const char help[] =
 	"  --frozen             both\n"
 	"  --fresh              ask cells again, whatever .cell has\n"
 	"  --strict             what is optional and missing is an error\n"
+	"  --fix                add what the code calls to [uses] of the manifest\n"
 	"  --features NAME=off  leave out the attributes of a namespace\n"
 	"  --cellc-verbose      say on stderr what is done\n"
 	"\n"

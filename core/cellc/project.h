@@ -22,6 +22,7 @@ struct project {
 	bool locked, offline, strict;
 	bool fresh; /* ask again what .cell has an answer to */
 	bool looks_only; /* write nothing, and do not say what would be written */
+	bool fix;   /* add to MANIFEST what the code is found to call */
 };
 
 /* Bytes of .cell/project. */

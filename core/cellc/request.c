@@ -106,7 +106,8 @@ static void say_missing(struct preparing *p, const struct attribute *a,
 	diag_say(p->diag, SEVERITY_ERROR, &a->at, a->ns,
 		 "cell '%s' %s and .cell has no answer from it", cell,
 		 is_silent ? "does not answer" : "is not running");
-	if (known && *known->trouble)
+	/* The macro cell's advice is ours, which follows. */
+	if (known && *known->trouble && !strstr(known->trouble, "run: cell run "))
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "%s", known->trouble);
 	if (!is_silent)
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", cell);

@@ -10,6 +10,8 @@ struct session {
 	struct project project; /* a copy: its strings must live as long */
 	struct cell_call *call; /* NULL: never needed */
 	struct cell_call *file; /* CALL with the deadline of a file */
+	const char *const *states; /* that locks have */
+	size_t n_states;
 	struct macro_macros catalogs;
 	struct macro_macro_info info;
 	bool asked, answered, has_info, warned;
@@ -65,7 +67,9 @@ const struct macro_macros *session_catalogs(struct session *session)
 	const char *const *off = session->project.features_off;
 	struct macro_hello hello = { .protocol = 1,
 				     .n_features_off = count(off),
-				     .features_off = off };
+				     .features_off = off,
+				     .n_states = session->n_states,
+				     .states = session->states };
 	struct cell_call *call;
 
 	if (session->project.offline)
@@ -80,6 +84,12 @@ const struct macro_macros *session_catalogs(struct session *session)
 			session->trouble = *cell_error(call);
 	}
 	return session->answered ? &session->catalogs : NULL;
+}
+
+void session_recall(struct session *session, const char *const *ids, size_t n)
+{
+	session->states = ids;
+	session->n_states = n;
 }
 
 void session_forget(struct session *session)

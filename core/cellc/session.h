@@ -15,6 +15,9 @@
 /* The 30 s of the next file begin. */
 void session_begin_file(struct session *session);
 
+/* States that locks have, N ids that live as long as SESSION: for session_catalogs(). */
+void session_recall(struct session *session, const char *const *ids, size_t n);
+
 /*
  * Who provides what, asked once per process: NULL if nobody answers, or with --offline.
  * Lives as long as SESSION.

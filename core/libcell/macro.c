@@ -180,6 +180,7 @@ int cell_macro_catalog(struct cell_call *call, const struct cell_macro_provider 
 	catalog.namespaces = namespaces;
 	catalog.digest = digest;
 	catalog.n_digest = MACRO_DIGEST_SIZE;
+	macro_program(&catalog.program, &catalog.n_program);
 	if (call->root->rt)
 		catalog.cell = call->root->rt->cell;
 	if (provider->states)

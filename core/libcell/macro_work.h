@@ -77,6 +77,9 @@ void *macro_copy(struct cell_arena *arena, const struct cell_message_type *type,
 int macro_digest(struct cell_arena *arena, const struct cell_message_type *type,
 		 const void *message, uint8_t digest[static MACRO_DIGEST_SIZE]);
 
+/* The build id of this program, mapped with it; NULL and 0 if it was linked without one. */
+void macro_program(const uint8_t **ret_id, size_t *ret_len);
+
 /* The provider's own macro that ATTRIBUTE names, or NULL. */
 const struct cell_macro *macro_of(const struct cell_macro_provider *provider,
 				  const struct macro_attribute *attribute);

@@ -124,8 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)command_parse(&line, 1, argv, text, NULL, NULL, &arena, &err);
 	if (project_parse(&project, (const char *)data, size, "p", NULL, &arena, &err) == 0)
 		(void)(list_len(project.cells) + list_len(project.order));
-	(void)depfile_append((const char *)data, size, (const char *const *)argv, 1, true,
-			     &arena);
+	(void)depfile_append((const char *)data, size, (const char *const *)argv, 1, &arena);
 	if (note_is_archive(data, size))
 		(void)note_each_object(data, size, on_object, NULL);
 	(void)note_read_object(data, size, on_note, NULL, NULL);

@@ -48,7 +48,7 @@ calls() { grep -c "^$1" "$cells/answers/calls" || true; }
 	grep -q '^kept src/account.h struct:account field balance = 2$' .cell/db.schema.lock
 	[[ "$(make -e)" == *"up to date"* ]]
 	# Every file of .cell that the object depends on is there.
-	for file in $(tr -d '\\\n' <src/bank.d | tr ' ' '\n' | grep '^\.cell'); do
+	for file in $(tr -d '\\' <src/bank.d | tr ' ' '\n' | sed 's/:$//' | grep '^\.cell'); do
 		[ -e "$file" ]
 	done
 	cp -r .cell "$dir/before"

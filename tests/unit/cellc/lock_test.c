@@ -74,6 +74,38 @@ START_TEST(order_of_lines_does_not_matter)
 }
 END_TEST
 
+START_TEST(growing_is_adding_lines_and_changing_uses)
+{
+	static const struct {
+		const char *text;
+		bool grows;
+	} table[] = {
+		{ "cell-lock 1\nstate a blake2b:" HASH "\nkept a s:a x = 1\n", true },
+		{ "cell-lock 1\nstate a blake2b:" HASH "\nstate b blake2b:" HASH
+		  "\nkept a s:a w = 2\nkept a s:a x = 1\nuse a s:a key=blake2b:" HASH
+		  " plan=blake2b:" HASH "\n",
+		  true },
+		{ "cell-lock 1\ncell x local catalog=blake2b:" HASH "\nstate a blake2b:" HASH
+		  "\nkept a s:a x = 1\n",
+		  true },
+		{ "cell-lock 1\nstate a blake2b:" OTHER "\nkept a s:a x = 1\n", false },
+		{ "cell-lock 1\nstate a blake2b:" HASH "\nkept a s:a x = 2\n", false },
+		{ "cell-lock 1\nstate a blake2b:" HASH "\n", false },
+		{ "cell-lock 1\nkept a s:a x = 1\n", false },
+	};
+	struct lock old =
+		parse("cell-lock 1\nstate a blake2b:" HASH "\nkept a s:a x = 1\n"
+		      "use a s:a key=blake2b:" OTHER " plan=blake2b:" OTHER "\n");
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct lock new = parse(table[i].text);
+
+		ck_assert_msg(lock_only_grows(&old, &new, &arena) == table[i].grows, "%zu",
+			      i);
+	}
+}
+END_TEST
+
 START_TEST(odd_names_survive)
 {
 	struct lock lock = { .ns = "db", .catalog = "" }, again;
@@ -194,6 +226,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, writes_what_it_reads);
 	tcase_add_test(tcase, order_of_lines_does_not_matter);
+	tcase_add_test(tcase, growing_is_adding_lines_and_changing_uses);
 	tcase_add_test(tcase, odd_names_survive);
 	tcase_add_test(tcase, one_number_twice_survives);
 	tcase_add_test(tcase, says_what_is_wrong);

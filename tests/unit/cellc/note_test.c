@@ -233,15 +233,13 @@ END_TEST
 
 static const struct {
 	const char *rules;
-	bool is_phony;
 	const char *result;
 } rules[] = {
-	{ "b.o: b.c\n", false, "b.o: b.c \\\n .cell/a \\\n my\\ $$dir/b\n" },
-	{ "b.o: b.c \\\n b.h\n\nb.h:\n", false,
-	  "b.o: b.c \\\n b.h \\\n .cell/a \\\n my\\ $$dir/b\n\nb.h:\n" },
-	{ "b.o: b.c\nb.h:\n", true,
-	  "b.o: b.c \\\n .cell/a \\\n my\\ $$dir/b\nb.h:\n.cell/a:\nmy\\ $$dir/b:\n" },
-	{ "b.o: b.c", false, "b.o: b.c \\\n .cell/a \\\n my\\ $$dir/b\n" },
+	{ "b.o: b.c\n",
+	  "b.o: b.c \\\n .cell/a \\\n my\\ $$dir/b\n.cell/a:\nmy\\ $$dir/b:\n" },
+	{ "b.o: b.c \\\n b.h\n\nb.h:\n",
+	  "b.o: b.c \\\n b.h \\\n .cell/a \\\n my\\ $$dir/b\n\nb.h:\n.cell/a:\nmy\\ $$dir/b:\n" },
+	{ "b.o: b.c", "b.o: b.c \\\n .cell/a \\\n my\\ $$dir/b\n.cell/a:\nmy\\ $$dir/b:\n" },
 };
 
 START_TEST(puts_files_into_the_first_rule)
@@ -249,7 +247,7 @@ START_TEST(puts_files_into_the_first_rule)
 	static const char *const files[] = { ".cell/a", "my $dir/b" };
 
 	ck_assert_str_eq(depfile_append(rules[_i].rules, strlen(rules[_i].rules), files, 2,
-					rules[_i].is_phony, &arena),
+					&arena),
 			 rules[_i].result);
 }
 END_TEST
