@@ -595,7 +595,7 @@ START_TEST(one_silent_provider_stops_its_own_only)
 	write_text(answers, "off", "auth");
 	EXPANDS(ACCOUNT MAIN);
 	FAILS("# 1 \"bank.c\"\n[[auth::require(role = \"x\")]] int g(int x) { return x; }\n");
-	ck_assert_has(said, "cell 'auth' is not running and .cell has no answer from it\n");
+	ck_assert_has(said, "cell 'auth' does not answer and .cell has no answer from it\n");
 	ck_assert_has(said, "note: it said nothing for 2 s\n");
 }
 END_TEST
