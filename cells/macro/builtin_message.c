@@ -18,6 +18,7 @@
 struct job {
 	struct cell_macro_work *work;
 	const struct macro_attribute *mine;
+	struct live_schema live;
 };
 
 static const struct macro_type *own_type(struct cell_macro_work *work)
@@ -31,7 +32,7 @@ static struct gen_message *own_message(struct job *job, struct reading *reading,
 
 	*reading = reading_begin(job->work);
 	m = reading_declared(reading, job->mine);
-	if (!m || message_number(job->work, job->mine, m, keep) < 0)
+	if (!m || message_number(job->work, &job->live, m, keep) < 0)
 		return NULL;
 	return m;
 }
@@ -220,14 +221,14 @@ static int expand(void *userdata)
 
 int builtin_message_plan(struct cell_macro_work *work, const struct macro_attribute *mine)
 {
-	struct job job = { work, mine };
+	struct job job = { work, mine, live_schema_ask(work) };
 
 	return gen_run(plan, &job);
 }
 
 int builtin_message_expand(struct cell_macro_work *work, const struct macro_attribute *mine)
 {
-	struct job job = { work, mine };
+	struct job job = { work, mine, live_schema_ask(work) };
 
 	return gen_run(expand, &job);
 }

@@ -40,11 +40,23 @@ struct reading reading_begin(struct cell_macro_work *work);
  */
 struct gen_message *reading_declared(struct reading *reading, const struct macro_attribute *mine);
 
+/* Of the program of the request; LEN 0: it does not run, or is not needed. */
+struct live_schema {
+	const uint8_t *bytes; /* lives as long as the call */
+	size_t len;
+};
+
 /*
- * Give the fields their numbers: [[cell::field(N)]], what is kept, else the next that is
- * free. KEEP: say what is to be kept. Returns 0, or CELL_INVALID_ARGUMENT after a refusal.
+ * Ask for it if the lock has no numbers for the declaration. Waits, so not within gen_run():
+ * its memory is that of one at a time.
  */
-int message_number(struct cell_macro_work *work, const struct macro_attribute *mine,
+struct live_schema live_schema_ask(struct cell_macro_work *work);
+
+/*
+ * Give the fields their numbers: [[cell::field(N)]], what is kept, what the running program
+ * of the request says of the same message if nothing is kept, else the next that is free. KEEP: say what is to be kept. Returns 0, or CELL_INVALID_ARGUMENT after a refusal.
+ */
+int message_number(struct cell_macro_work *work, const struct live_schema *live,
 		   struct gen_message *m, bool keep);
 
 /* --- types ------------------------------------------------------------------------------ */
@@ -56,6 +68,12 @@ const char *message_noun(struct cell_macro_work *work, const struct macro_type *
 
 /* The type pointed to, without typedefs; NULL if TYPE (an index) is no pointer. */
 const struct macro_type *type_pointee(struct cell_macro_work *work, uint32_t type);
+
+/*
+ * The schema of CELL, if it runs: a FileDescriptorSet that lives as long as CALL. Returns 0
+ * or a status.
+ */
+int schema_ask(struct cell_call *call, const char *cell, const uint8_t **ret, size_t *ret_len);
 
 /* --- services --------------------------------------------------------------------------- */
 

@@ -45,7 +45,7 @@ void builtin_recall(struct builtin *self, const char *const *ids, size_t n)
 			remember(self, ids[i] + 7);
 }
 
-static int ask_schema(struct cell_call *call, const char *cell, const uint8_t **ret, size_t *ret_len)
+int schema_ask(struct cell_call *call, const char *cell, const uint8_t **ret, size_t *ret_len)
 {
 	struct cell_call *to = cell_to(cell_within_ms(call, ASK_WITHIN_MS), cell, 0);
 	struct ops_schema_report report;
@@ -78,7 +78,7 @@ int builtin_states(struct cell_call *call, void *self, const struct macro_state 
 		size_t len, at = n;
 
 		/* Who does not run has no state: what depends on it is not known to be current. */
-		if (!digest || ask_schema(call, builtin->cells[i], &schema, &len) < 0)
+		if (!digest || schema_ask(call, builtin->cells[i], &schema, &len) < 0)
 			continue;
 		digest_of(digest, schema, len);
 		for (; at && strcmp(states[at - 1].id + 7, builtin->cells[i]) > 0; at--)
@@ -253,7 +253,7 @@ static int check(struct client *c)
 static int fetch(struct client *c)
 {
 	struct cell_call *call = cell_macro_call(c->work);
-	int r = ask_schema(call, c->cell, &c->schema, &c->schema_len);
+	int r = schema_ask(call, c->cell, &c->schema, &c->schema_len);
 
 	if (r < 0) {
 		(void)cell_macro_refuse(c->work, c->mine, c->value,

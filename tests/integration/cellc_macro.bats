@@ -194,3 +194,23 @@ refused() {
 	run cellc -c x.c
 	[ "$output" = "$again" ]
 }
+
+@test "a message that the lock does not know has the numbers of the program that runs" {
+	[ -e "$CELL_BUILD/../core/include/cell/cell.h" ] || skip "built outside of the tree"
+	cd "$dir"
+	cell -q new --app shop
+	cd shop
+	sed -i '/^cells = /d; s/^telemetry = .*//' .cell/project shop.cell
+	sed -i 's/, validate::checked.*\]\]/]]/; /validate::/s/\[\[[^]]*\]\]//' shop.c shop.h
+	make CC=cellc build/shop >"$dir/made" 2>&1 || { cat "$dir/made"; false; }
+	cell -q run .
+	grep -q '^kept shop.h struct:receipt field balance = 2$' .cell/cell.schema.lock
+	rm -r .cell/cell.schema.lock .cell/exp
+	sed -i 's/struct \[\[cell::message\]\] receipt {.*/struct [[cell::message]] receipt { bool is_new; int64_t balance; };/' shop.h
+	sed -i 's/\.owner = in->owner, \.balance/.balance/; s/@.*//; s/\[i\]\.owner,$/[i].balance > 9,/' shop.c
+	cellc -std=gnu2x $(sed -n 's/.* \(-I[^ ]*include\) \(-I[^ ]*\).*/\1 \2/p' "$dir/made" | head -1) -c -o "$dir/shop.o" shop.c
+	grep '^kept shop.h struct:receipt' .cell/cell.schema.lock >"$dir/kept"
+	printf 'kept shop.h struct:receipt %s\n' 'field balance = 2' 'field is_new = 3' 'reserved 1 = owner' |
+		diff "$dir/kept" -
+	cell -q retire shop
+}
