@@ -4,15 +4,14 @@
  */
 #pragma once
 
-#include <cell/arena.h>
+#include "writer.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static inline void *memory_check(void *memory)
 {
-	if (!memory)
-		abort();
-	return memory;
+	return must(memory);
 }
 
 /* N zeroed items of SIZE bytes. */
