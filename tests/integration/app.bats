@@ -25,9 +25,12 @@ as_git() {
 	env HOME="$dir" GIT_CONFIG_NOSYSTEM=1 git -c user.name=me -c user.email=me@localhost "$@"
 }
 
-@test "builds, answers, and shows who called whom" {
+@test "builds once, answers, and shows who called whom" {
 	cell -q build >"$dir/made" 2>&1 || { cat "$dir/made"; false; }
 	[ -z "$(grep -E 'warning|error:' "$dir/made")" ]
+	run cell -q build
+	[ "$status" -eq 0 ]
+	[[ $output != *cellc* ]]
 	[ "$(build/client ada 5)" = "ada has 5" ]
 	[ "$(build/client ada 7)" = "ada has 12" ]
 	# The caller's span is the parent of the service's.

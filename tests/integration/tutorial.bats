@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# cell-tutorial(7): every command runs as typed, and prints what the page says.
+# cell-tutorial(7), and the examples of cell-macros(7): every command runs as typed, and prints
+# what the page says.
 
 setup() {
 	/usr/bin/python3 -c 'import google.protobuf' 2>/dev/null || skip "python3-protobuf is not installed"
@@ -29,9 +30,13 @@ teardown() {
 	rm -rf "${dir:-}"
 }
 
-# The literal blocks of the page, as a reader sees them.
+# blocks PAGE [SECTION]: the literal blocks of the page, as a reader sees them
 blocks() {
-	sed -n '/^\.Bd -literal/,/^\.Ed/p' "$CELL_TOP/man/cell-tutorial.7" |
+	awk -v section="${2:-}" '
+		/^\.Sh/ { is_in = section == "" || $0 == ".Sh " section }
+		/^\.Bd -literal/ { is_literal = 1 }
+		is_in && is_literal
+		/^\.Ed/ { is_literal = 0 }' "$CELL_TOP/man/$1" |
 		sed -e '/^\.Bd/d' -e '/^\.Ed/d' -e 's/\\e/\\/g' -e 's/^\\&//'
 }
 
@@ -59,9 +64,10 @@ steps() {
 		{ print >wanted }'
 }
 
-@test "every command of the tutorial prints what it says" {
+# follow PAGE [SECTION]: what is typed there, in one shell of its own, prints what is there
+follow() {
 	mkdir "$dir/steps"
-	blocks | steps
+	blocks "$@" | steps
 	# One shell for all, as a reader has; of its own, as `wait` is typed in it.
 	cat >"$dir/reader" <<-'READER'
 		for command in "$1"/*.command; do
@@ -79,5 +85,15 @@ steps() {
 			false
 		}
 	done
+}
+
+@test "every command of the tutorial prints what it says" {
+	follow cell-tutorial.7
 	[ "$(ls "$dir"/steps/*.command | wc -l)" -ge 25 ]
+}
+
+@test "every command of the examples of attributes prints what it says" {
+	export CELL_TELEMETRY_HTTP=off
+	follow cell-macros.7 EXAMPLES
+	[ "$(ls "$dir"/steps/*.command | wc -l)" -ge 15 ]
 }
