@@ -83,7 +83,7 @@ ended() { while kill -0 "$1" 2>/dev/null; do sleep 0.01; done; }
 		[ "$status" -eq 0 ]
 		[ "${lines[0]}" = "cellc: warning: cell 'hello' is not running: built from what .cell remembers [-Wcell=cell]" ]
 		[ "$(grep -c warning <<<"$output")" -eq 1 ]
-		diff -r .cell before
+		diff -r -x commands .cell before
 	done
 	# A fresh clone has no word of who answered.
 	rm -r .cell/state
@@ -138,7 +138,7 @@ ended() { while kill -0 "$1" 2>/dev/null; do sleep 0.01; done; }
 	[[ $output == *"--- a/.cell/cell.schema.lock"*"+++ b/.cell/cell.schema.lock"*"@@"* ]]
 	[[ $output == *"+kept x.c struct:order field more = 2"* ]]
 	[[ $output == *"-"*"<= 9"*"+"*"<= 8"* ]]
-	diff -r .cell before
+	diff -r -x commands .cell before
 }
 
 @test "--offline and --frozen: no cell is asked, in a place without a network" {
@@ -152,7 +152,7 @@ ended() { while kill -0 "$1" 2>/dev/null; do sleep 0.01; done; }
 		[ "$status" -eq 0 ]
 		[ -z "$output" ]
 		cmp x.o before.o
-		diff -r .cell before
+		diff -r -x commands .cell before
 	done
 	sed -i 's/9/8/' x.c
 	rm x.o
@@ -161,7 +161,7 @@ ended() { while kill -0 "$1" 2>/dev/null; do sleep 0.01; done; }
 		[ "$status" -eq 1 ]
 		[ ! -e x.o ]
 		[[ ${lines[0]} == "x.c:2:"*": error: "*": .cell has no answer from cell '"*"' to what stands here now, and --offline forbids to ask"* ]]
-		diff -r .cell before
+		diff -r -x commands .cell before
 	done
 	# --frozen forbids what --offline would only write down: here, a use that is gone.
 	git init -q . 2>/dev/null
@@ -169,7 +169,7 @@ ended() { while kill -0 "$1" 2>/dev/null; do sleep 0.01; done; }
 	run alone cellc $flags --frozen -c x.c
 	[ "$status" -eq 1 ]
 	[[ $output == *"-use x.c struct:other "* ]]
-	diff -r .cell before
+	diff -r -x commands .cell before
 	alone cellc $flags --offline -c x.c
 	run grep -c 'struct:other' .cell/validate.schema.lock
 	[ "$output" = 0 ]
