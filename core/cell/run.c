@@ -1,4 +1,5 @@
 /* cell run: one instance, ready and healthy, or the reason why not. */
+#include "../libcell/rundir.h"
 #include "node.h"
 
 #include "ops.cell.h"
@@ -6,6 +7,7 @@
 #include <cell/cell.h>
 #include <cell/internal/command.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 /* The answer to "are you well?" of a cell that has just said that it is ready. */
 #define HEALTH_TIMEOUT_MS 2000
 #define EXIT_UNHEALTHY    8
+/* What is looked at of a log's end: a program's last words are a line. */
+#define LAST_BYTES 2048
 
 struct options {
 	bool more;
@@ -171,6 +175,48 @@ static int health_check(struct command *command, const struct core_instance_info
 	return 0;
 }
 
+/* The last line of TEXT, ended; empty if there is none. */
+static const char *last_line(char *text)
+{
+	size_t len = strlen(text);
+	const char *newline;
+
+	while (len > 0 && text[len - 1] == '\n')
+		text[--len] = '\0';
+	newline = strrchr(text, '\n');
+	return newline ? newline + 1 : text;
+}
+
+/* Why a program gave up stands at the end of its log, if that can be read from here. */
+static void last_words_note(struct command *command, const char *cell)
+{
+	char rundir[PATH_MAX], path[PATH_MAX + 300], text[LAST_BYTES + 1];
+	const char *line;
+	off_t size;
+	ssize_t n = 0;
+	int fd;
+
+	if (cell_rundir_find(rundir, sizeof rundir) < 0)
+		return;
+	(void)snprintf(path, sizeof path, "%s/log/%.255s.log", rundir, cell);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	size = lseek(fd, 0, SEEK_END);
+	if (size > 0)
+		n = pread(fd, text, LAST_BYTES, size > LAST_BYTES ? size - LAST_BYTES : 0);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* It goes to a terminal. */
+	for (char *c = text; *c; c++)
+		if ((*c & 0xe0) == 0 && *c != '\n')
+			*c = *c == '\t' ? ' ' : '?';
+	line = last_line(text);
+	/* Its own words, not what the library logs. */
+	if (*line && strncmp(line, "level=", 6) != 0)
+		command_note(command, "%s", line);
+}
+
 /* The node answers and the cell does not: that is no case for asking again. */
 static int spawn_fail(struct command *command, const char *cell, int err)
 {
@@ -180,6 +226,8 @@ static int spawn_fail(struct command *command, const char *cell, int err)
 
 	if (err == CELL_UNAVAILABLE && core_status(call, &status) == 0)
 		command->exit_on_error = EXIT_UNHEALTHY;
+	if (strstr(error.text, "ended before it was ready"))
+		last_words_note(command, cell);
 	if (err != CELL_NOT_FOUND)
 		missing_note(command, cell);
 	return command_fail(command, err, "%s", error.text);

@@ -1,5 +1,6 @@
 #include "assemble.h"
 
+#include "key.h"
 #include "writer.h"
 
 #include <cell/cell.h>
@@ -277,6 +278,95 @@ static void add_function(struct assembly *a, const struct prepared *prepared,
 			       code->pieces[i].text);
 }
 
+/* ---- what the program has to provision when it starts ---------------------------------- */
+
+static const char *provider_of(const struct prepared *prepared, const char *ns)
+{
+	for (size_t i = 0; i < prepared->n_namespaces; i++)
+		if (strcmp(prepared->namespaces[i]->ns, ns) == 0)
+			return prepared->namespaces[i]->cell;
+	return NULL;
+}
+
+/* As a string: octal, as the digits of hexadecimal escapes do not end. */
+static void put_bytes(struct writer *out, const uint8_t *bytes, size_t n)
+{
+	writer_put(out, "(const uint8_t *)\"");
+	for (size_t i = 0; i < n; i++)
+		writer_put(out, "\\%03o", bytes[i]);
+	writer_put(out, "\"");
+}
+
+static void put_text(struct writer *out, const char *text)
+{
+	writer_put(out, "(const char *)");
+	put_bytes(out, (const uint8_t *)text, strlen(text));
+}
+
+/* The same for the same declaration in all files of a program: one of them is linked. */
+static const char *provision_id(const struct macro_declared *declared,
+				struct cell_arena *arena)
+{
+	const char *all = must_printf(arena, "%s %s %s", declared->ns, declared->name,
+				      hex_of(arena, declared->digest, declared->n_digest));
+
+	return must_printf(arena, "%.16s", key_hash(all, strlen(all), arena));
+}
+
+static bool is_provisioned(const struct assembly *a, const char *id)
+{
+	for (size_t i = 0; i < a->n_provisioned; i++)
+		if (strcmp(a->provisioned[i], id) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the unit has the type of the records: who has not cannot serve anything. */
+static bool has_linked(const struct assembly *a)
+{
+	static const char name[] = "/cell/linked.h\"";
+
+	return memmem(a->unit->text, a->unit->len, name, sizeof name - 1) != NULL;
+}
+
+/* A record of cell/linked.h for each declaration: see there. */
+static const char *provisions(struct assembly *a, const struct prepared *prepared,
+			      const struct macro_generated_code *code)
+{
+	struct writer out = writer_new(a->arena);
+
+	for (size_t i = 0; i < code->n_declared && has_linked(a); i++) {
+		const struct macro_declared *declared = &code->declared[i];
+		const char *id = provision_id(declared, a->arena);
+		const char *cell = provider_of(prepared, declared->ns);
+
+		if (!cell || declared->n_digest != 32 || is_provisioned(a, id))
+			continue;
+		*must_add(a->arena, a->provisioned, a->n_provisioned) = id;
+		writer_put(&out,
+			   "__attribute__((weak)) const struct cell_provision cell_provision_%s = {\n"
+			   "\t.linked = { CELL_LINKED_PROVISION, sizeof(struct cell_provision) },\n"
+			   "\t.ns = ",
+			   id);
+		put_text(&out, declared->ns);
+		writer_put(&out, ",\n\t.cell = ");
+		put_text(&out, cell);
+		writer_put(&out, ",\n\t.name = ");
+		put_text(&out, declared->name);
+		writer_put(&out, ",\n\t.digest = ");
+		put_bytes(&out, declared->digest, declared->n_digest);
+		writer_put(&out, ",\n\t.body = ");
+		put_bytes(&out, declared->body, declared->n_body);
+		writer_put(&out,
+			   ",\n\t.body_len = %zu,\n};\n"
+			   "static const struct cell_linked *const cell_provision_at_%s\n"
+			   "\t__attribute__((used, retain, section(\"cell_linked\"))) = "
+			   "&cell_provision_%s.linked;\n",
+			   declared->n_body, id, id);
+	}
+	return out.text;
+}
+
 void assemble_add(struct assembly *a, const struct prepared *prepared,
 		  const struct cached *cached, const char *key)
 {
@@ -304,6 +394,7 @@ void assemble_add(struct assembly *a, const struct prepared *prepared,
 		}
 		insert(a, at, path, piece->text);
 	}
+	insert_own(a, a->unit->len, stem, "provision", provisions(a, prepared, code));
 	insert_own(a, a->unit->len, stem, "layout",
 		   assemble_layout(&prepared->request, a->grown, a->n_grown, a->arena));
 }

@@ -19,6 +19,8 @@ struct assembly {
 	const char *const *grown; /* tags of structs that get members: their layout changes */
 	size_t n_grown;
 	bool is_forgotten; /* what is added now is not to be kept */
+	const char **provisioned; /* ids of declarations that have a record */
+	size_t n_provisioned;
 	struct insertion *insertions;
 	size_t n_insertions;
 	struct renaming *renamings;

@@ -32,7 +32,7 @@ static struct known_namespace *add(struct known *known, const char *ns,
 	made->lock_path = must_printf(arena, "%s/%s" SUFFIX, project->folder, ns);
 	made->trouble = "";
 	made->program = "";
-	made->state_path = must_printf(arena, "%s/state/%s", project->folder, ns);
+	made->state_path = must_printf(arena, "%s/state/programs/%s", project->folder, ns);
 	return made;
 }
 

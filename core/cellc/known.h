@@ -26,7 +26,7 @@ struct known_namespace {
 	size_t n_macros;
 	/* Of the provider's program, hexadecimal: "" if it does not run, or does not say. */
 	const char *program;
-	const char *state_path;  /* ROOT/.cell/state/NS */
+	const char *state_path;  /* ROOT/.cell/state/programs/NS */
 	struct program answered; /* who gave the answers that .cell has */
 	bool is_used;    /* an attribute of it stands in this unit */
 	bool is_suspect; /* its provider's key is not the one in the lock; that was said */

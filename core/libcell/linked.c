@@ -303,6 +303,15 @@ static const struct cell_provision *provision_at(const struct linked *linked, si
 	return cell_container_of(linked->begin[i], const struct cell_provision, linked);
 }
 
+/* A header's declarations have a pointer in each file, to one record. */
+static bool is_repeated(const struct linked *linked, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (linked->begin[i] == linked->begin[at])
+			return true;
+	return false;
+}
+
 /* Everything that goes to the provider of record FIRST, in one request. */
 static int provision_one(struct linked *linked, struct cell_call *call, size_t first)
 {
@@ -319,7 +328,7 @@ static int provision_one(struct linked *linked, struct cell_call *call, size_t f
 	for (size_t i = first; i < linked->n; i++) {
 		const struct cell_provision *record = provision_at(linked, i);
 
-		if (record && strcmp(record->cell, cell) == 0)
+		if (record && strcmp(record->cell, cell) == 0 && !is_repeated(linked, i))
 			declared[request.n_declared++] = (struct macro_declared){
 				.ns = record->ns, .name = record->name,
 				.n_digest = 32, .digest = record->digest,

@@ -227,18 +227,18 @@ provider() {
 	cellc -DWANT=1 -o x x.c
 	cellc -c y.c
 	./x
-	grep -q '^program [0-9a-f]\{16,\}$' .cell/state/words
-	[ "$(grep -c . .cell/state/words)" -eq 3 ]
+	grep -q '^program [0-9a-f]\{16,\}$' .cell/state/programs/words
+	[ "$(grep -c . .cell/state/programs/words)" -eq 3 ]
 	# Another program with the same text: asked once, and nothing is written but that.
 	cp -r .cell ../before
 	(cd .. && provider 1 -O1)
 	cell check --offline x.c y.c
 	cellc -DWANT=1 -c x.c
-	run diff -rq .cell ../before
-	[ "$output" = "Files .cell/state/words and ../before/state/words differ" ]
-	[ "$(grep -c . .cell/state/words)" -eq 2 ]
+	run diff -rq -x commands .cell ../before
+	[ "$output" = "Files .cell/state/programs/words and ../before/state/programs/words differ" ]
+	[ "$(grep -c . .cell/state/programs/words)" -eq 2 ]
 	cellc -c y.c
-	[ "$(grep -c . .cell/state/words)" -eq 3 ]
+	[ "$(grep -c . .cell/state/programs/words)" -eq 3 ]
 	# Another text, and an unchanged catalogue.
 	(cd .. && provider 2)
 	run cellc --locked -DWANT=2 -c x.c
