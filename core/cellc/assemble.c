@@ -343,11 +343,12 @@ static const char *provisions(struct assembly *a, const struct prepared *prepare
 		if (!cell || declared->n_digest != 32 || is_provisioned(a, id))
 			continue;
 		*must_add(a->arena, a->provisioned, a->n_provisioned) = id;
-		writer_put(&out,
-			   "__attribute__((weak)) const struct cell_provision cell_provision_%s = {\n"
-			   "\t.linked = { CELL_LINKED_PROVISION, sizeof(struct cell_provision) },\n"
-			   "\t.ns = ",
-			   id);
+		writer_put(
+			&out,
+			"__attribute__((weak)) const struct cell_provision cell_provision_%s = {\n"
+			"\t.linked = { CELL_LINKED_PROVISION, sizeof(struct cell_provision) },\n"
+			"\t.ns = ",
+			id);
 		put_text(&out, declared->ns);
 		writer_put(&out, ",\n\t.cell = ");
 		put_text(&out, cell);

@@ -210,8 +210,8 @@ static const char *manifest_name(const struct conflict_context *context)
 
 /* A cell has one line: of what it lacks only a part is new. */
 static void note_use(const struct conflict_context *context, const char *cell,
-		     const struct cell_channels *set, const char *ns, struct cell_arena *arena,
-		     struct diag *diag)
+		     const struct cell_channels *set, const char *ns,
+		     struct cell_arena *arena, struct diag *diag)
 {
 	static const struct cell_manifest nothing;
 	struct cell_channels granted = cell_manifest_uses(context->manifest, cell, false);

@@ -438,8 +438,7 @@ static void look_up(struct work *w, struct item *item)
 		states[i] = (struct lock_state){ use->reads[i],
 						 state_now(w, item, use->reads[i]) };
 	item->key = make_key(w, item, &item->prepared.request, states, use->n_reads);
-	if (w->project->fresh || strcmp(item->key, use->key) != 0 ||
-	    item->prepared.kept_from)
+	if (w->project->fresh || strcmp(item->key, use->key) != 0 || item->prepared.kept_from)
 		return;
 	/* Who would have to ask somebody who is gone cannot confirm anything. */
 	if ((!item->assumed && !unreachable(item) && !is_confirmed(item)) ||
@@ -951,8 +950,8 @@ static void collect_pieces(struct work *w, struct expansion *e, const struct ite
 
 		all.attribute = piece->attribute;
 		made = must_add(w->arena, e->pieces, e->n_pieces);
-		made->file = must_printf(w->arena, "%sexp/%s", w->prefix,
-					 item->cached.paths[i]);
+		made->file =
+			must_printf(w->arena, "%sexp/%s", w->prefix, item->cached.paths[i]);
 		made->attribute = conflict_attribute(&item->prepared, piece->attribute);
 		add_line(w, made, item, &all);
 		for (size_t k = 0; k < piece->n_sources; k++)
@@ -1112,8 +1111,9 @@ static void look_in_turn(struct work *w, struct turn *turn)
 
 		if (!item->is_there && !unreachable(item) && *item->prepared.file != '<' &&
 		    strcmp(item->prepared.file, w->main_file) != 0)
-			*must_add(w->arena, paths, n) = must_printf(
-				w->arena, "%s/%s", w->project->root, item->prepared.file);
+			*must_add(w->arena, paths, n) =
+				must_printf(w->arena, "%s/%s", w->project->root,
+					    item->prepared.file);
 	}
 	if (n == 0)
 		return;

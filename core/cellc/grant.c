@@ -81,13 +81,13 @@ const char *grant_text(const char *text, const char *cell, const char *channels,
 	bool is_ended = len == 0 || text[len - 1] == '\n';
 
 	if (!section)
-		return must_printf(arena, "%s%s%s[uses]\n%s = %s\n", text, is_ended ? "" : "\n",
-				   len ? "\n" : "", cell, channels);
+		return must_printf(arena, "%s%s%s[uses]\n%s = %s\n", text,
+				   is_ended ? "" : "\n", len ? "\n" : "", cell, channels);
 	for (const char *line = section; *line && !is_section(line); line = line_next(line)) {
 		if (is_key(line, cell)) {
 			end = value_end(line);
-			return must_printf(arena, "%.*s %s%s", (int)(end - text), text, channels,
-					   end);
+			return must_printf(arena, "%.*s %s%s", (int)(end - text), text,
+					   channels, end);
 		}
 		if (is_entry(line))
 			end = line_next(line);

@@ -22,8 +22,9 @@ const char *grant_missing(const struct cell_manifest *manifest, const char *cell
 			  const struct cell_channels *set, struct cell_arena *arena);
 
 /*
- * Grant them in the manifest PATH, under the lock of FOLDER, which is .cell: others add at the
- * same time. *RET_ADDED is what was added, "" if all was there by then. Returns 0 or negative.
+ * Grant them in the manifest PATH, under the lock of FOLDER, which is .cell: others add at
+ * the same time. *RET_ADDED is what was added, "" if all was there by then. Returns 0 or
+ * negative.
  */
 int grant_add(const char *folder, const char *path, const char *cell,
 	      const struct cell_channels *set, struct cell_arena *arena,

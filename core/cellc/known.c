@@ -163,9 +163,8 @@ static void recall_states(const struct known *known, struct session *session,
 	size_t n = 0;
 
 	for (size_t i = 0; i < known->n; i++)
-		for (size_t k = 0; is_in(scan, known->list[i].ns) &&
-				   k < known->list[i].lock.n_states;
-		     k++)
+		for (size_t k = 0;
+		     is_in(scan, known->list[i].ns) && k < known->list[i].lock.n_states; k++)
 			*must_add(arena, ids, n) = known->list[i].lock.states[k].id;
 	session_recall(session, ids, n);
 }

@@ -569,8 +569,7 @@ const char *lock_text(const struct lock *lock, struct cell_arena *arena)
 }
 
 /* Both are sorted in the same way, so that one look at each line will do. */
-bool lock_only_grows(const struct lock *old, const struct lock *new,
-		     struct cell_arena *arena)
+bool lock_only_grows(const struct lock *old, const struct lock *new, struct cell_arena *arena)
 {
 	char *olds = must_printf(arena, "%s", lock_text(old, arena));
 	char *news = must_printf(arena, "%s", lock_text(new, arena));

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST    "program "
+#define FIRST          "program "
 #define SIZE_MAX_BYTES (16u * 1024 * 1024)
-#define KEY_DIGITS 64
+#define KEY_DIGITS     64
 
 static bool is_hex(const char *text)
 {
@@ -38,7 +38,8 @@ struct program program_read(const char *path, struct cell_arena *arena)
 	if (folder_read(path, SIZE_MAX_BYTES, arena, &text, &len, NULL) < 0)
 		return program;
 	line = line_take(&text);
-	if (!line || strncmp(line, FIRST, strlen(FIRST)) != 0 || !is_hex(line + strlen(FIRST)))
+	if (!line || strncmp(line, FIRST, strlen(FIRST)) != 0 ||
+	    !is_hex(line + strlen(FIRST)))
 		return program;
 	program.id = line + strlen(FIRST);
 	while ((line = line_take(&text)))

@@ -1,7 +1,7 @@
 /*
- * Which program gave the answers in .cell: ROOT/.cell/state/programs/NS, which is this machine's and
- * not for version control. What another program answered is asked for again, as its text may
- * differ where its signatures do not.
+ * Which program gave the answers in .cell: ROOT/.cell/state/programs/NS, which is this
+ * machine's and not for version control. What another program answered is asked for again, as
+ * its text may differ where its signatures do not.
  */
 #pragma once
 

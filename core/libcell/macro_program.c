@@ -48,7 +48,8 @@ static int on_object(struct dl_phdr_info *info, size_t size, void *userdata)
 		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
 
 		if (header->p_type == PT_NOTE &&
-		    find_note((const uint8_t *)(info->dlpi_addr + header->p_vaddr), /* NOLINT */
+		    find_note((const uint8_t *)(info->dlpi_addr +
+						header->p_vaddr), /* NOLINT */
 			      header->p_memsz, header->p_align == 8 ? 8 : 4, userdata))
 			break;
 	}
