@@ -25,6 +25,7 @@ struct driver {
 	struct command_line line;
 	struct compiler compiler;
 	struct seen seen;
+	const char *home; /* of the caches; NULL = there are none */
 	struct diag *diag;
 	struct compile_source *sources;
 	size_t n_sources;
@@ -269,15 +270,12 @@ static int ide(struct driver *driver, bool is_readable)
 
 static int look(struct driver *driver)
 {
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	bool any;
 	int r, status;
 
-	if (!cache || *cache != '/')
-		cache = home && *home == '/'
-				? cell_arena_printf(&driver->arena, "%s/.cache", home)
-				: NULL;
-	seen_init(&driver->seen, cache, &driver->line, &driver->compiler, &driver->arena);
+	driver->home = pool_home(&driver->arena);
+	seen_init(&driver->seen, driver->home, &driver->line, &driver->compiler,
+		  &driver->arena);
 	if (!driver->ide && seen_is_clean(&driver->seen))
 		return pass(driver, "it is known to have no attributes of cells");
 	r = sources_look(driver, &any);
