@@ -532,13 +532,13 @@ START_TEST(provisioning_comes_afterwards)
 	EXPANDS(ACCOUNT MAIN);
 	ck_assert_uint_eq(calls("provision"), 0);
 	diag = said_new();
-	ck_assert_int_eq(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_has(said, "note: created table account");
 	ck_assert_uint_eq(calls("provision table account"), 1);
 	write_text(answers, "refuse", "column 'x' holds values");
 	diag = said_new();
-	ck_assert_int_lt(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_lt(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_has(said, "bank.c:1:10: error: db: column 'x' holds values");
 }
@@ -553,7 +553,7 @@ START_TEST(provisioning_brings_locks_up_to_date)
 	write_text(answers, "next", "created");
 	EXPANDS(ACCOUNT MAIN);
 	diag = said_new();
-	ck_assert_int_eq(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_lacks(said, "warning");
 	ck_assert_uint_eq(calls("expand account"), 2);
@@ -566,7 +566,7 @@ START_TEST(provisioning_brings_locks_up_to_date)
 	write_text(answers, "next", "grown");
 	write_text(answers, "text", "1 + 0");
 	diag = said_new();
-	ck_assert_int_eq(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_has(said, "warning: what was provisioned changes what is generated");
 }
