@@ -1350,7 +1350,11 @@ int expand_provision(struct expansion *e, struct session *session, struct diag *
 	size_t before = diag_errors(diag);
 	int r;
 
-	if (e->n_declared == 0 || !session_catalogs(session))
+	if (e->n_declared == 0)
+		return 0;
+	/* How long the compiler took is not the cells' time. */
+	session_begin_file(session);
+	if (!session_catalogs(session))
 		return 0;
 	/* Ids are unique in a declaration only; here they count through. */
 	declared = must(calloc(e->n_declared, sizeof *declared));
