@@ -4,6 +4,7 @@
 
 #include <clang-c/Index.h>
 #include <dlfcn.h>
+#include <link.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -717,6 +718,15 @@ static const struct macro_target *target_read(struct reader *reader, CXTranslati
 	target->is_big_endian = is_big_endian(target->triple);
 	lib.TargetInfo_dispose(info);
 	return target;
+}
+
+const char *clang_library(void)
+{
+	struct link_map *map;
+
+	if (!lib.handle || dlinfo(lib.handle, RTLD_DI_LINKMAP, &map) != 0 || !*map->l_name)
+		return NULL;
+	return map->l_name;
 }
 
 int clang_parse(struct clang_tree *ret, const char *text, size_t len,

@@ -75,6 +75,9 @@ struct clang_options {
 	bool wants_skipped;
 };
 
+/* The file of the libclang that was opened; NULL = none yet, or it is not known. */
+const char *clang_library(void);
+
 /*
  * Parse LEN bytes at TEXT. Everything lives in ARENA.
  *

@@ -12,6 +12,7 @@
 #include "link.h"
 #include "process.h"
 #include "record.h"
+#include "session.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -44,8 +45,12 @@ struct job {
 	struct project project;
 	struct unit unit;
 	struct expansion expansion;
-	const char *text; /* spliced */
+	bool is_remembered;  /* text and expansion are of a memo */
+	bool has_changed;    /* by provisioning: not to be remembered */
+	const char *text;    /* spliced */
 	size_t text_len;
+	const struct splice_copy *copies;
+	size_t n_copies;
 	char folder[PATH_MAX]; /* ours, beside the output */
 	const char *file;      /* the text in it */
 	const char *output;    /* where it belongs; NULL = standard output, or none */
@@ -183,20 +188,44 @@ static const char *main_file(const struct job *job)
 	return strcmp(path, "-") == 0 ? "<stdin>" : path;
 }
 
+/* Where everything is switched off, nothing is left behind. */
+static void record_command(const struct job *job)
+{
+	const struct project *project = &job->project;
+
+	if (!getenv("CELLC_COMPDB") && !project->locked && job->expansion.n_depends > 0)
+		compdb_record(job->line, job->compiler, job->source->input,
+			      must_printf(job->arena, "%s/" COMPDB_FOLDER, project->folder),
+			      job->arena);
+}
+
+/* As it was the last time. */
+static int text_recall(struct job *job)
+{
+	const struct memo *memo = &job->source->recall->memo;
+
+	job->is_remembered = true;
+	job->text = memo->text;
+	job->text_len = memo->text_len;
+	job->expansion = (struct expansion){
+		.basis = memo->basis,
+		.depends = memo->depends,
+		.n_depends = memo->n_depends,
+		.declared = memo->declared,
+		.declared_at = memo->declared_at,
+		.n_declared = memo->n_declared,
+		.files = memo->files,
+		.n_files = memo->n_files,
+	};
+	expand_remember(&job->expansion, &job->project, job->arena);
+	record_command(job);
+	return diag_errors(job->diag) ? -EINVAL : 0;
+}
+
 static int find_project(struct job *job, struct project *project)
 {
-	const struct command_line *line = job->line;
-	int r = say(job, project_find(project, job->source->input->path, line->features,
-				      job->arena, &job->err));
-
-	if (r < 0)
-		return r;
-	project->locked |= line->locked;
-	project->offline |= line->offline;
-	project->strict |= line->strict || line->locked;
-	project->fresh = line->fresh;
-	project->fix = line->fix && !project->locked;
-	return 0;
+	return say(job, recall_project(project, job->line, job->source->input->path,
+				       job->arena, &job->err));
 }
 
 /* From the source's text to job->expansion, and UNIT that it belongs to. */
@@ -217,37 +246,34 @@ static int unit_expand(struct job *job, const struct project *project, struct un
 			       .scan = source->scan };
 	if (!flags)
 		return no_memory(job);
+	/* What was remembered was not scanned. */
+	r = source->recall && source->recall->is_found
+		    ? scan_text(&unit->scan, unit->text, unit->len, options.main_file,
+				job->arena, job->diag)
+		    : 0;
+	if (r < 0)
+		return r;
 	r = unit_parse(unit, &options, job->arena, job->diag, &job->err);
 	if (r < 0)
 		return r == -EINVAL && diag_errors(job->diag) ? r : say(job, r);
-	job->session = session_new(project, job->diag);
+	if (!job->session)
+		job->session = session_new(project, job->diag);
 	return expand_unit(&job->expansion, unit, job->session, project, job->arena,
 			   job->diag);
-}
-
-/* Where everything is switched off, nothing is left behind. */
-static void record_command(const struct job *job, const struct project *project)
-{
-	if (!getenv("CELLC_COMPDB") && !project->locked && job->expansion.n_depends > 0)
-		compdb_record(job->line, job->compiler, job->source->input,
-			      must_printf(job->arena, "%s/" COMPDB_FOLDER, project->folder),
-			      job->arena);
 }
 
 static int text_expand(struct job *job)
 {
 	const char *notes, *spliced, *whole;
 	struct unit *unit = &job->unit;
-	int r = find_project(job, &job->project);
+	int r = unit_expand(job, &job->project, unit);
 
 	if (r < 0)
 		return r;
-	r = unit_expand(job, &job->project, unit);
-	if (r < 0)
-		return r;
-	record_command(job, &job->project);
-	r = say(job, splice_text(unit, &job->expansion.splice, job->arena, &spliced,
-				 &job->text_len, &job->err));
+	record_command(job);
+	r = say(job, splice_with_copies(unit, &job->expansion.splice, job->arena, &spliced,
+					&job->text_len, &job->copies, &job->n_copies,
+					&job->err));
 	if (r < 0)
 		return r;
 	notes = record_source(unit, &job->expansion, job->line, main_file(job), job->arena);
@@ -259,6 +285,29 @@ static int text_expand(struct job *job)
 	job->text = whole;
 	job->text_len += strlen(notes);
 	return 0;
+}
+
+/* Of the memo, if there is one and it is not outdated by what was provisioned. */
+static int text_make(struct job *job)
+{
+	struct recall *recall = job->source->recall;
+	int r;
+
+	if (!recall->has_project) {
+		job->err = recall->err;
+		return say(job, job->err.code);
+	}
+	job->project = recall->project;
+	if (!job->session)
+		job->session = recall->session ? recall->session
+					       : session_new(&job->project, job->diag);
+	if (recall->is_found && !job->has_changed)
+		return text_recall(job);
+	job->is_remembered = false;
+	recall_listen(recall, true);
+	r = text_expand(job);
+	recall_listen(recall, false);
+	return r;
 }
 
 /* The text in our folder, under the source's name: clang puts that in the object. */
@@ -414,7 +463,16 @@ static void failure_explain(struct job *job)
 	size_t len;
 	int fd;
 
-	if (job->line->json_diagnostics || (fd = process_memory("messages", &err)) < 0)
+	if (job->line->json_diagnostics)
+		return;
+	/* A memo does not know what text is whose. */
+	if (job->is_remembered) {
+		job->has_changed = true;
+		if (text_make(job) < 0)
+			return;
+	}
+	fd = process_memory("messages", &err);
+	if (fd < 0)
 		return;
 	if (compiler_run(job, fd) > 0 && process_text(fd, &text, &len, &err) == 0)
 		blame_say(text, len, &job->unit, &job->expansion, &job->project, job->arena,
@@ -533,31 +591,49 @@ static int places_find(struct job *job)
 	return job->made ? 0 : no_memory(job);
 }
 
-static int job_steps(struct job *job)
+/* Expand, compile, provision. Returns 0, EXPAND_CHANGED, or negative; *RET_STATUS is what the
+ * compiler returned. */
+static int job_try(struct job *job, int *ret_status)
 {
-	int r = places_find(job);
+	int r = text_make(job);
 
-	if (r == 0)
-		r = text_expand(job);
+	*ret_status = 0;
 	if (r == 0)
 		r = text_put(job);
 	if (r < 0)
-		return 1;
-	r = job->line->mode == COMMAND_PREPROCESS ? text_print(job) : compiler_run(job, -1);
-	if (r > 0 && job->line->mode != COMMAND_PREPROCESS)
+		return r;
+	*ret_status = job->line->mode == COMMAND_PREPROCESS ? text_print(job)
+							    : compiler_run(job, -1);
+	if (*ret_status > 0 && job->line->mode != COMMAND_PREPROCESS)
 		failure_explain(job);
-	if (r != 0)
-		return r < 0 ? 1 : r;
+	if (*ret_status < 0)
+		return *ret_status;
 	/* What only looks changes nothing. */
-	if (job->line->mode != COMMAND_PREPROCESS && job->line->mode != COMMAND_CHECK) {
-		r = expand_provision(&job->expansion, job->session, job->diag);
-		if (r == 0)
-			r = files_write(job);
-	}
+	if (*ret_status || job->line->mode == COMMAND_PREPROCESS ||
+	    job->line->mode == COMMAND_CHECK)
+		return 0;
+	r = expand_provision(&job->expansion, job->session, job->diag, &job->has_changed);
+	return r == 0 ? files_write(job) : r;
+}
+
+static int job_steps(struct job *job)
+{
+	int r = places_find(job), status = 0;
+
 	if (r == 0)
-		r = dependencies_write(job);
+		r = job_try(job, &status);
+	if (r == EXPAND_CHANGED) {
+		session_forget(job->session);
+		r = job_try(job, &status);
+	}
+	if (r < 0 || status)
+		return r < 0 ? 1 : status;
+	r = dependencies_write(job);
 	if (r == 0)
 		r = output_move(job);
+	if (r == 0 && !job->is_remembered && !job->has_changed)
+		recall_keep(job->source->recall, &job->expansion, job->session, job->text,
+			    job->text_len, job->copies, job->n_copies);
 	return r < 0 ? 1 : 0;
 }
 

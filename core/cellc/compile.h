@@ -6,6 +6,8 @@
 
 #include "expand.h"
 #include "preprocess.h"
+#include "recall.h"
+#include "scan.h"
 
 /* One source of the command line, preprocessed. */
 struct compile_source {
@@ -13,6 +15,7 @@ struct compile_source {
 	struct preprocessed text;
 	struct scan scan;
 	bool has_attributes;
+	struct recall *recall; /* of one with attributes; if it is found, SCAN is empty */
 };
 
 /*

@@ -39,11 +39,17 @@ static const char *path_find(const char *name, struct cell_arena *arena, struct 
 	}
 }
 
+static unsigned long long mtime_of(const struct stat *stat)
+{
+	return (unsigned long long)stat->st_mtim.tv_sec * 1000000000ull +
+	       (unsigned long long)stat->st_mtim.tv_nsec;
+}
+
 int compiler_find(struct compiler *ret, const char *words, struct cell_arena *arena,
 		  struct cell_error *err)
 {
+	struct stat stat, inner;
 	const char *name;
-	struct stat stat;
 	char **list;
 	size_t n;
 	int r = command_split(words, strlen(words), arena, &list, &n, err);
@@ -66,9 +72,8 @@ int compiler_find(struct compiler *ret, const char *words, struct cell_arena *ar
 				 "cannot run '%s': there is no such program, or it is cellc",
 				 list[0]);
 	ret->inner = ret->path;
+	inner = stat;
 	if (ret->is_wrapped) {
-		struct stat inner;
-
 		ret->inner = path_find(name, arena, &inner);
 		if (!ret->inner)
 			return cell_fail(err, CELL_NOT_FOUND,
@@ -83,9 +88,11 @@ int compiler_find(struct compiler *ret, const char *words, struct cell_arena *ar
 		free(real);
 	}
 	ret->size = (unsigned long long)stat.st_size;
-	ret->mtime_ns = (unsigned long long)stat.st_mtim.tv_sec * 1000000000ull +
-			(unsigned long long)stat.st_mtim.tv_nsec;
+	ret->mtime_ns = mtime_of(&stat);
 	ret->inode = (unsigned long long)stat.st_ino;
+	ret->inner_size = (unsigned long long)inner.st_size;
+	ret->inner_mtime_ns = mtime_of(&inner);
+	ret->inner_inode = (unsigned long long)inner.st_ino;
 	return 0;
 }
 

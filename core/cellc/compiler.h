@@ -16,6 +16,8 @@ struct compiler {
 	bool is_cxx;     /* it takes .c files for C++ */
 	/* What changes when it is another one: of the program behind `path`. */
 	unsigned long long size, mtime_ns, inode;
+	/* The same of the one behind `inner`. */
+	unsigned long long inner_size, inner_mtime_ns, inner_inode;
 };
 
 /*

@@ -26,6 +26,8 @@ struct diag {
 	struct cell_arena arena;
 	VECTOR(struct message) said; /* without notes, unless for JSON */
 	size_t errors;
+	diag_listen_fn *on_say;
+	void *userdata;
 	bool is_muted; /* the last message was said before, and so its notes */
 	/* The last file that lines were shown of. */
 	const char *file;
@@ -41,6 +43,12 @@ struct diag *diag_new(const struct diag_options *options, int fd)
 	diag->fd = fd;
 	cell_arena_init(&diag->arena, 0);
 	return diag;
+}
+
+void diag_listen(struct diag *diag, diag_listen_fn *on_say, void *userdata)
+{
+	diag->on_say = on_say;
+	diag->userdata = userdata;
 }
 
 size_t diag_errors(const struct diag *diag)
@@ -390,6 +398,9 @@ void diag_say(struct diag *diag, enum severity severity, const struct place *pla
 				memory_copy(&diag->arena, place->file, strlen(place->file));
 	}
 
+	if (diag->on_say)
+		diag->on_say(diag->userdata, severity, &message.place, message.ns,
+			     message.text);
 	if (severity == SEVERITY_NOTE) {
 		if (diag->is_muted)
 			return;

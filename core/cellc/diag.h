@@ -40,6 +40,14 @@ void diag_free(struct diag *diag);
 void diag_say(struct diag *diag, enum severity severity, const struct place *place,
 	      const char *ns, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/*
+ * Whatever is said from now on goes to ON_SAY, too, also what was said before and what -w
+ * hides; NULL ends that.
+ */
+typedef void diag_listen_fn(void *userdata, enum severity severity, const struct place *place,
+			    const char *ns, const char *text);
+void diag_listen(struct diag *diag, diag_listen_fn *on_say, void *userdata);
+
 /* How many errors there were, warnings that count as such included. */
 size_t diag_errors(const struct diag *diag);
 

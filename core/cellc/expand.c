@@ -46,6 +46,7 @@ struct item {
 
 /* What provisioning needs to expand again. */
 struct expansion_origin {
+	bool is_remembered; /* there is no unit */
 	struct unit unit;
 	struct project project;
 	struct cell_arena *arena;
@@ -987,6 +988,73 @@ static void remember_origin(struct work *w, struct expansion *e)
 	e->origin = origin;
 }
 
+/* Locks as they are from now on: of what was read, not of what others write meanwhile. */
+static void note_locks(const struct work *w, struct expansion_basis *basis)
+{
+	struct lock *locks = must_new(w->arena, struct lock, w->known.n);
+
+	for (size_t i = 0; i < w->known.n; i++) {
+		const struct known_namespace *known = &w->known.list[i];
+
+		locks[i] = lock_copy(&known->lock, w->arena);
+		known_apply(known, &locks[i], w->main_file, w->main_names, w->n_main_names,
+			    w->arena);
+	}
+	basis->locks = locks;
+	basis->n_locks = w->known.n;
+}
+
+static const struct expansion_file *note_files(const struct work *w, const struct assembly *a,
+					       size_t *ret_n)
+{
+	struct expansion_file *files = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_items; i++) {
+		const struct item *item = &w->items[i];
+		const char *text = cache_text(&item->cached, w->arena);
+
+		*must_add(w->arena, files, n) = (struct expansion_file){
+			plan_path(item, item->key, w->arena),
+			key_hash(text, strlen(text), w->arena),
+		};
+		for (size_t k = 0; k < item->cached.code.n_pieces; k++)
+			*must_add(w->arena, files, n) = (struct expansion_file){
+				must_printf(w->arena, "exp/%s", item->cached.paths[k]),
+				item->cached.hashes[k],
+			};
+	}
+	for (size_t i = 0; i < a->n_files && !w->project->locked; i++)
+		*must_add(w->arena, files, n) = (struct expansion_file){
+			a->files[i].path,
+			key_hash(a->files[i].text, strlen(a->files[i].text), w->arena),
+		};
+	*ret_n = n;
+	return files;
+}
+
+/* After keep(). */
+static void note_basis(const struct work *w, const struct assembly *a, struct expansion *e)
+{
+	struct expansion_declaration *declarations = NULL;
+	struct expansion_basis *basis = &e->basis;
+
+	basis->asks = true;
+	for (size_t i = 0; i < w->known.n; i++)
+		if (w->known.list[i].is_used)
+			*must_add(w->arena, basis->namespaces, basis->n_namespaces) =
+				w->known.list[i].ns;
+	for (size_t i = 0; i < w->n_items; i++)
+		*must_add(w->arena, declarations, basis->n_declarations) =
+			(struct expansion_declaration){ w->items[i].prepared.file,
+							w->items[i].prepared.name };
+	basis->declarations = declarations;
+	basis->files = note_files(w, a, &basis->n_files);
+	basis->states = e->origin->states;
+	basis->n_states = e->origin->n_states;
+	note_locks(w, basis);
+}
+
 static void collect(struct work *w, struct expansion *e)
 {
 	struct macro_declared *declared = NULL;
@@ -1135,6 +1203,7 @@ static void make(struct work *w, struct expansion *e, struct turn *turn)
 	assemble(w, &assembly);
 	collect(w, e);
 	keep(w, &assembly);
+	note_basis(w, &assembly, e);
 	warn_unreachable(w);
 	e->splice.insertions = assembly.insertions;
 	e->splice.n_insertions = assembly.n_insertions;
@@ -1169,6 +1238,7 @@ int expand_unit(struct expansion *ret, const struct unit *unit, struct session *
 	w.prefix = prefix_of(w.cwd, project, arena);
 	w.main_marker = main_marker(unit, arena);
 	w.main_file = request_path(w.main_marker, w.cwd, project->root, arena);
+	expansion.basis.main_file = w.main_file;
 	session_begin_file(session);
 	note_emits(&w);
 	if (w.err == 0 && is_anything_asked(&w)) {
@@ -1257,7 +1327,21 @@ static int refresh(struct expansion *e, struct session *session, struct diag *di
 	return r;
 }
 
-int expand_provision(struct expansion *e, struct session *session, struct diag *diag)
+void expand_remember(struct expansion *e, const struct project *project,
+		     struct cell_arena *arena)
+{
+	struct expansion_origin *origin = must_new(arena, struct expansion_origin, 1);
+
+	*origin = (struct expansion_origin){ .is_remembered = true,
+					     .project = *project,
+					     .arena = arena,
+					     .states = e->basis.states,
+					     .n_states = e->basis.n_states };
+	e->origin = origin;
+}
+
+int expand_provision(struct expansion *e, struct session *session, struct diag *diag,
+		     bool *ret_changed)
 {
 	struct macro_provision_request request = { .n_declared = e->n_declared };
 	struct macro_provisioned done = { 0 };
@@ -1266,7 +1350,11 @@ int expand_provision(struct expansion *e, struct session *session, struct diag *
 	size_t before = diag_errors(diag);
 	int r;
 
-	if (e->n_declared == 0 || !session_catalogs(session))
+	if (e->n_declared == 0)
+		return 0;
+	/* How long the compiler took is not the cells' time. */
+	session_begin_file(session);
+	if (!session_catalogs(session))
 		return 0;
 	/* Ids are unique in a declaration only; here they count through. */
 	declared = must(calloc(e->n_declared, sizeof *declared));
@@ -1293,7 +1381,12 @@ int expand_provision(struct expansion *e, struct session *session, struct diag *
 				 cell_status_name(r));
 	}
 	if (r == 0 && diag_errors(diag) == before && !e->origin->project.locked &&
-	    !e->is_degraded && has_changed(e->origin, &done))
+	    !e->is_degraded && has_changed(e->origin, &done)) {
+		if (ret_changed)
+			*ret_changed = true;
+		if (e->origin->is_remembered)
+			return EXPAND_CHANGED;
 		r = refresh(e, session, diag);
+	}
 	return r < 0 ? r : diag_errors(diag) > before ? -EINVAL : 0;
 }

@@ -4,7 +4,30 @@
 #pragma once
 
 #include "project.h"
+#include "lock.h"
 #include "splice.h"
+
+/* What the result was made from, beside the text and the settings: all that a later time must
+ * find as it is. */
+struct expansion_basis {
+	bool asks; /* false: no attribute is for a cell, and the rest is empty */
+	const char *main_file; /* relative to the root */
+	const char **namespaces; /* of its attributes */
+	size_t n_namespaces;
+	const struct expansion_declaration {
+		const char *file, *name;
+	} *declarations; /* with attributes */
+	size_t n_declarations;
+	const struct lock_state *states; /* that were looked at */
+	size_t n_states;
+	const struct expansion_file {
+		const char *path; /* relative to .cell */
+		const char *hash; /* 64 digits */
+	} *files;
+	size_t n_files;
+	const struct lock *locks; /* of the project, as this expansion leaves them */
+	size_t n_locks;
+};
 
 struct expansion {
 	struct splice splice;            /* ready for splice_text() */
@@ -42,6 +65,7 @@ struct expansion {
 	size_t n_link;
 	bool is_degraded;                /* not to be kept */
 	const struct expansion_origin *origin; /* for expand_provision() */
+	struct expansion_basis basis;
 };
 
 struct session; /* a connection to the macro cell; opened when first needed */
@@ -59,10 +83,21 @@ int expand_unit(struct expansion *ret, const struct unit *unit, struct session *
 		const struct project *project, struct cell_arena *arena, struct diag *diag);
 
 /*
- * Provision what EXPANSION declares. If that changes what expansions have looked at, locks
- * are brought up to date, so that the next build finds its answers there. ARENA, texts and
- * project of expand_unit() must still be there. Returns 0, or negative after the refusal was
- * said.
+ * For an EXPANSION that is remembered, with what it declares and its basis: let
+ * expand_provision() take it. PROJECT is copied.
  */
-int expand_provision(struct expansion *expansion, struct session *session,
-		     struct diag *diag);
+void expand_remember(struct expansion *expansion, const struct project *project,
+		     struct cell_arena *arena);
+
+/* What was provisioned changes what a remembered expansion has looked at: expand again. */
+#define EXPAND_CHANGED 1
+
+/*
+ * Provision what EXPANSION declares. If that changes what expansions have looked at, locks
+ * are brought up to date, so that the next build finds its answers there; its `depends` are
+ * then the new ones, and *RET_CHANGED (may be NULL) is true. ARENA, texts and project of
+ * expand_unit() must still be there. Returns 0, EXPAND_CHANGED (remembered ones only), or
+ * negative after the refusal was said.
+ */
+int expand_provision(struct expansion *expansion, struct session *session, struct diag *diag,
+		     bool *ret_changed);

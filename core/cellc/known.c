@@ -56,6 +56,7 @@ static int read_lock(struct known_namespace *known, struct cell_arena *arena,
 	return r;
 }
 
+/* Without DIAG nothing is said. */
 static int read_locks(struct known *known, const struct project *project,
 		      struct cell_arena *arena, struct diag *diag)
 {
@@ -65,7 +66,8 @@ static int read_locks(struct known *known, const struct project *project,
 	int result = 0;
 
 	if (folder_list(project->folder, SUFFIX, arena, &names, &n, &err) < 0) {
-		diag_say(diag, SEVERITY_ERROR, NULL, NULL, "%s", err.text);
+		if (diag)
+			diag_say(diag, SEVERITY_ERROR, NULL, NULL, "%s", err.text);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -77,11 +79,18 @@ static int read_locks(struct known *known, const struct project *project,
 			continue;
 		made = add(known, ns, project, arena);
 		if (read_lock(made, arena, &err) < 0) {
-			diag_say(diag, SEVERITY_ERROR, NULL, ns, "%s", err.text);
+			if (diag)
+				diag_say(diag, SEVERITY_ERROR, NULL, ns, "%s", err.text);
 			result = -EINVAL;
 		}
 	}
 	return result;
+}
+
+int known_locks(struct known *ret, const struct project *project, struct cell_arena *arena)
+{
+	*ret = (struct known){ .n = 0 };
+	return read_locks(ret, project, arena, NULL);
 }
 
 static void from_lock(struct known_namespace *known)

@@ -60,6 +60,9 @@ struct known {
 int known_load(struct known *ret, const struct project *project, struct session *session,
 	       const struct scan *scan, struct cell_arena *arena, struct diag *diag);
 
+/* Only the locks, nobody is asked: returns 0, or -EINVAL if one cannot be read; not said. */
+int known_locks(struct known *ret, const struct project *project, struct cell_arena *arena);
+
 struct known_namespace *known_find(const struct known *known, const char *ns);
 
 /* For check_attribute(). */

@@ -25,6 +25,7 @@ struct driver {
 	struct command_line line;
 	struct compiler compiler;
 	struct seen seen;
+	const char *home; /* of the caches; NULL = there are none */
 	struct diag *diag;
 	struct compile_source *sources;
 	size_t n_sources;
@@ -187,6 +188,7 @@ static int source_look(struct driver *driver, const struct command_input *input,
 		       struct compile_source *source)
 {
 	bool is_stdin = strcmp(input->path, "-") == 0;
+	struct recall *recall;
 	int r = 0;
 
 	source->input = input;
@@ -197,14 +199,31 @@ static int source_look(struct driver *driver, const struct command_input *input,
 				      driver->in, &driver->arena, &driver->err);
 	if (r != 0)
 		return r;
-	seen_note(&driver->seen, source->text.text, source->text.len);
-	if (!scan_may_find(source->text.text, source->text.len))
+	if (!scan_may_find(source->text.text, source->text.len)) {
+		seen_note(&driver->seen, source->text.text, source->text.len);
 		return 0;
+	}
 	if (!driver->diag)
 		diag_open(driver);
+	recall = cell_arena_calloc(&driver->arena, 1, sizeof *recall);
+	if (!recall)
+		return cell_fail(&driver->err, -ENOMEM, "reading '%s'", input->path);
+	recall_init(recall, &driver->line, &driver->compiler, input, &source->text,
+		    driver->home, &driver->arena, driver->diag);
+	source->recall = recall;
+	/* An editor wants to know of each declaration. */
+	source->has_attributes = !driver->ide && recall_find(recall);
+	if (source->has_attributes) {
+		tell(driver, input->path, "its expansion is remembered");
+		return 0;
+	}
+	recall_listen(recall, true);
 	r = scan_text(&source->scan, source->text.text, source->text.len,
 		      is_stdin ? "<stdin>" : input->path, &driver->arena, driver->diag);
+	recall_listen(recall, false);
 	source->has_attributes = source->scan.n_attributes > 0;
+	if (!source->has_attributes)
+		seen_note(&driver->seen, source->text.text, source->text.len);
 	return r;
 }
 
@@ -269,15 +288,12 @@ static int ide(struct driver *driver, bool is_readable)
 
 static int look(struct driver *driver)
 {
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	bool any;
 	int r, status;
 
-	if (!cache || *cache != '/')
-		cache = home && *home == '/'
-				? cell_arena_printf(&driver->arena, "%s/.cache", home)
-				: NULL;
-	seen_init(&driver->seen, cache, &driver->line, &driver->compiler, &driver->arena);
+	driver->home = pool_home(&driver->arena);
+	seen_init(&driver->seen, driver->home, &driver->line, &driver->compiler,
+		  &driver->arena);
 	if (!driver->ide && seen_is_clean(&driver->seen))
 		return pass(driver, "it is known to have no attributes of cells");
 	r = sources_look(driver, &any);

@@ -27,7 +27,7 @@
 
 /* Changes when the format does, or what the scanner finds. */
 #define MAGIC     UINT64_C(0x316e656573636363) /* "cccseen1" */
-#define HASH_SIZE 32
+#define HASH_SIZE POOL_HASH_SIZE
 #define ENTRY_MAX (4u * 1024 * 1024)
 #define SLOTS     (2 * SEEN_FILES_MAX)
 #define NS_PER_S  UINT64_C(1000000000)
@@ -114,8 +114,10 @@ void seen_init(struct seen *seen, const char *cache, const struct command_line *
 	       const struct compiler *compiler, struct cell_arena *arena)
 {
 	crypto_generichash_state state;
+	static const struct pool_limits limits = {
+		.entries = SEEN_ENTRIES_MAX, .bytes = SIZE_MAX, .entry = ENTRY_MAX
+	};
 	unsigned char hash[HASH_SIZE];
-	char hex[2 * HASH_SIZE + 1];
 	struct timespec now;
 	char *cwd;
 
@@ -145,12 +147,7 @@ void seen_init(struct seen *seen, const char *cache, const struct command_line *
 		hash_text(&state, line->expanded[i]);
 	(void)crypto_generichash_final(&state, hash, sizeof hash);
 	free(cwd);
-	(void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-	seen->folder = cell_arena_printf(arena, "%s/cell/cellc/seen/%.2s", cache, hex);
-	seen->path =
-		cell_arena_printf(arena, "%s/%s", seen->folder ? seen->folder : "", hex + 2);
-	if (!seen->path)
-		seen->folder = NULL;
+	pool_locate(&seen->entry, cache, "seen", hash, &limits, arena);
 }
 
 /* ---- files and folders as they are
@@ -328,26 +325,11 @@ static bool entry_holds(const uint8_t *bytes, size_t len, struct cell_arena *are
 
 bool seen_is_clean(struct seen *seen)
 {
-	struct stat st;
-	uint8_t *bytes;
-	bool holds;
-	int fd;
+	const uint8_t *bytes;
+	size_t len;
 
-	if (!seen->folder)
-		return false;
-	fd = open(seen->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > ENTRY_MAX) {
-		(void)close(fd);
-		return false;
-	}
-	bytes = malloc((size_t)st.st_size);
-	holds = bytes && read(fd, bytes, (size_t)st.st_size) == st.st_size &&
-		entry_holds(bytes, (size_t)st.st_size, seen->arena);
-	free(bytes);
-	(void)close(fd);
-	return holds;
+	return pool_read(&seen->entry, seen->arena, &bytes, &len) &&
+	       entry_holds(bytes, len, seen->arena);
 }
 
 /* ---- noting
@@ -408,7 +390,7 @@ void seen_note(struct seen *seen, const char *text, size_t len)
 {
 	const char *end = text + len, *next;
 
-	if (!seen->folder || seen->is_spoilt)
+	if (!seen->entry.folder || seen->is_spoilt)
 		return;
 	if (!seen->files) {
 		seen->files =
@@ -640,82 +622,13 @@ static void entry_write(struct keeper *keeper)
 	write_number(keeper->out, 0, 1);
 }
 
-/* PATH and the folders above it that are not there. */
-static bool folders_make(const char *path, struct cell_arena *arena)
-{
-	char *copy = cell_arena_strdup(arena, path);
-
-	if (!copy)
-		return false;
-	for (char *slash = copy + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = '\0';
-		(void)mkdir(copy, 0700);
-		*slash = '/';
-	}
-	return mkdir(copy, 0700) == 0 || errno == EEXIST;
-}
-
-/* The oldest entry goes when there are too many; then true. */
-static bool folder_trim(const char *folder)
-{
-	char oldest[NAME_MAX + 1] = "";
-	struct timespec oldest_time = { 0 };
-	DIR *dir = opendir(folder);
-	size_t n = 0;
-
-	bool went;
-
-	if (!dir)
-		return false;
-	for (struct dirent *entry; (entry = readdir(dir));) {
-		struct stat st;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		n++;
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    (!oldest[0] || ns_of(st.st_mtim) < ns_of(oldest_time))) {
-			oldest_time = st.st_mtim;
-			(void)snprintf(oldest, sizeof oldest, "%s", entry->d_name);
-		}
-	}
-	went = n > SEEN_ENTRIES_MAX && unlinkat(dirfd(dir), oldest, 0) == 0;
-	(void)closedir(dir);
-	return went;
-}
-
-/* Beside it, and renamed: a reader sees all of it or nothing. */
-static void entry_put(struct seen *seen, const char *bytes, size_t len)
-{
-	char *temp = cell_arena_printf(seen->arena, "%s/.new-XXXXXX", seen->folder);
-	ssize_t n;
-	int fd;
-
-	if (!temp)
-		return;
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && folders_make(seen->folder, seen->arena)) {
-		memset(temp + strlen(temp) - 6, 'X', 6);
-		fd = mkostemp(temp, O_CLOEXEC);
-	}
-	if (fd < 0)
-		return;
-	n = write(fd, bytes, len);
-	(void)close(fd);
-	if (n != (ssize_t)len || rename(temp, seen->path) < 0)
-		(void)unlink(temp);
-	else
-		while (folder_trim(seen->folder))
-			;
-}
-
 void seen_keep(struct seen *seen)
 {
 	struct keeper keeper = { .seen = seen };
 	char *bytes = NULL;
 	size_t len = 0;
 
-	if (!seen->folder || seen->is_spoilt || !seen->n_files)
+	if (!seen->entry.folder || seen->is_spoilt || !seen->n_files)
 		return;
 	keeper.folders =
 		cell_arena_calloc(seen->arena, SEEN_FOLDERS_MAX, sizeof *keeper.folders);
@@ -724,7 +637,7 @@ void seen_keep(struct seen *seen)
 		entry_write(&keeper);
 	if (keeper.out && fclose(keeper.out) == 0 && keeper.folders && !seen->is_spoilt &&
 	    len <= ENTRY_MAX)
-		entry_put(seen, bytes, len);
+		pool_put(&seen->entry, bytes, len);
 	free(bytes);
 	free(keeper.components.hashes);
 }

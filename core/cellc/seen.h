@@ -10,6 +10,7 @@
 #pragma once
 
 #include "compiler.h"
+#include "pool.h"
 
 #include <stdint.h>
 
@@ -26,8 +27,7 @@ struct seen_file;
 
 struct seen {
 	struct cell_arena *arena;
-	const char *folder;  /* of entries; NULL: nothing is known or kept */
-	const char *path;    /* of the entry */
+	struct pool_entry entry;
 	uint64_t started_ns; /* wall time */
 	const struct command_line *line;
 	struct seen_file *files;

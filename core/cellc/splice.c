@@ -28,6 +28,7 @@ struct splicer {
 	struct lines lines;
 	char *blanked; /* the text, attributes overwritten */
 	VECTOR(struct event) events;
+	VECTOR(struct splice_copy) copies;
 	char *out;
 	size_t len, room;
 };
@@ -304,9 +305,17 @@ static int events_make(struct splicer *splicer, const struct splice *splice,
 	return 0;
 }
 
-int splice_text(const struct unit *unit, const struct splice *splice,
-		struct cell_arena *arena, const char **ret_text, size_t *ret_len,
-		struct cell_error *err)
+static void put_copy(struct splicer *splicer, size_t from, size_t n)
+{
+	*VECTOR_ADD(splicer->arena, &splicer->copies) =
+		(struct splice_copy){ .to = splicer->len, .from = from, .n = n };
+	put(splicer, splicer->blanked + from, n);
+}
+
+int splice_with_copies(const struct unit *unit, const struct splice *splice,
+		       struct cell_arena *arena, const char **ret_text, size_t *ret_len,
+		       const struct splice_copy **ret_copies, size_t *ret_n,
+		       struct cell_error *err)
 {
 	static const struct line_marker start = { .line = 1 };
 	struct splicer splicer = { .unit = unit, .arena = arena, .lines = unit->scan.lines };
@@ -333,16 +342,28 @@ int splice_text(const struct unit *unit, const struct splice *splice,
 		const struct event *event = &splicer.events.items[i];
 
 		if (event->at > at) {
-			put(&splicer, splicer.blanked + at, event->at - at);
+			put_copy(&splicer, at, event->at - at);
 			at = event->at;
 		}
 		put_event(&splicer, event);
 		if (event->at + event->skip > at)
 			at = event->at + event->skip;
 	}
-	put(&splicer, splicer.blanked + at, unit->len - at);
+	put_copy(&splicer, at, unit->len - at);
 	splicer.out[splicer.len] = '\0';
 	*ret_text = splicer.out;
 	*ret_len = splicer.len;
+	*ret_copies = splicer.copies.items;
+	*ret_n = splicer.copies.n;
 	return 0;
+}
+
+int splice_text(const struct unit *unit, const struct splice *splice,
+		struct cell_arena *arena, const char **ret_text, size_t *ret_len,
+		struct cell_error *err)
+{
+	const struct splice_copy *copies;
+	size_t n;
+
+	return splice_with_copies(unit, splice, arena, ret_text, ret_len, &copies, &n, err);
 }

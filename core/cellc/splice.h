@@ -32,9 +32,20 @@ struct splice {
 	size_t n_blank_namespaces;
 };
 
+/* N bytes of the result that are N bytes of the unit's text, but for what is blanked. */
+struct splice_copy {
+	size_t to, from, n;
+};
+
 /*
  * The text of UNIT with its attributes blanked and SPLICE put in. Lives in ARENA;
  * *ret_len without the NUL behind it.
  */
 int splice_text(const struct unit *unit, const struct splice *splice, struct cell_arena *arena,
 		const char **ret_text, size_t *ret_len, struct cell_error *err);
+
+/* The same, and which bytes stayed: in order of the result, in ARENA. */
+int splice_with_copies(const struct unit *unit, const struct splice *splice,
+		       struct cell_arena *arena, const char **ret_text, size_t *ret_len,
+		       const struct splice_copy **ret_copies, size_t *ret_n,
+		       struct cell_error *err);

@@ -1,5 +1,5 @@
-# The benchmarks: `make bench`, `make bench BENCH=--full`, `make bench-check`. Nothing else
-# builds them.
+# The benchmarks: `make bench`, `make bench BENCH=--full`, `make bench-cellc`,
+# `make bench-check`. Nothing else builds them.
 #
 # A peer whose library is missing is not built; the driver then names the package.
 
@@ -138,13 +138,23 @@ $(BENCH_CELLS): $(BENCH_OUT)/%: $(BENCH_OBJ)/%.o $(BENCH_HARNESS) $(BENCH_CELL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(CELL_CFLAGS) $(CFLAGS) $(CELL_LDFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LIBS) $(LDLIBS)
 
-bench: $(BENCH_PROGRAMS)
+# cellc is measured with the cells of the same build.
+BENCH_CELLC := $(BENCH_NODE) $(patsubst %,$(O)/bin/%,cellc cell) \
+	$(foreach c,macro validate,$(O)/cells/$(c)/$(c) $(O)/cells/$(c)/$(c).cell)
+BENCH_CELLC_ROUNDS := $(if $(filter --full,$(BENCH)),21,7)
+
+bench: $(BENCH_PROGRAMS) $(BENCH_CELLC)
 	$(BENCH_OUT)/bench $(BENCH)
+	$(if $(filter --json --only=%,$(BENCH)),,O=$(O) tests/bench/cellc.sh -n $(BENCH_CELLC_ROUNDS))
 
-bench-check: $(BENCH_PROGRAMS)
+bench-cellc: $(BENCH_CELLC)
+	O=$(O) tests/bench/cellc.sh -n $(BENCH_CELLC_ROUNDS)
+
+bench-check: $(BENCH_PROGRAMS) $(BENCH_CELLC)
 	$(BENCH_OUT)/bench --check
+	O=$(O) tests/bench/cellc.sh -n 1 core/libcell/guess.c
 
-.PHONY: bench-check bench-programs
+.PHONY: bench-cellc bench-check bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 
 endif

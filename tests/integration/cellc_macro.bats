@@ -214,3 +214,123 @@ refused() {
 		diff "$dir/kept" -
 	cell -q retire shop
 }
+
+# remembers WORDS...: whether cellc with them has x.c's expansion from the last time
+remembers() {
+	run cellc --cellc-verbose "$@" -c x.c
+	[ "$status" -eq 0 ] || { echo "$output"; return 2; }
+	[[ $output == *"cellc: x.c: its expansion is remembered"* ]]
+}
+
+# forgets WORDS...: it compiles, and has not
+forgets() {
+	local status_of=0
+
+	remembers "$@" || status_of=$?
+	[ "$status_of" -eq 1 ]
+}
+
+# is_new WORDS...: the first time it is not remembered, the second time it is
+is_new() {
+	forgets "$@" && remembers "$@"
+}
+
+@test "what a unit was expanded to is remembered until something changes" {
+	provider alpha
+	export XDG_CACHE_HOME=$dir/cache
+	cat >x.c <<-'C'
+		struct [[alpha::add]] account { int id; };
+		int main(void) { return account_alpha() - 1; }
+	C
+	printf '[cell]\nexec = ./x\n' >x.cell
+	is_new -g -MD
+	cp x.o first.o && cp x.d first.d
+	# Without the memo all is the same.
+	rm -r "$dir/cache"
+	forgets -g -MD
+	cmp x.o first.o
+	cmp x.d first.d
+	remembers -g -MD
+	cmp x.o first.o
+	cmp x.d first.d
+	# Each of these is another unit.
+	is_new
+	is_new -O2
+	is_new -DX
+	echo >>x.c
+	is_new
+	echo '; more' >>x.cell
+	is_new
+	printf '[order]\nnamespaces = alpha\n' >.cell/project
+	is_new
+	is_new --strict
+	CELLC_CC=clang is_new -std=gnu2x
+	# A file that is gone or was changed by hand comes back.
+	file=$(ls .cell/exp/alpha/struct-account-*.c | head -n 1)
+	remembers
+	rm "$file"
+	is_new
+	[ -e "$file" ]
+	cp "$file" kept
+	echo '/* mine */' >>"$file"
+	is_new
+	cmp "$file" kept
+	rm .cell/exp/alpha/*.plan
+	is_new
+	# The lock: another provider's key is an error, memo or not.
+	sed -i 's/^cell alpha local /cell alpha ed25519:00 /' .cell/alpha.schema.lock
+	run cellc -c x.c
+	[ "$status" -ne 0 ]
+	[[ $output == *"this project trusts"* ]]
+	cellc --trust alpha alpha local
+	remembers
+	rm .cell/alpha.schema.lock
+	is_new
+	[ -e .cell/alpha.schema.lock ]
+	# Another unit's lines in it are not ours.
+	printf 'struct [[alpha::add]] other { int id; };\n' >y.c
+	cellc -c y.c
+	remembers
+	is_new --frozen
+	is_new --offline
+	# --fresh asks, whatever is remembered.
+	forgets --fresh
+	remembers
+}
+
+@test "what was said is said again of what is remembered" {
+	provider alpha
+	export XDG_CACHE_HOME=$dir/cache
+	printf 'struct [[alpha::add]] account { int id; };\n' >x.c
+	cellc -c x.c
+	cell -q retire alpha
+	forgets
+	first=$output
+	[[ $first == *"warning: cell 'alpha' is not running: built from what .cell remembers"* ]]
+	remembers
+	[ "$output" = "$first
+cellc: x.c: its expansion is remembered" ]
+	provider alpha
+	forgets
+	remembers
+	[[ $output != *"is not running"* ]]
+}
+
+@test "many that compile one unit at once remember it whole" {
+	provider alpha
+	export XDG_CACHE_HOME=$dir/cache
+	cat >x.c <<-'C'
+		struct [[alpha::add]] account { int id; };
+		int main(void) { return account_alpha() - 1; }
+	C
+	cellc -c x.c -o one.o
+	rm -r "$dir/cache"
+	for i in 1 2 3 4 5 6; do
+		cellc -c x.c -o "$i.o" &
+		pids="${pids:-} $!"
+	done
+	for pid in $pids; do wait "$pid"; done
+	for i in 1 2 3 4 5 6; do cmp "$i.o" one.o; done
+	remembers
+	[ -z "$(find "$dir/cache" -name '.new-*')" ]
+}

@@ -2,6 +2,7 @@
  * From source to text, with a real node and a scripted macro cell (tests/lib/macro_cell.c).
  */
 #include "cellc/expand.h"
+#include "cellc/key.h"
 
 #include "said.h"
 #include "scene.h"
@@ -532,13 +533,13 @@ START_TEST(provisioning_comes_afterwards)
 	EXPANDS(ACCOUNT MAIN);
 	ck_assert_uint_eq(calls("provision"), 0);
 	diag = said_new();
-	ck_assert_int_eq(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_has(said, "note: created table account");
 	ck_assert_uint_eq(calls("provision table account"), 1);
 	write_text(answers, "refuse", "column 'x' holds values");
 	diag = said_new();
-	ck_assert_int_lt(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_lt(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_has(said, "bank.c:1:10: error: db: column 'x' holds values");
 }
@@ -553,10 +554,14 @@ START_TEST(provisioning_brings_locks_up_to_date)
 	write_text(answers, "next", "created");
 	EXPANDS(ACCOUNT MAIN);
 	diag = said_new();
-	ck_assert_int_eq(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_lacks(said, "warning");
 	ck_assert_uint_eq(calls("expand account"), 2);
+	/* make looks for what the object is said to depend on. */
+	ck_assert_uint_ge(expansion.n_depends, 3);
+	for (size_t i = 0; i < expansion.n_depends; i++)
+		ck_assert_msg(access(expansion.depends[i], F_OK) == 0, "%s", expansion.depends[i]);
 	project.locked = true;
 	EXPANDS(ACCOUNT MAIN);
 	ck_assert_uint_eq(calls("expand account"), 2);
@@ -566,9 +571,65 @@ START_TEST(provisioning_brings_locks_up_to_date)
 	write_text(answers, "next", "grown");
 	write_text(answers, "text", "1 + 0");
 	diag = said_new();
-	ck_assert_int_eq(expand_provision(&expansion, session, diag), 0);
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
 	ck_assert_has(said, "warning: what was provisioned changes what is generated");
+}
+END_TEST
+
+START_TEST(remembered_expansion_is_made_again_if_provisioning_changes_it)
+{
+	struct diag *diag;
+	bool changed = false;
+
+	start();
+	EXPANDS(ACCOUNT MAIN);
+	expand_remember(&expansion, &project, &arena);
+	diag = said_new();
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, &changed), 0);
+	ck_assert(!changed);
+	write_text(answers, "next", "created");
+	ck_assert_int_eq(expand_provision(&expansion, session, diag, &changed), EXPAND_CHANGED);
+	ck_assert(changed);
+	said = said_end(diag);
+	ck_assert_has(said, "note: created table account");
+	ck_assert_uint_eq(calls("expand account"), 1);
+}
+END_TEST
+
+START_TEST(basis_has_all_that_was_looked_at)
+{
+	const struct expansion_basis *basis = &expansion.basis;
+	bool has_lock = false;
+
+	start();
+	EXPANDS(ACCOUNT MAIN);
+	ck_assert(basis->asks);
+	ck_assert_str_eq(basis->main_file, "bank.c");
+	ck_assert_uint_eq(basis->n_namespaces, 1);
+	ck_assert_str_eq(basis->namespaces[0], "db");
+	ck_assert_uint_eq(basis->n_declarations, 1);
+	ck_assert_str_eq(basis->declarations[0].file, "bank.c");
+	ck_assert_str_eq(basis->declarations[0].name, "struct:account");
+	ck_assert_uint_eq(basis->n_states, 1);
+	ck_assert_str_eq(basis->states[0].id, "table:account");
+	/* Its files hold what it says, and its locks are those that were written. */
+	ck_assert_uint_ge(basis->n_files, 2);
+	for (size_t i = 0; i < basis->n_files; i++) {
+		const char *path = cell_arena_printf(&arena, ".cell/%s", basis->files[i].path);
+		const char *content = read_text(root, path);
+
+		ck_assert_msg(content != NULL, "%s", path);
+		ck_assert_str_eq(key_hash(content, strlen(content), &arena),
+				 basis->files[i].hash);
+	}
+	for (size_t i = 0; i < basis->n_locks; i++)
+		if (strcmp(basis->locks[i].ns, "db") == 0) {
+			has_lock = true;
+			ck_assert_str_eq(lock_text(&basis->locks[i], &arena),
+					 read_text(root, ".cell/db.schema.lock"));
+		}
+	ck_assert(has_lock);
 }
 END_TEST
 
@@ -646,6 +707,8 @@ int main(void)
 	tcase_add_test(tcase, warnings_are_said_each_time);
 	tcase_add_test(tcase, provisioning_comes_afterwards);
 	tcase_add_test(tcase, provisioning_brings_locks_up_to_date);
+	tcase_add_test(tcase, remembered_expansion_is_made_again_if_provisioning_changes_it);
+	tcase_add_test(tcase, basis_has_all_that_was_looked_at);
 	tcase_add_test(tcase, numbers_stay_when_members_come_go_and_move);
 	tcase_add_test(tcase, one_silent_provider_stops_its_own_only);
 	tcase_add_test(tcase, unknown_names_are_found_in_catalogues);

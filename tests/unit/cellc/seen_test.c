@@ -273,19 +273,19 @@ START_TEST(takes_a_damaged_entry_for_none)
 	FILE *file;
 
 	keep();
-	file = fopen(seen.path, "r");
+	file = fopen(seen.entry.path, "r");
 	ck_assert_ptr_nonnull(file);
 	len = fread(bytes, 1, sizeof bytes, file);
 	(void)fclose(file);
 	ck_assert_uint_gt(len, 100);
 	for (size_t n = 0; n < len; n++) {
-		file = fopen(seen.path, "w");
+		file = fopen(seen.entry.path, "w");
 		ck_assert_ptr_nonnull(file);
 		(void)fwrite(bytes, 1, n, file);
 		(void)fclose(file);
 		ck_assert_msg(!is_clean(), "cut to %zu of %zu", n, len);
 	}
-	file = fopen(seen.path, "w");
+	file = fopen(seen.entry.path, "w");
 	(void)fwrite(bytes, 1, len, file);
 	(void)fputc(0, file);
 	(void)fclose(file);
@@ -318,7 +318,7 @@ START_TEST(lets_the_oldest_entry_go)
 	DIR *dir;
 
 	keep();
-	entries = cell_arena_strdup(&arena, seen.folder);
+	entries = cell_arena_strdup(&arena, seen.entry.folder);
 	for (int i = 0; i < SEEN_ENTRIES_MAX + 10; i++)
 		put(cell_arena_printf(&arena, "%s/%d", entries, i), "old");
 	keep();
