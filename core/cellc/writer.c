@@ -48,6 +48,26 @@ void *must_add_(struct cell_arena *arena, void *list, size_t *n, size_t size)
 	return (char *)old + (*n)++ * size;
 }
 
+void strings_unite(struct cell_arena *arena, const char *const **list, size_t *n,
+		   const char *const *more, size_t n_more)
+{
+	const char **made = NULL;
+	size_t n_made = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		*must_add(arena, made, n_made) = (*list)[i];
+	for (size_t i = 0; i < n_more; i++) {
+		bool is_there = false;
+
+		for (size_t k = 0; k < n_made && !is_there; k++)
+			is_there = strcmp(made[k], more[i]) == 0;
+		if (!is_there)
+			*must_add(arena, made, n_made) = more[i];
+	}
+	*list = made;
+	*n = n_made;
+}
+
 struct writer writer_new(struct cell_arena *arena)
 {
 	struct writer writer = { .arena = arena, .room = 256 };

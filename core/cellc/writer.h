@@ -44,6 +44,13 @@ char *must_printf(struct cell_arena *arena, const char *format, ...)
 	((__typeof__(list))must_add_((arena), (void *)&(list), &(n), sizeof *(list)))
 void *must_add_(struct cell_arena *arena, void *list, size_t *n, size_t size);
 
+/*
+ * Put those of MORE (N_MORE) that are not there yet behind the *N strings of *LIST, which
+ * becomes another array, in ARENA. The strings are not copied.
+ */
+void strings_unite(struct cell_arena *arena, const char *const **list, size_t *n,
+		   const char *const *more, size_t n_more);
+
 /* Bytes as hexadecimal digits. */
 const char *hex_of(struct cell_arena *arena, const uint8_t *bytes, size_t n);
 /* *ret_n bytes; -EINVAL. */
