@@ -35,7 +35,8 @@ core_pure='core/libcellgen/check.c core/libcellgen/decode.c core/libcellgen/enco
 	core/cellcore/kernel.c core/cellcore/broker.c core/cellcore/supervise.c core/cellcore/quota.c
 	core/cellc/lex.c core/cellc/lines.c core/cellc/arguments.c core/cellc/scan.c
 	core/cellc/doc.c core/cellc/declare.c core/cellc/splice.c
-	core/cellc/command.c'
+	core/cellc/command.c core/cellc/command_names.c core/cellc/option.c
+	core/cellc/own_option.c core/cellc/words.c'
 io_headers='sys/socket|sys/un|sys/epoll|sys/eventfd|sys/signalfd|sys/timerfd|sys/mman|sys/stat|sys/wait|sys/random|sys/time|netinet/.*|arpa/.*|netdb|net/.*|poll|unistd|fcntl|dirent|signal|time|spawn|pthread|threads|ev|lmdb|curl/.*|gnutls/.*|ngtcp2/.*'
 io_calls='socket|connect|accept4?|bind|listen|send|sendto|sendmsg|recv|recvfrom|recvmsg|read|write|pread|pwrite|open|openat|fopen|fread|fwrite|close|stat|unlink|rename|fork|execv.*|posix_spawn.*|clock_gettime|gettimeofday|time|nanosleep|usleep|sleep|rand|random|getrandom|randombytes_.*|getenv|ev_.*|mdb_.*|kill|mmap|poll|epoll_.*'
 core_libraries='libev|libprotobuf-c|libsodium|libinih|libc|libm|libgcc_s|ld-linux.*'
