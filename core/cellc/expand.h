@@ -18,7 +18,9 @@ struct expansion_basis {
 		const char *file, *name;
 	} *declarations; /* with attributes */
 	size_t n_declarations;
-	const struct lock_state *states; /* that were looked at */
+	/* That were looked at, as the cells said they are: digest "" if no cell said it, and
+	 * what the lock has was taken. */
+	const struct lock_state *states;
 	size_t n_states;
 	const struct expansion_file {
 		const char *path; /* relative to .cell */

@@ -91,6 +91,8 @@ void lookup_item(struct work *w, struct item *item);
 const char *lookup_key(const struct work *w, const struct item *item,
 		       const struct macro_plan_request *request,
 		       const struct lock_state *states, size_t n);
+/* The digest of the state ID as the cells that run say; NULL if none of them knows it. */
+const char *lookup_state(const struct work *w, const char *id);
 /* Of the state FEATURES now. */
 const char *lookup_features(const struct work *w);
 /* Where the plan of ITEM with KEY is, relative to .cell. */

@@ -29,15 +29,8 @@ const char *lookup_features(const struct work *w)
 	return key_hash(out.text, strlen(out.text), w->arena);
 }
 
-/*
- * As the cells that run say, else as the locks of the declaration's namespaces remember. A
- * cell that runs may not know a state of its own any more, as it has restarted, or because
- * whom it would ask is gone: that does not mean that the state has changed.
- */
-static const char *state_now(const struct work *w, struct item *item, const char *id)
+const char *lookup_state(const struct work *w, const char *id)
 {
-	if (strcmp(id, FEATURES) == 0)
-		return lookup_features(w);
 	for (size_t i = 0; i < w->known.n; i++) {
 		const struct macro_catalog *catalog = w->known.list[i].catalog;
 
@@ -46,6 +39,22 @@ static const char *state_now(const struct work *w, struct item *item, const char
 				return hex_of(w->arena, catalog->states[k].digest,
 					      catalog->states[k].n_digest);
 	}
+	return NULL;
+}
+
+/*
+ * As the cells that run say, else as the locks of the declaration's namespaces remember. A
+ * cell that runs may not know a state of its own any more, as it has restarted, or because
+ * whom it would ask is gone: that does not mean that the state has changed.
+ */
+static const char *state_now(const struct work *w, struct item *item, const char *id)
+{
+	const char *said = lookup_state(w, id);
+
+	if (strcmp(id, FEATURES) == 0)
+		return lookup_features(w);
+	if (said)
+		return said;
 	for (size_t i = 0; i < item->prepared.n_namespaces; i++) {
 		const char *digest = lock_find_state(&item->prepared.namespaces[i]->lock, id);
 

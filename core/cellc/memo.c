@@ -198,16 +198,25 @@ static void add_locks(hasher *state, const struct expansion_basis *basis,
 	add_text(state, NULL);
 }
 
-static void add_state(hasher *state, const struct macro_macros *catalogs, const char *id)
+static const char *state_said(const struct macro_macros *catalogs, const char *id,
+			      struct cell_arena *arena)
 {
 	for (size_t i = 0; i < catalogs->n_catalogs; i++)
 		for (size_t k = 0; k < catalogs->catalogs[i].n_states; k++)
-			if (strcmp(catalogs->catalogs[i].states[k].id, id) == 0) {
-				add(state, catalogs->catalogs[i].states[k].digest,
-				    catalogs->catalogs[i].states[k].n_digest);
-				return;
-			}
-	add_text(state, NULL);
+			if (strcmp(catalogs->catalogs[i].states[k].id, id) == 0)
+				return hex_of(arena, catalogs->catalogs[i].states[k].digest,
+					      catalogs->catalogs[i].states[k].n_digest);
+	return "";
+}
+
+bool memo_states_hold(const struct expansion_basis *basis, const struct macro_macros *catalogs,
+		      struct cell_arena *arena)
+{
+	for (size_t i = 0; catalogs && i < basis->n_states; i++)
+		if (strcmp(state_said(catalogs, basis->states[i].id, arena),
+			   basis->states[i].digest) != 0)
+			return false;
+	return true;
 }
 
 static bool provides_any(const struct expansion_basis *basis,
@@ -236,10 +245,6 @@ static void add_catalogs(hasher *state, const struct expansion_basis *basis,
 		/* Another program may give other text with the same signatures. */
 		if (provides_any(basis, one))
 			add(state, one->program, one->n_program);
-	}
-	for (size_t i = 0; i < basis->n_states; i++) {
-		add_text(state, basis->states[i].id);
-		add_state(state, catalogs, basis->states[i].id);
 	}
 }
 

@@ -79,6 +79,14 @@ void memo_circumstances(uint8_t hash[MEMO_HASH_SIZE], const struct expansion_bas
 			const struct macro_macros *catalogs, const char *trouble,
 			const char *root, struct cell_arena *arena);
 
+/*
+ * Whether cells say of each state that BASIS looked at what they said then. A catalogue that
+ * was read before the expansion need not have had it, so this is no part of the hash. With
+ * CATALOGS NULL the locks have them.
+ */
+bool memo_states_hold(const struct expansion_basis *basis, const struct macro_macros *catalogs,
+		      struct cell_arena *arena);
+
 /* MEMO as bytes, in ARENA, given the LEN bytes of preprocessed TEXT. */
 void memo_encode(const struct memo *memo, const char *text, size_t len,
 		 struct cell_arena *arena, const uint8_t **ret_bytes, size_t *ret_len);

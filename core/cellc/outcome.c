@@ -321,6 +321,29 @@ static const struct expansion_file *note_files(const struct work *w, const struc
 	return files;
 }
 
+/* What is off is in the settings, which count anyway. */
+static const struct lock_state *note_states(const struct work *w, size_t *ret_n)
+{
+	struct lock_state *states = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_items; i++) {
+		const struct item *item = &w->items[i];
+
+		for (size_t k = 0; k < item->n_states; k++) {
+			const char *id = item->states[k].id, *digest = item->states[k].digest;
+
+			if (strcmp(id, FEATURES) == 0)
+				continue;
+			if (!item->is_new && !lookup_state(w, id))
+				digest = "";
+			*must_add(w->arena, states, n) = (struct lock_state){ id, digest };
+		}
+	}
+	*ret_n = n;
+	return states;
+}
+
 void outcome_note_basis(const struct work *w, const struct assembly *a, struct expansion *e)
 {
 	struct expansion_declaration *declarations = NULL;
@@ -337,7 +360,6 @@ void outcome_note_basis(const struct work *w, const struct assembly *a, struct e
 							w->items[i].prepared.name };
 	basis->declarations = declarations;
 	basis->files = note_files(w, a, &basis->n_files);
-	basis->states = e->origin->states;
-	basis->n_states = e->origin->n_states;
+	basis->states = note_states(w, &basis->n_states);
 	note_locks(w, basis);
 }

@@ -230,7 +230,8 @@ static bool memo_holds(struct recall *recall, const struct memo *memo)
 	memo_circumstances(now, &memo->basis, locks, known.n, catalogs,
 			   session_trouble(recall->session), recall->project.root,
 			   recall->arena);
-	if (memcmp(now, memo->circumstances, sizeof now) == 0)
+	if (memcmp(now, memo->circumstances, sizeof now) == 0 &&
+	    memo_states_hold(&memo->basis, catalogs, recall->arena))
 		return true;
 	/* What is looked at instead may want other states. */
 	session_forget(recall->session);

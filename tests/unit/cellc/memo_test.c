@@ -143,7 +143,7 @@ static char root[] = "/tmp/cell-memo.XXXXXX";
 static void circumstances_reset(void)
 {
 	static const struct expansion_declaration declared[] = { { "bank.h", "struct:account" } };
-	static const struct lock_state looked[] = { { "table:account", "00" } };
+	static const struct lock_state looked[] = { { "table:account", "30" } };
 
 	used[0] = namespaces[0] = "db";
 	basis = (struct expansion_basis){
@@ -217,15 +217,40 @@ START_TEST(what_the_cells_say_counts)
 	CHANGES(&macros, catalogs[0].digest = (const uint8_t *)"1");
 	CHANGES(&macros, catalogs[0].trouble = "it does not answer");
 	CHANGES(&macros, (catalogs[0].program = (const uint8_t *)"p", catalogs[0].n_program = 1));
-	CHANGES(&macros, live[0].digest = (const uint8_t *)"1");
-	CHANGES(&macros, live[0].id = "table:other");
 	CHANGES(&macros, macros.n_catalogs = 1);
 	circumstances_reset();
 	ck_assert(!circumstances_are(hash, NULL));
-	/* What other units look at is theirs. */
-	LEAVES(&macros, live[1].digest = (const uint8_t *)"1");
-	LEAVES(&macros, catalogs[0].n_states = 1);
+	/* The program of a provider that the unit does not use is nothing to it. */
 	LEAVES(&macros, (catalogs[1].program = (const uint8_t *)"p", catalogs[1].n_program = 1));
+}
+END_TEST
+
+START_TEST(states_that_were_looked_at_count)
+{
+	static const struct lock_state forgotten[] = { { "table:gone", "" } };
+
+	circumstances_reset();
+	ck_assert(memo_states_hold(&basis, &macros, &arena));
+	live[0].digest = (const uint8_t *)"1";
+	ck_assert(!memo_states_hold(&basis, &macros, &arena));
+	circumstances_reset();
+	live[0].id = "table:other";
+	ck_assert(!memo_states_hold(&basis, &macros, &arena));
+	circumstances_reset();
+	/* What other units look at is theirs. */
+	live[1].digest = (const uint8_t *)"1";
+	ck_assert(memo_states_hold(&basis, &macros, &arena));
+	catalogs[0].n_states = 1;
+	ck_assert(memo_states_hold(&basis, &macros, &arena));
+	catalogs[0].n_states = 0;
+	ck_assert(!memo_states_hold(&basis, &macros, &arena));
+	/* Nobody knew it then: nobody may know it now. */
+	basis.states = forgotten;
+	ck_assert(memo_states_hold(&basis, &macros, &arena));
+	catalogs[0].n_states = 1;
+	live[0].id = "table:gone";
+	ck_assert(!memo_states_hold(&basis, &macros, &arena));
+	ck_assert(memo_states_hold(&basis, NULL, &arena));
 }
 END_TEST
 
@@ -447,6 +472,7 @@ int main(void)
 	tcase_add_test(tcase, every_ingredient_of_the_key_counts);
 	tcase_add_test(tcase, where_the_output_goes_is_not_in_the_key);
 	tcase_add_test(tcase, what_the_cells_say_counts);
+	tcase_add_test(tcase, states_that_were_looked_at_count);
 	tcase_add_test(tcase, why_nobody_answers_counts);
 	tcase_add_test(tcase, lines_of_the_lock_about_the_unit_count);
 	tcase_add_test(tcase, lines_of_the_lock_about_other_units_do_not);
