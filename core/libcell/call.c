@@ -105,13 +105,24 @@ static struct cell_call *derive(struct cell_call *call)
 	return copy;
 }
 
+/*
+ * What a time that somebody asked for is counted from: the coarse clock, by which deadlines
+ * are told to the other side, unless the kernel's tick is late and that one is behind.
+ */
+static uint64_t never_early_ns(void)
+{
+	uint64_t coarse = clock_coarse_ns(), now = clock_now_ns();
+
+	return coarse > now ? coarse : now;
+}
+
 struct cell_call *cell_within_ms(struct cell_call *call, uint64_t ms)
 {
 	struct cell_call *copy = derive(call);
 	uint64_t ns;
 
 	if (__builtin_mul_overflow(ms, 1000000ull, &ns) ||
-	    __builtin_add_overflow(ns, clock_coarse_ns(), &ns))
+	    __builtin_add_overflow(ns, never_early_ns(), &ns))
 		return copy;
 	copy->deadline_ns = deadline_min(call->deadline_ns, ns);
 	return copy;
@@ -199,7 +210,7 @@ bool cell_call_is_cancelled(const struct cell_call *call)
 int cell_sleep_ms(struct cell_call *call, uint64_t ms)
 {
 	struct call_root *root = call->root;
-	uint64_t until = clock_coarse_ns() + ms * 1000000ull;
+	uint64_t until = never_early_ns() + ms * 1000000ull;
 	struct waiter *slot;
 	int r;
 

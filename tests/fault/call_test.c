@@ -91,6 +91,7 @@ START_TEST(a_deadline_travels_on_and_ends_all_of_it)
 	ck_assert_uint_ge(took, 50 * MS);
 	ck_assert_uint_le(took, 80 * MS);
 	scene_await_in_flight(&scene, "other", "Sleep", 0);
+	scene_await_in_flight(&scene, "trial", "Nested", 0);
 	must(trial_last(cell_to(scene.call, "other", 0), &out));
 	ck_assert(out.cancelled);
 	ck_assert_uint_le(out.left_ms, 60); /* deadlines are kept in ticks of the kernel's */
