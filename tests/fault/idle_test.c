@@ -2,6 +2,7 @@
  * What is idle costs nothing, and what is closed leaves nothing.
  */
 #include "libcell/task.h"
+#include "core.cell.h"
 #include "scene.h"
 
 #include <check.h>
@@ -164,9 +165,25 @@ START_TEST(a_burst_of_waiting_handlers_leaves_no_stacks)
 }
 END_TEST
 
+static uint32_t clients_now(void)
+{
+	struct core_node_status status;
+
+	must(core_status(scene.call, &status));
+	return status.clients;
+}
+
+/* cellcore sees a client's end when it comes to it. */
+static void await_clients(uint32_t n)
+{
+	while (clients_now() != n)
+		;
+}
+
 START_TEST(a_thousand_connections_leave_nothing)
 {
 	unsigned own, theirs, core;
+	uint32_t clients;
 	uint64_t memory;
 	pid_t pid;
 
@@ -177,6 +194,7 @@ START_TEST(a_thousand_connections_leave_nothing)
 	pid = (pid_t)scene_instance(&scene, "trial").pid;
 	own = theirs = core = 0;
 	memory = 0;
+	clients = clients_now();
 	for (int i = 0; i < 1100; i++) {
 		struct cell_call *call = cell_open("fresh");
 		int r = echo(call, "trial");
@@ -187,6 +205,7 @@ START_TEST(a_thousand_connections_leave_nothing)
 			continue;
 		while (scene_stats(&scene, "trial")->connections != 1)
 			must(echo(scene.call, "trial"));
+		await_clients(clients);
 		own = test_count_fds(getpid());
 		theirs = test_count_fds(pid);
 		core = test_count_fds(scene.node.pid);
@@ -196,10 +215,8 @@ START_TEST(a_thousand_connections_leave_nothing)
 		must(echo(scene.call, "trial"));
 	ck_assert_uint_eq(test_count_fds(getpid()), own);
 	ck_assert_uint_eq(test_count_fds(pid), theirs);
-	/* cellcore sees a client's end when it comes to it: the first count may have one too many. */
-	for (int i = 0; i < 1000 && test_count_fds(scene.node.pid) > core; i++)
-		(void)usleep(1000);
-	ck_assert_uint_le(test_count_fds(scene.node.pid), core);
+	await_clients(clients);
+	ck_assert_uint_eq(test_count_fds(scene.node.pid), core);
 	if (!SCENE_KEEPS_FREED)
 		ck_assert_uint_le(scene_memory(pid), memory + 512 * 1024);
 }
