@@ -95,10 +95,12 @@ static bool is_left_out(const struct preparing *p, const struct macro_attribute 
 static void say_missing(struct preparing *p, const struct attribute *a,
 			const struct known_namespace *known)
 {
+	/* The macro cell provides cell:: itself; others are mostly called like their namespace. */
+	bool is_builtin = strcmp(a->ns, "cell") == 0;
 	const char *cell = known && known->cell     ? known->cell
 			   : known && known->silent ? known->silent
+			   : is_builtin		    ? "macro"
 						    : a->ns;
-
 	bool is_silent = known && *known->trouble &&
 			 strncmp(known->trouble, "not running", 11) != 0;
 
@@ -111,8 +113,9 @@ static void say_missing(struct preparing *p, const struct attribute *a,
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "%s", known->trouble);
 	if (!is_silent)
 		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns, "run: cell run %s", cell);
-	diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns,
-		 "or leave it out: cellc --features %s=off", a->ns);
+	if (!is_builtin)
+		diag_say(p->diag, SEVERITY_NOTE, NULL, a->ns,
+			 "or leave it out: cellc --features %s=off", a->ns);
 }
 
 /* The key that signed the provider is pinned at its first use. */

@@ -174,3 +174,15 @@ ended() { while kill -0 "$1" 2>/dev/null; do sleep 0.01; done; }
 	run grep -c 'struct:other' .cell/validate.schema.lock
 	[ "$output" = 0 ]
 }
+
+@test "without a node and without a memory the macro cell is what is missing" {
+	mkdir bare
+	cd bare
+	printf '#include <cell/cell.h>\nstruct [[cell::message]] m { int32_t n; };\n' >m.c
+	CELL_RUNDIR="$dir/nowhere" run cellc $flags -c m.c
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "m.c:2:10: error: cell 'macro' is not running and .cell has no answer from it [-Wcell=cell]" ]
+	[[ $output == *"run: cell run macro"* ]]
+	[[ $output != *"cell=off"* ]]
+	[ ! -e m.o ]
+}
