@@ -10,7 +10,7 @@
 CELLS := $(sort $(patsubst cells/%/main.c,%,$(wildcard cells/*/main.c)))
 -include $(wildcard cells/*/rules.mk)
 
-CELL_ARCHIVES := $(PROTO_LIB) $(STORE_LIB) $(LIBCELL) $(GEN_LIB) $(DESCRIPTOR_LIB)
+CELL_ARCHIVES := $(PROTO_LIB) $(TABLE_LIB) $(STORE_LIB) $(LIBCELL) $(GEN_LIB) $(DESCRIPTOR_LIB)
 CELL_LIBS := $(call pkg_libs,jansson) $(BASE_LIBS) $(STORE_LIBS)
 
 # One cell. Its logic is also an archive, for the tests.

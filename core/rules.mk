@@ -46,6 +46,11 @@ $(eval $(call shared,libcellstore,$(STORE_OBJECTS),$(O)/lib/libcell.so.$(ABI),$(
 	core/include/cell/store.h))
 endif
 
+# ---- libcelltable: what the cells that keep tables have in common; not installed ----
+TABLE_OBJECTS := $(call objects,$(wildcard core/libcelltable/*.c))
+TABLE_LIB := $(if $(TABLE_OBJECTS),$(O)/lib/libcelltable.a)
+$(eval $(call archive,$(O)/lib/libcelltable.a,$(TABLE_OBJECTS)))
+
 # folder,name: an archive of all but main.c for the tests, and the program
 # $(1) folder under core, $(2) program, $(3) archives, $(4) libraries
 define core_program

@@ -48,7 +48,7 @@ PROGRAMS += $(PLUGIN)
 endif
 
 # libcell speaks these itself; the rest is for whoever talks to that cell.
-LIBCELL_PROTOS := $(filter common core macro ops,$(PROTOS))
+LIBCELL_PROTOS := $(filter common core macro ops table txn,$(PROTOS))
 LIBCELL_GEN_OBJECTS := $(LIBCELL_PROTOS:%=$(O)/obj/gen/%.cell.o)
 PROTO_OBJECTS := $(patsubst %,$(O)/obj/gen/%.cell.o,$(filter-out $(LIBCELL_PROTOS),$(PROTOS)))
 PROTO_LIB := $(if $(PROTO_OBJECTS),$(O)/lib/libcellproto.a)

@@ -64,7 +64,7 @@ check_includes() {
 		sed "s,^,$1:," >>"$faults" || true
 }
 
-for folder in core/libcell core/libcell-main core/libcellstore core/libcellgen core/sandbox core/cellcore core/cell core/cellc \
+for folder in core/libcell core/libcell-main core/libcellstore core/libcelltable core/libcellgen core/sandbox core/cellcore core/cell core/cellc \
 	core/protoc-gen-cell cells/*/; do
 	folder=${folder%/}
 	for file in "$folder"/*.[ch]; do

@@ -1,6 +1,6 @@
 /*
  * Cell: processes that call each other. The one header a program includes.
- * Read in this order: error.h, call.h, server.h, stream.h, pool.h, payload.h, message.h.
+ * Read in this order: error.h, call.h, server.h, stream.h, pool.h, table.h, payload.h, message.h.
  * What generated code needs comes with it: attr.h, codec.h, linked.h.
  */
 #pragma once
@@ -18,6 +18,7 @@
 #include <cell/pool.h>
 #include <cell/server.h>
 #include <cell/stream.h>
+#include <cell/table.h>
 
 #include <errno.h>
 #include <inttypes.h>

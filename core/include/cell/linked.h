@@ -14,6 +14,7 @@
 #include <cell/call.h>
 #include <cell/message.h>
 #include <cell/server.h>
+#include <cell/table.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,7 +25,8 @@ enum cell_linked_kind {
 	CELL_LINKED_SERVICE = 2,
 	CELL_LINKED_START = 3,
 	CELL_LINKED_STOP = 4,
-	CELL_LINKED_PROVISION = 5
+	CELL_LINKED_PROVISION = 5,
+	CELL_LINKED_KEPT = 6
 };
 
 /* What every record begins with. */
@@ -75,6 +77,17 @@ struct cell_provision {
 	const uint8_t *digest; /* 32 bytes */
 	const uint8_t *body;
 	size_t body_len;
+};
+
+/*
+ * The state of a service lasts (db::persist): it is the one row of TABLE. Each call of a
+ * handler gets a private copy, loaded in a transaction that ends with it: what it changed is
+ * stored if it returns 0, else forgotten. See cell_atomic_begin() for when it runs again.
+ */
+struct cell_linked_kept {
+	struct cell_linked linked;
+	const char *service;
+	const struct cell_table *table;
 };
 
 /*

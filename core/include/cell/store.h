@@ -1,0 +1,138 @@
+/*
+ * A store: one ordered map from bytes to bytes in a file (LMDB), for cells that keep things.
+ *
+ * One process has a store open at a time. Any number of readers go on beside one writer, and
+ * each sees the store as it was when its transaction began. What was committed survives
+ * kill -9 and power loss. Every value carries a checksum over key and value: damage is
+ * CELL_DATA_LOSS, not another value.
+ *
+ * A write transaction that failed once is inert: everything in it and its commit return the
+ * first error, and the store is as before. Write transactions belong to the thread that began
+ * them; read transactions to one thread at a time. Nothing here may be called from a libev
+ * callback that must be quick, but for reads: commits wait for the disk.
+ */
+#pragma once
+
+#include <cell/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes of a key: LMDB's limit. */
+#define CELL_STORE_KEY_MAX 511
+
+enum cell_store_outcome {
+	CELL_STORE_ABSENT = 1 /* no such key; or a cursor is at its end */
+};
+
+struct cell_store;
+
+struct cell_store_options {
+	/*
+	 * How large the file may become; it grows by itself until then. 0 = as large as the
+	 * address space allows, up to 1 TiB.
+	 */
+	uint64_t max_bytes;
+	unsigned readers; /* read transactions at once; 0 = 4,096 */
+	bool is_read_only;
+};
+
+struct cell_store_bytes {
+	const void *at;
+	size_t len;
+};
+
+struct cell_store_txn {
+	struct cell_store *store;
+	void *handle; /* LMDB's; NULL = none */
+	bool is_write;
+	int failed;   /* the first error; 0 = none */
+};
+
+struct cell_store_cursor {
+	struct cell_store_txn *txn;
+	void *handle;
+};
+
+struct cell_store_stat {
+	uint64_t file_bytes;  /* in use */
+	uint64_t max_bytes;
+	uint64_t free_bytes;  /* pages in the file that are free for reuse */
+	uint64_t entries;
+	uint32_t readers;     /* now */
+	uint64_t oldest_reader; /* commits that the oldest reader is behind */
+};
+
+/*
+ * Open the store in the folder DIR, or make it. *ret_store is for cell_store_close().
+ *
+ * Returns 0, -errno, or: CELL_ALREADY_EXISTS if another process has it open, CELL_DATA_LOSS
+ * if the file is no store, of a version we do not know, cut short, or so damaged that walking
+ * it fails (that is looked at in a child process, when the store was not closed in order),
+ * CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where nothing may be written.
+ * The text names the file and what helps.
+ */
+int cell_store_open(struct cell_store **ret_store, const char *dir,
+		    const struct cell_store_options *options, struct cell_error *err);
+void cell_store_close(struct cell_store *store);
+
+/* Begin. Waits only for another write transaction of this process. */
+int cell_store_read(struct cell_store *store, struct cell_store_txn *ret_txn,
+		    struct cell_error *err);
+int cell_store_write(struct cell_store *store, struct cell_store_txn *ret_txn,
+		     struct cell_error *err);
+/*
+ * Durable when it returns 0; waits for the disk. CELL_RESOURCE_EXHAUSTED: the disk or the
+ * store is full ("the store has 1073741824 bytes, which is its limit"). -EIO and the like:
+ * nothing was committed, and the store refuses every further write until it is opened again,
+ * since what the disk holds is not known (fsync's errors are reported once).
+ */
+int cell_store_commit(struct cell_store_txn *txn, struct cell_error *err);
+/* Forget it. Harmless after a commit and for a zeroed one. */
+void cell_store_abort(struct cell_store_txn *txn);
+/* A read transaction let go, keeping its slot, and begun anew: cheaper than both. */
+int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err);
+
+/* *ret_value points into the store, until the transaction ends or writes. 0 or CELL_STORE_ABSENT. */
+int cell_store_get(struct cell_store_txn *txn, struct cell_store_bytes key,
+		   struct cell_store_bytes *ret_value, struct cell_error *err);
+int cell_store_put(struct cell_store_txn *txn, struct cell_store_bytes key,
+		   struct cell_store_bytes value, struct cell_error *err);
+/* 0 or CELL_STORE_ABSENT. */
+int cell_store_delete(struct cell_store_txn *txn, struct cell_store_bytes key,
+		      struct cell_error *err);
+
+/*
+ * A cursor; it stands nowhere at first. Writing through its transaction invalidates the
+ * bytes it gave, not the cursor: it goes on behind the key where it was.
+ */
+int cell_store_cursor_open(struct cell_store_txn *txn, struct cell_store_cursor *ret_cursor,
+			   struct cell_error *err);
+void cell_store_cursor_close(struct cell_store_cursor *cursor);
+/* To the first entry at or behind KEY; backwards: the last at or before it. */
+int cell_store_seek(struct cell_store_cursor *cursor, struct cell_store_bytes key, bool backwards,
+		    struct cell_store_bytes *ret_key, struct cell_store_bytes *ret_value,
+		    struct cell_error *err);
+int cell_store_next(struct cell_store_cursor *cursor, bool backwards,
+		    struct cell_store_bytes *ret_key, struct cell_store_bytes *ret_value,
+		    struct cell_error *err);
+
+/*
+ * Write a compacted copy of the store, as it is at this moment, to FD; it is a data file that
+ * cell_store_open() takes. Waits for the disk; for a thread or child of its own. Writers go on.
+ */
+int cell_store_backup(struct cell_store *store, int fd, struct cell_error *err);
+
+/* Walk all of it and check every checksum, in a child process. *ret_entries were good. */
+int cell_store_verify(const char *dir, uint64_t *ret_entries, struct cell_error *err);
+
+int cell_store_stat(struct cell_store *store, struct cell_store_stat *ret_stat,
+		    struct cell_error *err);
+
+#ifdef __cplusplus
+}
+#endif
