@@ -39,6 +39,12 @@ struct cell_store_options {
 	uint64_t max_bytes;
 	unsigned readers; /* read transactions at once; 0 = 4,096 */
 	bool is_read_only;
+	/*
+	 * Commits go to a journal, and to the map later, many at once: several times as many a
+	 * second, for 16 MiB of disk, as much memory, and a thread of the store's own. A store
+	 * that was not closed is opened in either way; for reading only, once it was closed.
+	 */
+	bool has_journal;
 };
 
 struct cell_store_bytes {
@@ -51,6 +57,10 @@ struct cell_store_txn {
 	void *handle; /* LMDB's; NULL = none */
 	bool is_write;
 	int failed;   /* the first error; 0 = none */
+	/* The rest is of a store with a journal. */
+	void *recent[2];
+	uint64_t commit;
+	void *last;
 };
 
 struct cell_store_cursor {
@@ -62,7 +72,7 @@ struct cell_store_stat {
 	uint64_t file_bytes;  /* in use */
 	uint64_t max_bytes;
 	uint64_t free_bytes;  /* pages in the file that are free for reuse */
-	uint64_t entries;
+	uint64_t entries;     /* with a journal: those that the map has by now */
 	uint32_t readers;     /* now */
 	uint64_t oldest_reader; /* commits that the oldest reader is behind */
 };
