@@ -123,13 +123,16 @@ static bool is_time(int fd, enum disk_calls call)
 {
 	if (!disk.at || !(disk.calls & call) || !is_file(fd))
 		return false;
+	/* Before there is a data file there is nothing to lose. */
+	if (disk.trouble == DISK_LOSES_POWER && !image_of[0] && !is_data(fd))
+		return false;
 	disk.count++;
 	if (disk.stays ? disk.count < disk.at : disk.count != disk.at)
 		return false;
 	disk.happened = true;
 	if (disk.trouble == DISK_KILLS)
 		(void)raise(SIGKILL);
-	if (disk.trouble == DISK_LOSES_POWER && image_of[0])
+	if (disk.trouble == DISK_LOSES_POWER)
 		lose_power();
 	errno = disk.error;
 	return true;
