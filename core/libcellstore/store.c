@@ -9,8 +9,12 @@
 
 #include <cell/cell.h>
 
+#include "child.h"
 #include "format.h"
 
+/* How long a store that was not closed is looked through. What is larger than can be read in
+ * that time is opened all the same: cell_store_verify() reads all of it. */
+#define WALK_MS         5000
 #define READERS_DEFAULT 4096
 #define READERS_MOST    65536
 /* Slots of those that are kept for the next, and of processes that verify. */
@@ -126,13 +130,23 @@ static int look(struct cell_store *store, bool *ret_is_there, struct cell_error 
 	return folder_remove_data(folder, err);
 }
 
+/* What is not known to be in order is walked before LMDB sees it. */
 static int check(struct cell_store *store, struct cell_error *err)
 {
+	const struct folder *folder = &store->folder;
+	uint64_t size, missing, entries;
 	struct format_meta meta;
-	uint64_t size, missing;
+	bool is_partial;
+	int r = format_read(folder->data_fd, folder->data_path, &meta, &size, &missing, err);
 
-	return format_read(store->folder.data_fd, store->folder.data_path, &meta, &size,
-			   &missing, err);
+	if (r < 0 || (folder->state == FOLDER_CLOSED && !missing))
+		return r;
+	r = child_walk(folder->path, true, WALK_MS, &entries, &is_partial, err);
+	if (r == 0 && is_partial)
+		cell_log(CELL_LOG_INFO, "store", "walk_partial",
+			 "file=\"%s\" good_entries=%" PRIu64 " of=%" PRIu64 " after_ms=%d",
+			 folder->data_path, entries, meta.main.entries, WALK_MS);
+	return r;
 }
 
 static int open_all(struct cell_store *store, const struct cell_store_options *options,

@@ -412,6 +412,35 @@ START_TEST(a_backup_is_a_store_without_holes)
 }
 END_TEST
 
+START_TEST(verifying_counts_what_is_good)
+{
+	struct cell_store_txn txn;
+	uint64_t entries = 0;
+
+	ck_ok(cell_store_verify(s.dir, &entries, &s.err));
+	ck_assert_uint_eq(entries, 0);
+	/* Values of all sizes, deletions, and pages that are free. */
+	ck_ok(stored_fill(&s, 'a', 3000, 50));
+	ck_ok(stored_fill(&s, 'b', 30, 20000));
+	ck_ok(stored_fill(&s, 'c', 300, 2500));
+	ck_ok(stored_fill(&s, 'b', 30, 9000));
+	ck_ok(cell_store_write(s.store, &txn, &s.err));
+	for (unsigned i = 0; i < 3000; i += 3) {
+		char key[16];
+
+		snprintf(key, sizeof key, "a%08u", i);
+		ck_ok(cell_store_delete(&txn, stored_text(key), &s.err));
+	}
+	ck_ok(cell_store_commit(&txn, &s.err));
+	ck_ok(cell_store_verify(s.dir, &entries, &s.err));
+	ck_assert_uint_eq(entries, 2330);
+	stored_close(&s);
+	ck_ok(cell_store_verify(s.dir, &entries, &s.err));
+	ck_assert_uint_eq(entries, 2330);
+	ck_assert_int_eq(cell_store_verify(s.root, &entries, &s.err), -ENOENT);
+}
+END_TEST
+
 START_TEST(what_cannot_be_opened_says_why)
 {
 	struct cell_store *store = NULL;
@@ -449,6 +478,7 @@ int main(void)
 	tcase_add_test(tc, a_limit_of_readers_is_told);
 	tcase_add_test(tc, figures_are_right);
 	tcase_add_test(tc, a_backup_is_a_store_without_holes);
+	tcase_add_test(tc, verifying_counts_what_is_good);
 	tcase_add_test(tc, what_cannot_be_opened_says_why);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
