@@ -15,6 +15,7 @@
 #include <table.cell.h>
 
 struct catalog_table;
+struct celldb_admin_handlers;
 struct group;
 struct reader;
 
@@ -40,6 +41,9 @@ int celldb_live(struct cell_call *call, void *self, const char *store, const cha
 		const struct table_table **ret);
 
 /* ---- for tools: admin.c --------------------------------------------------------------------- */
+
+/* cell.celldb.v1.Admin, for cell_serve(); SELF is a struct celldb. */
+extern const struct celldb_admin_handlers celldb_admin_handlers;
 
 struct celldb_table {
 	const struct table_table *told; /* the declaration as it is now */
