@@ -14,6 +14,7 @@
 #include <cell/store.h>
 #include <table.cell.h>
 
+struct celldb_admin_handlers;
 struct engine;
 struct group;
 struct pulse;
@@ -30,6 +31,7 @@ struct celldb {
 	struct cell_call *call;         /* the process's own */
 	bool is_asking;                 /* for decisions */
 	bool is_busy;                   /* with a backup or a verification */
+	uint64_t started_us;            /* by the monotonic clock */
 	char dir[256];                  /* where the store and the key file are */
 	struct cell_store *store;
 	struct engine *engine;          /* the writing thread's */
@@ -60,6 +62,9 @@ int celldb_live(struct cell_call *call, void *self, const char *store, const cha
 		const struct table_table **ret);
 
 /* ---- for tools: admin.c --------------------------------------------------------------------- */
+
+/* cell.celldb.v1.Admin, for cell_serve(); SELF is a struct celldb. */
+extern const struct celldb_admin_handlers celldb_admin_handlers;
 
 struct celldb_table {
 	const struct table_table *told; /* the declaration as it is now */

@@ -3,6 +3,7 @@
 #include "callstate.h"
 #include "fileset.h"
 #include "sock.h"
+#include "tables.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -370,6 +371,17 @@ static int provision(struct linked *linked, struct cell_call *call)
 	return 0;
 }
 
+int linked_provision(struct cell_call *call, const struct cell_ref *ref, const char *cell)
+{
+	struct linked linked = {
+		.begin = ref->linked, .n = (size_t)(ref->linked_end - ref->linked) };
+
+	for (size_t i = 0; i < linked.n; i++)
+		if (provision_at(&linked, i) && strcmp(provision_at(&linked, i)->cell, cell) == 0)
+			return provision_one(&linked, call, i);
+	return LINKED_NONE;
+}
+
 int cell_serve_records(struct cell_call *call, const struct cell_linked *const *begin,
 		       const struct cell_linked *const *end)
 {
@@ -459,7 +471,7 @@ static int join_ends(struct runtime *rt, const char *cell, struct connection **r
 			break;
 		}
 		memset(ends[i]->channels, 0xff, sizeof ends[i]->channels);
-		ends[i]->is_owner = true;
+		ends[i]->peer.is_owner = true;
 	}
 	if (r < 0 && ends[0]) {
 		connection_break(ends[0], r, "no other end");
