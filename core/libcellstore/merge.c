@@ -7,6 +7,7 @@
 static void table_set(struct merge_entry *entry, const struct change *change)
 {
 	entry->is_there = change != NULL;
+	entry->change = change;
 	if (!change)
 		return;
 	entry->key = change_key(change);
@@ -62,6 +63,15 @@ static int map_seek(struct merge_entry *entry, MDB_cursor *cursor,
 	return map_set(entry, rc, &found, &stored);
 }
 
+static void table_step(struct merge_entry *entry, const struct recent *recent, uint64_t commit,
+		       bool backwards)
+{
+	struct cell_store_bytes key = change_key(entry->change);
+
+	table_set(entry, backwards ? recent_before(recent, &key, true, commit)
+				   : recent_next(entry->change, commit));
+}
+
 /* Those that stand at KEY go on. */
 static int step(struct merge *merge, const struct cell_store_txn *txn, MDB_cursor *cursor,
 		struct cell_store_bytes key)
@@ -72,7 +82,7 @@ static int step(struct merge *merge, const struct cell_store_txn *txn, MDB_curso
 	for (int i = 0; i < MERGE_TABLES; i++)
 		if (merge->entries[i].is_there &&
 		    bytes_compare(merge->entries[i].key, key) == 0)
-			table_seek(&merge->entries[i], txn->recent[i], txn->commit, &key, true,
+			table_step(&merge->entries[i], txn->recent[i], txn->commit,
 				   merge->backwards);
 	if (!merge->entries[MERGE_MAP].is_there ||
 	    bytes_compare(merge->entries[MERGE_MAP].key, key) != 0)

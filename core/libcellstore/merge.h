@@ -9,8 +9,11 @@
 #define MERGE_TABLES 2
 #define MERGE_MAP    MERGE_TABLES /* the map's place among what is merged */
 
+struct change;
+
 struct merge_entry {
 	bool is_there;
+	const struct change *change; /* of a table */
 	struct cell_store_bytes key, stored; /* nothing stored: gone */
 };
 

@@ -9,6 +9,14 @@
 #define LEVELS_MAX  12
 #define CHUNK_BYTES ((size_t)256 * 1024)
 
+/* Where what was added last under keys of one first byte stands: logs grow at their end. */
+#define FINGERS 16
+
+struct finger {
+	const struct change *at; /* NULL = nothing yet */
+	_Atomic(struct change *) *links[LEVELS_MAX]; /* that would lead to what follows it */
+};
+
 struct chunk {
 	struct chunk *next;
 	size_t used, size;
@@ -20,6 +28,7 @@ struct recent {
 	uint64_t random;
 	struct chunk *chunks; /* the first has room, if any has */
 	_Atomic(struct change *) heads[LEVELS_MAX];
+	struct finger fingers[FINGERS]; /* of the one that adds */
 };
 
 int bytes_compare(struct cell_store_bytes a, struct cell_store_bytes b)
@@ -102,21 +111,40 @@ static unsigned levels_draw(struct recent *recent)
 
 /*
  * The first change of the first key at or behind KEY (STRICTLY behind it), visible or not.
- * RET_BEFORE, if it is not NULL: for each level the links of the last one before it.
  */
 static struct change *position(const struct recent *recent, struct cell_store_bytes key,
-			       bool strictly, _Atomic(struct change *) **ret_before)
+			       bool strictly)
 {
 	const _Atomic(struct change *) *links = recent->heads;
 	struct change *at = NULL;
 
-	for (int level = LEVELS_MAX - 1; level >= 0; level--) {
+	for (int level = LEVELS_MAX - 1; level >= 0; level--)
 		while ((at = load(&links[level])) &&
 		       bytes_compare(change_key(at), key) < (strictly ? 1 : 0))
 			links = at->next;
-		if (ret_before)
-			ret_before[level] =
-				(_Atomic(struct change *) *)(uintptr_t)&links[level];
+	return at;
+}
+
+/* The same, for adding: RET_BEFORE has for each level the link that leads to it. */
+static struct change *position_to_add(struct recent *recent, struct cell_store_bytes key,
+				      const struct finger *finger,
+				      _Atomic(struct change *) **ret_before)
+{
+	_Atomic(struct change *) *links = recent->heads;
+	bool is_behind = finger->at && bytes_compare(change_key(finger->at), key) < 0;
+	bool has_moved = false;
+	struct change *at = NULL;
+
+	for (int level = LEVELS_MAX - 1; level >= 0; level--) {
+		_Atomic(struct change *) *link =
+			is_behind && !has_moved ? finger->links[level] : &links[level];
+
+		while ((at = load(link)) && bytes_compare(change_key(at), key) < 0) {
+			has_moved = true;
+			links = at->next;
+			link = &links[level];
+		}
+		ret_before[level] = link;
 	}
 	return at;
 }
@@ -144,6 +172,7 @@ struct change *recent_add(struct recent *recent, uint64_t commit, struct cell_st
 {
 	size_t stored_len = is_gone ? 0 : CHECKSUM_BYTES + value.len;
 	unsigned levels = levels_draw(recent);
+	struct finger *finger = &recent->fingers[*(const uint8_t *)key.at % FINGERS];
 	_Atomic(struct change *) *before[LEVELS_MAX];
 	struct change *change, *next;
 	char *bytes;
@@ -166,7 +195,7 @@ struct change *recent_add(struct recent *recent, uint64_t commit, struct cell_st
 		if (value.len)
 			memcpy(bytes + key.len + sizeof sum, value.at, value.len);
 	}
-	next = position(recent, key, false, before);
+	next = position_to_add(recent, key, finger, before);
 	if (has_key(next, key) &&
 	    atomic_load_explicit(&next->commit, memory_order_relaxed) == commit)
 		atomic_store_explicit(&next->commit, RECENT_NO_COMMIT, memory_order_relaxed);
@@ -174,26 +203,46 @@ struct change *recent_add(struct recent *recent, uint64_t commit, struct cell_st
 		atomic_init(&change->next[level],
 			    atomic_load_explicit(before[level], memory_order_relaxed));
 		atomic_store_explicit(before[level], change, memory_order_release);
+		before[level] = &change->next[level];
 	}
+	finger->at = change;
+	memcpy(finger->links, before, sizeof before);
 	return change;
 }
 
 const struct change *recent_find(const struct recent *recent, struct cell_store_bytes key,
 				 uint64_t commit)
 {
-	const struct change *at = position(recent, key, false, NULL);
+	const struct change *at = position(recent, key, false);
 
 	return has_key(at, key) ? visible(at, commit) : NULL;
+}
+
+const struct change *recent_next(const struct change *change, uint64_t commit)
+{
+	struct cell_store_bytes key = change_key(change);
+	const struct change *at = change, *found;
+
+	do {
+		do
+			at = load(&at->next[0]);
+		while (at && bytes_compare(change_key(at), key) == 0);
+		if (!at)
+			return NULL;
+		key = change_key(at);
+		found = visible(at, commit);
+	} while (!found);
+	return found;
 }
 
 const struct change *recent_after(const struct recent *recent, struct cell_store_bytes key,
 				  bool strictly, uint64_t commit)
 {
-	const struct change *at = position(recent, key, strictly, NULL);
+	const struct change *at = position(recent, key, strictly);
 	const struct change *found;
 
 	while (at && !(found = visible(at, commit)))
-		at = position(recent, change_key(at), true, NULL);
+		at = position(recent, change_key(at), true);
 	return at ? found : NULL;
 }
 

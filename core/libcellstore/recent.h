@@ -51,6 +51,8 @@ const struct change *recent_find(const struct recent *recent, struct cell_store_
  */
 const struct change *recent_after(const struct recent *recent, struct cell_store_bytes key,
 				  bool strictly, uint64_t commit);
+/* The same of the first key behind that of CHANGE: for going through all. */
+const struct change *recent_next(const struct change *change, uint64_t commit);
 /* The same of the last key at or before KEY. NULL: from the end. */
 const struct change *recent_before(const struct recent *recent,
 				   const struct cell_store_bytes *key, bool strictly,

@@ -60,7 +60,7 @@ static int table_settle(struct cell_store *store, const struct recent *recent, u
 	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 	if (rc)
 		return rc;
-	for (; rc == 0 && change; change = recent_after(recent, change_key(change), true, commit))
+	for (; rc == 0 && change; change = recent_next(change, commit))
 		rc = map_change(txn, store->dbi, change_key(change), change_stored(change));
 	if (rc == 0)
 		return mdb_txn_commit(txn);
