@@ -60,7 +60,7 @@ static void offer_schema(struct cell_call *call, const char *cell, bool with_typ
 		for (size_t k = 0; with_types && k < f->n_messages; k++)
 			fprintf(file, "%s\tmessage\n", f->messages[k].short_name);
 	}
-	schema_free(schema);
+	schema_release(schema);
 }
 
 static void offer_verbs(FILE *file)
