@@ -71,7 +71,7 @@ static int give(struct cell_store_cursor *cursor, int rc, const MDB_val *key,
 		return txn_fail_rc(txn, rc, "reading", err);
 	place->stands = true;
 	if (txn->is_write || txn->store->has_journal) {
-		place->steps = txn->store->write_steps;
+		place->steps = txn->is_write ? txn->store->write_steps : 0;
 		place->key_len = key->mv_size;
 		memcpy(place->key, key->mv_data, key->mv_size);
 	}

@@ -424,13 +424,13 @@ void settle_abort(struct cell_store_txn *txn)
 }
 
 /* Whether the map may not have room for all that is in memory. */
-static bool is_tight(struct cell_store *store)
+static bool is_tight(struct cell_store *store, bool has_frozen)
 {
 	uint64_t waiting = store->journal.at + store->journal.used;
 	uint64_t used;
 	MDB_envinfo info;
 
-	if (store->frozen)
+	if (has_frozen)
 		waiting += JOURNAL_BYTES;
 	if (mdb_env_info(store->env, &info) != 0)
 		return true;
@@ -546,7 +546,7 @@ static void frozen_await(struct cell_store *store)
 static bool goes_to_journal(struct cell_store_txn *txn)
 {
 	struct cell_store *store = txn->store;
-	bool is_stalled;
+	bool is_stalled, has_frozen;
 
 	if (!journal_make(&store->journal, txn->commit, txn->last))
 		return false;
@@ -554,8 +554,9 @@ static bool goes_to_journal(struct cell_store_txn *txn)
 	if (!journal_has_room(&store->journal))
 		frozen_await(store);
 	is_stalled = store->stalled != 0;
+	has_frozen = store->frozen != NULL;
 	pthread_mutex_unlock(&store->lock);
-	return !is_stalled && !is_tight(store);
+	return !is_stalled && !is_tight(store, has_frozen);
 }
 
 int settle_commit(struct cell_store_txn *txn, struct cell_error *err)

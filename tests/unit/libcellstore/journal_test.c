@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +185,83 @@ START_TEST(all_is_as_in_a_model)
 		}
 	}
 	cell_store_abort(&reader);
+}
+END_TEST
+
+/* ---- Readers beside a writer ---------------------------------------------------------- */
+
+#define PAIR_COMMITS 3000
+#define PAIR_KEYS    16
+
+static _Atomic bool pairs_end;
+
+/* Each commit writes its number under all keys. */
+static void *pairs_write(void *userdata)
+{
+	(void)userdata;
+	for (unsigned n = 1; n <= PAIR_COMMITS; n++) {
+		struct cell_store_txn txn;
+		struct cell_error err;
+		char text[16];
+
+		snprintf(text, sizeof text, "%08u", n);
+		if (cell_store_write(s.store, &txn, &err) < 0)
+			abort();
+		for (unsigned i = 0; i < PAIR_KEYS; i++) {
+			char key[16];
+
+			snprintf(key, sizeof key, "key%04u", i);
+			(void)cell_store_put(&txn, stored_text(key), stored_text(text), &err);
+		}
+		if (cell_store_commit(&txn, &err) < 0)
+			abort();
+		if (n % 500 == 0) {
+			int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+			if (cell_store_backup(s.store, fd, &err) < 0)
+				abort();
+			close(fd);
+		}
+	}
+	pairs_end = true;
+	return NULL;
+}
+
+START_TEST(readers_see_whole_commits_while_they_are_written_and_settled)
+{
+	unsigned last = 0, n_reads = 0;
+	pthread_t writer;
+
+	ck_assert_int_eq(pthread_create(&writer, NULL, pairs_write, NULL), 0);
+	while (!pairs_end) {
+		struct cell_store_bytes key, value;
+		struct cell_store_cursor cursor;
+		struct cell_store_txn txn;
+		unsigned n = 0, first = 0;
+		int r;
+
+		ck_ok(cell_store_read(s.store, &txn, &s.err));
+		ck_ok(cell_store_cursor_open(&txn, &cursor, &s.err));
+		while ((r = cell_store_next(&cursor, n_reads % 2, &key, &value, &s.err)) == 0) {
+			char text[9] = "";
+			unsigned now;
+
+			ck_assert_uint_eq(value.len, 8);
+			memcpy(text, value.at, 8);
+			now = (unsigned)atoi(text);
+			first = n++ == 0 ? now : first;
+			ck_assert_uint_eq(now, first);
+		}
+		ck_assert_int_eq(r, CELL_STORE_ABSENT);
+		ck_assert(n == 0 || n == PAIR_KEYS);
+		ck_assert_uint_ge(first, last);
+		last = first;
+		cell_store_cursor_close(&cursor);
+		cell_store_abort(&txn);
+		n_reads++;
+	}
+	ck_assert_int_eq(pthread_join(writer, NULL), 0);
+	ck_assert_uint_gt(n_reads, 100);
 }
 END_TEST
 
@@ -420,6 +498,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, all_is_as_in_a_model, 0, 4);
+	tcase_add_test(tc, readers_see_whole_commits_while_they_are_written_and_settled);
 	tcase_add_test(tc, closing_leaves_no_journal);
 	tcase_add_test(tc, the_files_are_written_in_turn);
 	tcase_add_test(tc, what_no_file_has_room_for_is_committed_all_the_same);
