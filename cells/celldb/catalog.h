@@ -68,7 +68,7 @@ struct catalog_version {
 
 /* Who asks. */
 struct catalog_peer {
-	char cell[64];
+	const char *cell; /* "" for a program that is none */
 	bool is_outside;
 };
 
