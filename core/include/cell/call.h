@@ -120,6 +120,9 @@ int cell_sleep_ms(struct cell_call *call, uint64_t ms);
 /* Wait until FD is readable. 0, or CELL_CANCELLED, CELL_DEADLINE_EXCEEDED, -errno. */
 int cell_wait_readable(struct cell_call *call, int fd);
 
+/* Wait until FD is writable, or readable: who does not take what we send may be waiting for us. */
+int cell_wait_writable(struct cell_call *call, int fd);
+
 /* The trace this call belongs to: 16 bytes trace id, 8 bytes span id, 1 byte flags; NULL if none. */
 const uint8_t *cell_call_trace(const struct cell_call *call);
 /* Set it (25 bytes): nested calls carry it on. */

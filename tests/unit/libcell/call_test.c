@@ -713,6 +713,31 @@ START_TEST(event_of_a_closed_descriptor_does_no_harm)
 }
 END_TEST
 
+START_TEST(waits_for_room_or_for_what_the_other_end_says)
+{
+	char bytes[4096] = { 0 };
+	struct duo duo;
+	int ends[2];
+
+	duo_start(&duo, links[_i]);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	ck_assert_int_eq(cell_wait_writable(cell_within_ms(duo.client, 5000), ends[0]), 0);
+	while (write(ends[0], bytes, sizeof bytes) > 0)
+		;
+	ck_assert_int_eq(cell_wait_writable(cell_within_ms(duo.client, 1), ends[0]),
+			 CELL_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(cell_wait_writable(cell_within_ms(duo.client, 5000), ends[0]), 0);
+	ck_assert_int_eq(read(ends[0], bytes, 1), 1);
+	while (read(ends[1], bytes, sizeof bytes) > 0)
+		;
+	ck_assert_int_eq(cell_wait_writable(cell_within_ms(duo.client, 5000), ends[0]), 0);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	(void)duo_stop(&duo);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("call");
@@ -747,6 +772,7 @@ int main(void)
 	tcase_add_loop_test(tc, timers_of_the_program_fire_while_it_waits, 0, N_LINKS);
 	tcase_add_loop_test(tc, each_of_many_sleeps_ends, 0, N_LINKS);
 	tcase_add_loop_test(tc, event_of_a_closed_descriptor_does_no_harm, 0, N_LINKS);
+	tcase_add_loop_test(tc, waits_for_room_or_for_what_the_other_end_says, 0, N_LINKS);
 	tcase_add_loop_test(tc, term_ends_a_server_at_any_moment, 0, N_LINKS);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
