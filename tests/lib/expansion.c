@@ -376,8 +376,8 @@ void expansion_make_by(struct expansion_result *ret, const struct expansion_prov
 	ck_assert_int_eq(scan_text(&unit.scan, unit.text, unit.len, "t.c", &arena, diag), 0);
 	ck_assert_msg(unit_parse(&unit, &options, &arena, diag, &err) == 0, "%s", err.text);
 	sink_open(&sink, ret, &unit);
-	sink.weaves = project != NULL;
 	sink.arena = &arena;
+	sink.weaves = project != NULL;
 	for (size_t i = 0; i < unit.n_declarations; i++) {
 		struct declaration *declaration = &unit.declarations[i];
 
