@@ -336,7 +336,7 @@ static int call(struct command *command, const struct options *o)
 	if (err == 0)
 		err = run(&job);
 	command->keeps_call = job.is_sending;
-	schema_free(schema);
+	schema_release(schema);
 	return err;
 }
 

@@ -277,7 +277,7 @@ static int describe(struct command *command, const struct options *o, const char
 			view_print(&view, &command->out);
 	}
 	print_types_free(&view.types);
-	schema_free(schema);
+	schema_release(schema);
 	return err;
 }
 

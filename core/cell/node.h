@@ -25,7 +25,7 @@ int node_cells(struct cell_call *call, const struct core_cell_info **ret_cells,
 
 /*
  * The schema that an instance of CELL (0: any, started if need be) serves; the caller's, to
- * be freed by schema_free(). In it the OPS service is common.
+ * be freed by schema_release(). In it the OPS service is common.
  */
 int node_schema(struct cell_call *call, const char *cell, uint64_t instance,
 		struct schema **ret_schema);

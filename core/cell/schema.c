@@ -760,7 +760,7 @@ int schema_parse(struct schema **ret_schema, const uint8_t *bytes, size_t len,
 		: cell_fail(err, -EPROTO, "schema: these %zu bytes are no FileDescriptorSet",
 			    len);
 	if (r < 0) {
-		schema_free(schema);
+		schema_release(schema);
 		return r;
 	}
 	services_mark(schema, served, n_served);
@@ -768,7 +768,7 @@ int schema_parse(struct schema **ret_schema, const uint8_t *bytes, size_t len,
 	return 0;
 }
 
-void schema_free(struct schema *schema)
+void schema_release(struct schema *schema)
 {
 	if (!schema)
 		return;
@@ -776,8 +776,8 @@ void schema_free(struct schema *schema)
 	free(schema);
 }
 
-void schema_freep(struct schema **schema)
+void schema_releasep(struct schema **schema)
 {
-	schema_free(*schema);
+	schema_release(*schema);
 	*schema = NULL;
 }

@@ -153,8 +153,8 @@ int schema_parse(struct schema **ret_schema, const uint8_t *bytes, size_t len,
 		 const char *const *served, size_t n_served, struct cell_error *err);
 
 /* Accepts NULL. */
-void schema_free(struct schema *schema);
-void schema_freep(struct schema **schema);
+void schema_release(struct schema *schema);
+void schema_releasep(struct schema **schema);
 
 /*
  * The method that TEXT names, among the services that are served: "GreetMany",

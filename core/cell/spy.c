@@ -516,6 +516,6 @@ int main(int argc, char **argv)
 	err = spy.done_fd < 0 ? command_fail(&command, -errno, "eventfd: %s", strerror(errno))
 			      : spy_run(&spy);
 	if (!command.keeps_call)
-		schema_free(spy.schema);
+		schema_release(spy.schema);
 	return command_end(&command, err);
 }

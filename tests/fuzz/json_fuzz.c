@@ -225,7 +225,7 @@ static void schema_and_bytes(const uint8_t *data, size_t size)
 					     size - 2 - len);
 			json_decref(json_example(&other->files[i].messages[k]));
 		}
-	schema_free(other);
+	schema_release(other);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

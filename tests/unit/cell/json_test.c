@@ -22,7 +22,7 @@ static void setup(void)
 static void teardown(void)
 {
 	cell_arena_deinit(&arena);
-	schema_free(schema);
+	schema_release(schema);
 }
 
 /* Encode TEXT; the status. */

@@ -15,7 +15,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	schema_free(schema);
+	schema_release(schema);
 	schema = NULL;
 }
 
@@ -148,7 +148,7 @@ START_TEST(leaves_out_services_that_are_not_served)
 			 CELL_NOT_FOUND);
 	ck_assert_int_eq(schema_find_method(other, "put_item", &method, &err), 0);
 	ck_assert_str_eq(method->service->name, "cell.fixture.v1.Other");
-	schema_free(other);
+	schema_release(other);
 	free(bytes);
 }
 END_TEST
@@ -166,7 +166,7 @@ START_TEST(takes_a_file_that_occurs_twice_once)
 	ck_assert_msg(schema_parse(&other, twice, 2 * len, NULL, 0, &err) == 0, "%s",
 		      err.text);
 	ck_assert_uint_eq(other->n_files, n_files);
-	schema_free(other);
+	schema_release(other);
 	free(twice);
 	free(bytes);
 }
@@ -183,14 +183,14 @@ START_TEST(refuses_bytes_that_are_no_schema)
 
 		ck_assert_int_le(r, 0);
 		if (r == 0)
-			schema_free(broken);
+			schema_release(broken);
 	}
 	for (size_t at = 0; at < len; at += 3) {
 		struct schema *broken = NULL;
 
 		bytes[at] ^= 0x55;
 		if (schema_parse(&broken, bytes, len, NULL, 0, &err) == 0)
-			schema_free(broken);
+			schema_release(broken);
 		bytes[at] ^= 0x55;
 	}
 	free(bytes);

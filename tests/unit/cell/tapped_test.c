@@ -14,7 +14,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	schema_free(schema);
+	schema_release(schema);
 }
 
 /* small = 5, name = "hello, reader" */

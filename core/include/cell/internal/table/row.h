@@ -8,14 +8,18 @@
 
 /*
  * Fill VALUES (n_columns of SCHEMA) from a row or part of one. What is not there is
- * VALUE_NULL; numbers of no column are skipped. Text and bytes point into BYTES or, for lists
- * in several parts, into ARENA. Returns 0, -ENOMEM, or CELL_INVALID_ARGUMENT: "account.balance:
- * …" for what is cut short, of another type, out of range, or no UTF-8.
+ * VALUE_NULL, but a list that cannot be NULL is empty; numbers of no column are skipped. Text
+ * and bytes point into BYTES; ARENA is needed by lists of several texts alone. Returns 0,
+ * -ENOMEM, or CELL_INVALID_ARGUMENT: "account.balance: …" for what is cut short, of another
+ * type, out of range, no UTF-8, or there twice.
  */
 int row_decode(const struct schema *schema, const uint8_t *bytes, size_t len,
 	       struct value *values, struct cell_arena *arena, struct cell_error *err);
 
-/* All columns that are not NULL, by rising number: equal rows have equal bytes. */
+/*
+ * All columns that are neither NULL nor an empty list, by rising number: equal rows have equal
+ * bytes. OUT has room for row_bound() bytes; the end of what was written is returned.
+ */
 size_t row_bound(const struct schema *schema, const struct value *values);
 uint8_t *row_encode(const struct schema *schema, const struct value *values, uint8_t *out);
 
@@ -27,9 +31,12 @@ struct row_moment {
 
 /*
  * Make of what a client sent what is stored. FRESH: NULLs get their defaults (nullable columns
- * too); else only those that cannot be NULL do. Computed columns are computed. Returns 0, or
- * why such a row may not be: CELL_INVALID_ARGUMENT (NULL, length, enum, UTF-8) or
- * CELL_FAILED_PRECONDITION ("account: balance >= 0 does not hold: balance is -5").
+ * too); else only those that cannot be NULL do. Computed columns are computed. What VALUES
+ * point to lives where it did or in ARENA. Serial columns have their number already, encrypted
+ * ones are not sealed yet. Returns 0, -ENOMEM, or why such a row may not be:
+ * CELL_INVALID_ARGUMENT (NULL, length, enum, UTF-8), CELL_OUT_OF_RANGE (a computed column or a
+ * check overflows) or CELL_FAILED_PRECONDITION ("account: balance >= 0 does not hold: balance
+ * is -5"). A check that is NULL holds.
  */
 int row_finish(const struct schema *schema, struct value *values, bool fresh,
 	       const struct row_moment *moment, struct cell_arena *arena, struct cell_error *err);

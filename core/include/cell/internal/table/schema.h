@@ -11,6 +11,10 @@ struct expression;
 /* A whole table has at most so many; an adopted one of a real database rarely has 200. */
 #define SCHEMA_COLUMNS_MAX 512
 #define SCHEMA_INDEXES_MAX 64
+#define SCHEMA_CHECKS_MAX  256
+#define SCHEMA_DROPPED_MAX 1024
+/* Of all its enums together: looking for two of one name takes the square of it. */
+#define SCHEMA_VALUES_MAX 4096
 /* Bytes of a table's, column's, index's or store's name. */
 #define SCHEMA_NAME_MAX 63
 
@@ -49,7 +53,14 @@ struct schema {
 	size_t n_checks;
 	const struct expression *const *checks; /* as in told->checks */
 	bool has_computed;
+	bool has_lists;
+	const uint16_t *order;     /* the columns' indices, by rising number */
+	size_t n_numbers;
+	const uint16_t *by_number; /* index + 1 of the column with a number below n_numbers; 0 = none */
 };
+
+/* Numbers up to here are found by an index into a table; larger ones are searched. */
+#define SCHEMA_NUMBERS_MAX 4096
 
 /*
  * The schema that BYTES (an encoded table.v1.Table) are. *ret_schema is the caller's, for
