@@ -85,6 +85,7 @@ static int frozen_settle(struct cell_store *store)
 	if (rc == 0) {
 		store->frozen = NULL;
 		recent_unref(frozen);
+		atomic_fetch_add_explicit(&store->settles, 1, memory_order_release);
 	}
 	store->stalled = rc;
 	pthread_cond_broadcast(&store->settled);
@@ -321,7 +322,8 @@ static int view_take(struct cell_store *store, struct cell_store_txn *txn)
 		*txn = (struct cell_store_txn){ .store = store,
 						.handle = map,
 						.recent = { store->active, store->frozen },
-						.commit = store->commit };
+						.commit = store->commit,
+						.settles = store->settles };
 		recent_ref(store->active);
 		if (store->frozen)
 			recent_ref(store->frozen);
@@ -372,6 +374,12 @@ int settle_write(struct cell_store *store, struct cell_store_txn *ret_txn,
 	ret_txn->is_write = true;
 	ret_txn->commit++;
 	return 0;
+}
+
+bool cell_store_is_behind(const struct cell_store_txn *txn)
+{
+	return txn->handle && txn->settles != atomic_load_explicit(&txn->store->settles,
+								   memory_order_acquire);
 }
 
 const struct change *settle_find(const struct cell_store_txn *txn,

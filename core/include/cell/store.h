@@ -61,6 +61,7 @@ struct cell_store_txn {
 	/* The rest is of a store with a journal. */
 	void *recent[2];
 	uint64_t commit;
+	uint64_t settles;
 	void *last;
 };
 
@@ -116,6 +117,11 @@ int cell_store_commit(struct cell_store_txn *txn, struct cell_error *err);
 void cell_store_abort(struct cell_store_txn *txn);
 /* A read transaction let go, keeping its slot, and begun anew: cheaper than both. */
 int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err);
+/*
+ * Whether TXN, of a store with a journal, looks at what has come to the map since: begun anew
+ * it reads faster, and lets memory go. For whoever keeps one for long; costs next to nothing.
+ */
+bool cell_store_is_behind(const struct cell_store_txn *txn);
 
 /*
  * Keys have 1 to CELL_STORE_KEY_MAX bytes and are ordered by them. *ret_value points into the

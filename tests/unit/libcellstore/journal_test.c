@@ -265,6 +265,28 @@ START_TEST(readers_see_whole_commits_while_they_are_written_and_settled)
 }
 END_TEST
 
+START_TEST(who_looks_at_what_was_settled_is_told)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct cell_store_bytes value;
+	struct cell_store_txn txn;
+
+	ck_ok(stored_put(&s, "a", "one"));
+	ck_ok(cell_store_read(s.store, &txn, &s.err));
+	ck_assert(!cell_store_is_behind(&txn));
+	ck_ok(cell_store_backup(s.store, fd, &s.err));
+	close(fd);
+	ck_assert(cell_store_is_behind(&txn));
+	ck_ok(cell_store_get(&txn, stored_text("a"), &value, &s.err));
+	ck_ok(cell_store_renew(&txn, &s.err));
+	ck_assert(!cell_store_is_behind(&txn));
+	ck_ok(cell_store_get(&txn, stored_text("a"), &value, &s.err));
+	ck_assert_mem_eq(value.at, "one", 3);
+	cell_store_abort(&txn);
+	ck_assert(!cell_store_is_behind(&txn));
+}
+END_TEST
+
 /* ---- Files -------------------------------------------------------------------------- */
 
 START_TEST(closing_leaves_no_journal)
@@ -499,6 +521,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, all_is_as_in_a_model, 0, 4);
 	tcase_add_test(tc, readers_see_whole_commits_while_they_are_written_and_settled);
+	tcase_add_test(tc, who_looks_at_what_was_settled_is_told);
 	tcase_add_test(tc, closing_leaves_no_journal);
 	tcase_add_test(tc, the_files_are_written_in_turn);
 	tcase_add_test(tc, what_no_file_has_room_for_is_committed_all_the_same);
