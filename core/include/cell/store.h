@@ -84,11 +84,13 @@ struct cell_store_stat {
  * cell_store_close(). OPTIONS may be NULL.
  *
  * A store that was not closed in order is looked through first, in a child process: all of
- * it, or as much as can be read within 5 s. Blocks as long.
+ * it, or as much as can be read within 5 s. Blocks as long. What its journal has, if it had
+ * one, is carried out.
  *
  * Returns 0, -errno, or: CELL_ALREADY_EXISTS if it is open already, in another process or
  * this one, CELL_DATA_LOSS if the file is no store, of a version we do not know, cut short,
- * damaged, or gone, CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where
+ * damaged, or gone, or its journal damaged, CELL_FAILED_PRECONDITION if it is to be read only
+ * and there are commits in its journal, CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where
  * nothing may be written. The text names the file and what helps.
  */
 int cell_store_open(struct cell_store **ret_store, const char *dir,
