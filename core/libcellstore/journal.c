@@ -24,7 +24,10 @@ static const char *const names[FILES] = { "journal.0", "journal.1" };
 #define NO_COMMIT 0
 
 /* What a file may take of records; then there is room for its mark. */
-#define ROOM_BYTES (JOURNAL_BYTES - JOURNAL_BLOCK)
+static size_t room_bytes(const struct journal *journal)
+{
+	return journal->file_bytes - JOURNAL_BLOCK;
+}
 
 struct header {
 	uint64_t magic;
@@ -84,14 +87,15 @@ static int write_all(int fd, const uint8_t *bytes, size_t len, size_t at)
  * Written to its end once, so that a record changes no more of the file than its own bytes:
  * then a write waits for the disk once, where a file that grows waits for its inode as well.
  */
-static int file_make(const struct folder *folder, const char *name, const uint8_t *zeros)
+static int file_make(const struct folder *folder, const char *name, const uint8_t *zeros,
+		     size_t len)
 {
 	int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC;
 	int r, fd = openat(folder->fd, name, flags, 0600);
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, zeros, JOURNAL_BYTES, 0);
+	r = write_all(fd, zeros, len, 0);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	(void)close(fd);
@@ -109,17 +113,23 @@ static int file_open(const struct folder *folder, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int journal_open(struct journal *journal, const struct folder *folder, struct cell_error *err)
+int journal_open(struct journal *journal, const struct folder *folder, size_t bytes,
+		 struct cell_error *err)
 {
 	int r = 0;
 
-	*journal = (struct journal){ .fds = { -1, -1 }, .generation = 1, .is_void = true };
-	journal->record = aligned_alloc(JOURNAL_BLOCK, JOURNAL_BYTES + JOURNAL_BLOCK);
+	bytes = bytes < JOURNAL_MIN ? JOURNAL_MIN : bytes > JOURNAL_MAX ? JOURNAL_MAX : bytes;
+	bytes = padded(bytes);
+
+	*journal = (struct journal){
+		.fds = { -1, -1 }, .file_bytes = bytes, .generation = 1, .is_void = true
+	};
+	journal->record = aligned_alloc(JOURNAL_BLOCK, bytes + JOURNAL_BLOCK);
 	if (!journal->record)
 		return cell_fail(err, -ENOMEM, "opening '%s/%s'", folder->path, names[0]);
-	memset(journal->record, 0, JOURNAL_BYTES + JOURNAL_BLOCK);
+	memset(journal->record, 0, bytes + JOURNAL_BLOCK);
 	for (int i = 0; i < FILES; i++) {
-		r = file_make(folder, names[i], journal->record);
+		r = file_make(folder, names[i], journal->record, bytes);
 		if (r == 0)
 			r = journal->fds[i] = file_open(folder, names[i]);
 		if (r < 0)
@@ -170,7 +180,7 @@ static void record_finish(const struct journal *journal, uint8_t *record, size_t
 
 static int mark_write(struct journal *journal, unsigned file, size_t at)
 {
-	uint8_t *mark = journal->record + JOURNAL_BYTES;
+	uint8_t *mark = journal->record + journal->file_bytes;
 
 	record_finish(journal, mark, 0, NO_COMMIT);
 	return write_all(journal->fds[file], mark, JOURNAL_BLOCK, at);
@@ -186,8 +196,8 @@ bool journal_make(struct journal *journal, uint64_t commit, const struct change 
 
 		if (atomic_load_explicit(&change->commit, memory_order_relaxed) != commit)
 			continue;
-		if (len > ROOM_BYTES - journal->used ||
-		    sizeof told > ROOM_BYTES - journal->used - len)
+		if (len > room_bytes(journal) - journal->used ||
+		    sizeof told > room_bytes(journal) - journal->used - len)
 			return false;
 		memcpy(out, &told, sizeof told);
 		/* What is stored follows the key, as in the record. */
@@ -200,7 +210,7 @@ bool journal_make(struct journal *journal, uint64_t commit, const struct change 
 
 bool journal_has_room(const struct journal *journal)
 {
-	return padded(journal->used) <= ROOM_BYTES - journal->at;
+	return padded(journal->used) <= room_bytes(journal) - journal->at;
 }
 
 static int as_full(int r)
@@ -267,18 +277,22 @@ static int file_read(struct file *file, const struct folder *folder, const char 
 		     struct cell_error *err)
 {
 	int fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	size_t size;
 	ssize_t n;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail(err, "opening", folder, name, errno);
-	file->bytes = malloc(JOURNAL_BYTES);
+	size = fstat(fd, &status) == 0 && status.st_size > 0 ? (size_t)status.st_size : 1;
+	size = size < JOURNAL_MAX ? size : JOURNAL_MAX;
+	file->bytes = malloc(size);
 	if (!file->bytes) {
 		(void)close(fd);
 		return cell_fail(err, -ENOMEM, "reading '%s/%s'", folder->path, name);
 	}
-	while (file->len < JOURNAL_BYTES &&
-	       (n = pread(fd, file->bytes + file->len, JOURNAL_BYTES - file->len,
-			  (off_t)file->len)) != 0) {
+	while (file->len < size &&
+	       (n = pread(fd, file->bytes + file->len, size - file->len, (off_t)file->len)) !=
+		       0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {

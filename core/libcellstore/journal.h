@@ -20,22 +20,25 @@
 #include "folder.h"
 #include "recent.h"
 
-#define JOURNAL_BYTES ((size_t)8 * 1024 * 1024) /* of each file */
+#define JOURNAL_MIN ((size_t)64 * 1024) /* bytes of each file */
+#define JOURNAL_MAX ((size_t)1024 * 1024 * 1024)
 /* A record begins at a multiple of it: what O_DIRECT may want, and no disk writes less. */
 #define JOURNAL_BLOCK ((size_t)4096)
 
 struct journal {
 	int fds[2];
+	size_t file_bytes;
 	unsigned current;
 	size_t at; /* where the next record goes, in bytes */
 	uint64_t generation;
 	bool is_void; /* there is no record in either file */
-	uint8_t *record; /* JOURNAL_BYTES, aligned: the one being made; a block for marks behind */
+	uint8_t *record; /* file_bytes, aligned: the one being made; a block for marks behind */
 	size_t used;
 };
 
-/* Make both files, empty and of full size, durably. Returns 0 or as folder_open(). */
-int journal_open(struct journal *journal, const struct folder *folder, struct cell_error *err);
+/* Make both files, empty and of BYTES (about), durably. Returns 0 or as folder_open(). */
+int journal_open(struct journal *journal, const struct folder *folder, size_t bytes,
+		 struct cell_error *err);
 /* Harmless for a zeroed one. The files stay. */
 void journal_close(struct journal *journal);
 /* Remove both files, if they are there; durably. */

@@ -231,10 +231,10 @@ static void threads_deinit(struct cell_store *store)
 	pthread_cond_destroy(&store->work);
 }
 
-int settle_start(struct cell_store *store, struct cell_error *err)
+int settle_start(struct cell_store *store, size_t journal_bytes, struct cell_error *err)
 {
 	MDB_stat stat;
-	int rc, r = journal_open(&store->journal, &store->folder, err);
+	int rc, r = journal_open(&store->journal, &store->folder, journal_bytes, err);
 
 	if (r < 0) {
 		journal_close(&store->journal);
@@ -439,7 +439,7 @@ static bool is_tight(struct cell_store *store, bool has_frozen)
 	MDB_envinfo info;
 
 	if (has_frozen)
-		waiting += JOURNAL_BYTES;
+		waiting += store->journal.file_bytes;
 	if (mdb_env_info(store->env, &info) != 0)
 		return true;
 	used = (uint64_t)(info.me_last_pgno + 1) * store->page_bytes;

@@ -18,8 +18,8 @@
 /* Carry out what a journal has that was not closed. For a store opened to write. */
 int settle_recover(struct cell_store *store, struct cell_error *err);
 
-/* Begin a journal, and the thread. */
-int settle_start(struct cell_store *store, struct cell_error *err);
+/* Begin a journal of files of JOURNAL_BYTES, and the thread. */
+int settle_start(struct cell_store *store, size_t journal_bytes, struct cell_error *err);
 /* All is in the map, and the journal gone. False: it is not, and was left. */
 bool settle_stop(struct cell_store *store);
 

@@ -172,8 +172,8 @@ static int open_all(struct cell_store *store, const struct cell_store_options *o
 		r = settle_recover(store, err);
 	if (r == 0 && !store->is_read_only)
 		r = folder_mark(folder, FOLDER_OPEN, err);
-	if (r == 0 && !store->is_read_only && options->has_journal)
-		r = settle_start(store, err);
+	if (r == 0 && !store->is_read_only && options->journal_bytes)
+		r = settle_start(store, options->journal_bytes, err);
 	return r;
 }
 

@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 static struct stored s;
+/* So small that its files are written in turn often. */
+#define JOURNAL 65536
+
 static bool writer_has_journal; /* who looks afterwards has none */
 
 static void setup(void)
@@ -140,7 +143,7 @@ static pid_t start_writer(unsigned commits, int *ret_pipe, const struct disk *tr
 
 		close(ends[0]);
 		disk = *trouble;
-		s.has_journal = writer_has_journal;
+		s.journal_bytes = writer_has_journal ? JOURNAL : 0;
 		stored_open(&s, 0);
 		n = number();
 		for (unsigned i = 1; i <= commits; i++)

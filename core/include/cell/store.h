@@ -29,6 +29,8 @@ enum cell_store_outcome {
 	CELL_STORE_ABSENT = 1 /* no such key; or a cursor is at its end */
 };
 
+#define CELL_STORE_JOURNAL_BYTES ((size_t)8 * 1024 * 1024)
+
 struct cell_store;
 
 struct cell_store_options {
@@ -42,10 +44,11 @@ struct cell_store_options {
 	bool is_read_only;
 	/*
 	 * Commits go to a journal, and to the map later, many at once: several times as many a
-	 * second, for 16 MiB of disk, as much memory, and a thread of the store's own. A store
+	 * second, for two files of this many bytes, about as much memory, and a thread of the
+	 * store's own. 0 = none; CELL_STORE_JOURNAL_BYTES is a good size, 64 KiB the least. A store
 	 * that was not closed is opened in either way; for reading only, once it was closed.
 	 */
-	bool has_journal;
+	size_t journal_bytes;
 };
 
 struct cell_store_bytes {
