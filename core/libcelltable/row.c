@@ -72,8 +72,11 @@ static const uint8_t *read_list(enum table_column_type type, uint32_t tag, const
 		if (!i)
 			return NULL;
 	}
-	*ret = bytes;
-	ret->kind = VALUE_LIST;
+	/* An empty one is as good as left out: NULL, where that may be. */
+	if (bytes.len) {
+		*ret = bytes;
+		ret->kind = VALUE_LIST;
+	}
 	return at;
 }
 
