@@ -1,5 +1,6 @@
 #include "callstate.h"
 #include "clock.h"
+#include "tables.h"
 
 #include <cell/cell.h>
 #include <cell/defaults.h>
@@ -12,6 +13,8 @@
 
 void call_root_end_children(struct call_root *root)
 {
+	if (root->tables)
+		call_tables_end(root);
 	while (!list_is_empty(&root->pendings))
 		pending_drop(list_entry(root->pendings.next, struct pending, in_root), true);
 	while (!list_is_empty(&root->streams))
@@ -239,7 +242,7 @@ static void on_fd_readable(struct ev_loop *ev, ev_io *io, int events)
 	runtime_wake(readable->rt, readable->waiter);
 }
 
-int cell_wait_readable(struct cell_call *call, int fd)
+static int wait_for(struct cell_call *call, int fd, int events, const char *what)
 {
 	struct call_root *root = call->root;
 	struct readable readable = { .rt = root->rt };
@@ -247,14 +250,53 @@ int cell_wait_readable(struct cell_call *call, int fd)
 
 	if (!root->rt)
 		return root->error.code;
-	ev_io_init(&readable.io, on_fd_readable, fd, EV_READ);
+	ev_io_init(&readable.io, on_fd_readable, fd, events);
 	readable.io.data = &readable;
 	runtime_io_start(root->rt, &readable.io);
 	r = runtime_wait(root->rt, root, &readable.waiter, call->deadline_ns);
 	ev_io_stop(root->rt->ev, &readable.io);
 	if (r < 0)
-		return cell_refuse(call, r, "waiting for input: %s", cell_status_name(r));
+		return cell_refuse(call, r, "waiting for %s: %s", what, cell_status_name(r));
 	return 0;
+}
+
+int cell_event_wait(struct cell_call *call, struct cell_event *event)
+{
+	struct call_root *root = call->root;
+	struct waiter *waiter = NULL;
+	int r = 0;
+
+	if (!root->rt)
+		return root->error.code;
+	cell_assert(!event->waiter);
+	if (!event->has_happened) {
+		event->waiter = &waiter;
+		r = runtime_wait(root->rt, root, &waiter, call->deadline_ns);
+		event->waiter = NULL;
+	}
+	if (r < 0)
+		return cell_refuse(call, r, "waiting: %s", cell_status_name(r));
+	event->has_happened = false;
+	return 0;
+}
+
+void cell_event_set(struct cell_event *event)
+{
+	struct waiter **waiter = event->waiter;
+
+	event->has_happened = true;
+	if (waiter && *waiter)
+		runtime_wake((*waiter)->rt, *waiter);
+}
+
+int cell_wait_readable(struct cell_call *call, int fd)
+{
+	return wait_for(call, fd, EV_READ, "input");
+}
+
+int cell_wait_writable(struct cell_call *call, int fd)
+{
+	return wait_for(call, fd, EV_READ | EV_WRITE, "room for output");
 }
 
 const uint8_t *cell_call_trace(const struct cell_call *call)
@@ -817,7 +859,7 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 	}
 }
 
-int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
+int call_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		const void *in, void *out)
 {
 	struct pending pending;
@@ -826,12 +868,21 @@ int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_
 	return r < 0 ? r : decode_reply(call, &pending, out);
 }
 
+int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
+		const void *in, void *out)
+{
+	call_tables_note(call->root, method);
+	return call_invoke(call, ref, method, in, out);
+}
+
 int cell_invoke_payload(struct cell_call *call, struct cell_ref *ref,
 			const struct cell_method *method, struct cell_payload *payload, void *out)
 {
 	struct pending pending;
-	int r = invoke(call, ref, method, NULL, payload, &pending);
+	int r;
 
+	call_tables_note(call->root, method);
+	r = invoke(call, ref, method, NULL, payload, &pending);
 	if (r < 0)
 		return r;
 	pending.payload = pending.payload == payload ? NULL : pending.payload;
@@ -849,6 +900,7 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 
 	if (!call->root->rt)
 		return no_runtime(call);
+	call_tables_note(call->root, method);
 	deadline = deadline_after(call->deadline_ns, CELL_CONNECT_TIMEOUT_MS * 1000000ull);
 	r = call_connect(call, ref, deadline.at_ns, &conn);
 	if (r < 0)
@@ -868,7 +920,7 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	return send_request(conn, &frame, method->in, in, call->root, false);
 }
 
-struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
+struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *ref,
 				     const struct cell_method *method, const void *in)
 {
 	struct cell_future future = { .call = call };
@@ -896,6 +948,13 @@ struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *re
 	list_append(&call->root->pendings, &pending->in_root);
 	future.pending = pending;
 	return future;
+}
+
+struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
+				     const struct cell_method *method, const void *in)
+{
+	call_tables_note(call->root, method);
+	return call_invoke_start(call, ref, method, in);
 }
 
 int cell_invoke_wait(struct cell_future *future, void *out)
