@@ -163,6 +163,8 @@ static const struct {
 	{ "\x3a\x02\x01\x80", 4, "account.sums: cut short, or no number" },
 	{ "\x38\x01", 2, "account.sums: of another type" },
 	{ "\x32\x01" "a\x08\x01\x32\x01" "b", 8, "account.tags: there twice" },
+	{ "\x3a\x02\x85\x00", 4, "account.sums: a number that is not in its shortest form" },
+	{ "\x32\x81\x00" "a", 4, "account.tags: a number that is not in its shortest form" },
 	{ "\x5d\x01", 2, "account.rate: cut short" },
 	{ "\x60\x02", 2, "account.on: out of range" },
 	{ "\xff", 1, "a row of account: no valid tag" },
