@@ -29,10 +29,10 @@ shift $((OPTIND - 1))
 
 run='build-essential pkg-config libev-dev libprotobuf-c-dev protobuf-c-compiler
 	protobuf-compiler libprotoc-dev libsodium-dev libinih-dev libjansson-dev
-	libseccomp-dev liblmdb-dev libncurses-dev libmicrohttpd-dev libclang-14-dev libclang1-14
+	libseccomp-dev liblmdb-dev libncurses-dev libmicrohttpd-dev libpq-dev libclang-14-dev libclang1-14
 	bubblewrap mandoc'
 test='check bats shellcheck clang clang-tidy clang-format cppcheck valgrind
-	libclang-rt-14-dev clang-19 clangd-19 libclang1-19 ccache python3 python3-protobuf jq strace tmux gdb'
+	libclang-rt-14-dev clang-19 clangd-19 libclang1-19 ccache python3 python3-protobuf jq strace tmux gdb postgresql'
 bench='libnng-dev libzmq3-dev libcapnp-dev capnproto libsystemd-dev libnats-dev libgrpc++-dev
 	protobuf-compiler-grpc nats-server dbus-broker'
 

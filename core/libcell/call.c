@@ -242,7 +242,7 @@ static void on_fd_readable(struct ev_loop *ev, ev_io *io, int events)
 	runtime_wake(readable->rt, readable->waiter);
 }
 
-int cell_wait_readable(struct cell_call *call, int fd)
+static int wait_for(struct cell_call *call, int fd, int events, const char *what)
 {
 	struct call_root *root = call->root;
 	struct readable readable = { .rt = root->rt };
@@ -250,14 +250,53 @@ int cell_wait_readable(struct cell_call *call, int fd)
 
 	if (!root->rt)
 		return root->error.code;
-	ev_io_init(&readable.io, on_fd_readable, fd, EV_READ);
+	ev_io_init(&readable.io, on_fd_readable, fd, events);
 	readable.io.data = &readable;
 	runtime_io_start(root->rt, &readable.io);
 	r = runtime_wait(root->rt, root, &readable.waiter, call->deadline_ns);
 	ev_io_stop(root->rt->ev, &readable.io);
 	if (r < 0)
-		return cell_refuse(call, r, "waiting for input: %s", cell_status_name(r));
+		return cell_refuse(call, r, "waiting for %s: %s", what, cell_status_name(r));
 	return 0;
+}
+
+int cell_event_wait(struct cell_call *call, struct cell_event *event)
+{
+	struct call_root *root = call->root;
+	struct waiter *waiter = NULL;
+	int r = 0;
+
+	if (!root->rt)
+		return root->error.code;
+	cell_assert(!event->waiter);
+	if (!event->has_happened) {
+		event->waiter = &waiter;
+		r = runtime_wait(root->rt, root, &waiter, call->deadline_ns);
+		event->waiter = NULL;
+	}
+	if (r < 0)
+		return cell_refuse(call, r, "waiting: %s", cell_status_name(r));
+	event->has_happened = false;
+	return 0;
+}
+
+void cell_event_set(struct cell_event *event)
+{
+	struct waiter **waiter = event->waiter;
+
+	event->has_happened = true;
+	if (waiter && *waiter)
+		runtime_wake((*waiter)->rt, *waiter);
+}
+
+int cell_wait_readable(struct cell_call *call, int fd)
+{
+	return wait_for(call, fd, EV_READ, "input");
+}
+
+int cell_wait_writable(struct cell_call *call, int fd)
+{
+	return wait_for(call, fd, EV_READ | EV_WRITE, "room for output");
 }
 
 const uint8_t *cell_call_trace(const struct cell_call *call)

@@ -33,6 +33,7 @@ struct cell_peer {
 	uint32_t uid;
 	bool is_outside;
 	const char *principal; /* on whose behalf, from a peer that may speak for others; or "" */
+	bool is_owner; /* outside, of the node's own user or root: it may do anything */
 };
 
 /*
@@ -118,6 +119,9 @@ int cell_sleep_ms(struct cell_call *call, uint64_t ms);
 
 /* Wait until FD is readable. 0, or CELL_CANCELLED, CELL_DEADLINE_EXCEEDED, -errno. */
 int cell_wait_readable(struct cell_call *call, int fd);
+
+/* Wait until FD is writable, or readable: who does not take what we send may be waiting for us. */
+int cell_wait_writable(struct cell_call *call, int fd);
 
 /* The trace this call belongs to: 16 bytes trace id, 8 bytes span id, 1 byte flags; NULL if none. */
 const uint8_t *cell_call_trace(const struct cell_call *call);
