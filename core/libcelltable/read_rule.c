@@ -151,17 +151,21 @@ static const struct expression *parse(struct read *read, const struct macro_attr
 {
 	const struct macro_value *value = cell_macro_next(at, NULL, NULL);
 	struct cell_arena *arena = cell_arena(cell_macro_call(read->work));
+	const bool is_tokens = value->kind == MACRO_VALUE_KIND_TOKENS;
 	struct cell_error err = { .code = 0 };
 	const struct expression *expression;
 	size_t where = 0;
 
 	*ret_text = argument_text(read, at);
-	if (columns && expression_parse(&expression, *ret_text, columns, read->n_columns, arena,
-					&where, &err) == 0)
-		return expression;
-	(void)READ_REFUSE(read, at, value, "%s", err.text);
-	if (where && where < strlen(*ret_text))
-		cell_macro_note(read->work, "at: %.60s", *ret_text + where);
+	/* As it came, so that a byte of it is a place in the source. */
+	if (!columns || expression_parse(&expression, is_tokens ? value->text : *ret_text, columns,
+					 read->n_columns, arena, &where, &err) == 0)
+		return columns ? expression : NULL;
+	read->is_wrong = true;
+	if (is_tokens)
+		(void)cell_macro_refuse_at(read->work, at, value, where, "%s", err.text);
+	else
+		(void)cell_macro_refuse(read->work, at, value, "%s", err.text);
 	return NULL;
 }
 
