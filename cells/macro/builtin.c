@@ -1,7 +1,6 @@
 #include "builtin_part.h"
 
 #include <cell/cell.h>
-#include <cell/internal/ctext.h>
 #include <string.h>
 
 #define BIT CELL_MACRO_BIT
@@ -123,34 +122,6 @@ const struct macro_type *type_pointee(struct cell_macro_work *work, uint32_t typ
 }
 
 /* --- text ------------------------------------------------------------------------------- */
-
-struct planning {
-	struct cell_macro_work *work;
-	const struct macro_attribute *mine;
-	enum macro_piece_kind kind;
-};
-
-static int on_declared(void *userdata, enum ctext_role role, const char *name, size_t len,
-		       unsigned line)
-{
-	const struct planning *p = userdata;
-
-	(void)line;
-	if (role == CTEXT_MACRO || (len > 5 && strncmp(name, "cell_", 5) == 0) ||
-	    (len > 5 && strncmp(name, "CELL_", 5) == 0))
-		return 0;
-	if (role == CTEXT_TAG)
-		return cell_plan_tag(p->work, p->mine, "%.*s", (int)len, name);
-	return cell_plan_symbol(p->work, p->mine, p->kind, "%.*s", (int)len, name);
-}
-
-int plan_text(struct cell_macro_work *work, const struct macro_attribute *mine,
-	      enum macro_piece_kind kind, const char *text)
-{
-	struct planning planning = { work, mine, kind };
-
-	return text ? ctext_declared(text, on_declared, &planning, NULL, NULL) : 0;
-}
 
 void put_piece(struct cell_macro_work *work, const struct macro_attribute *mine,
 	       enum macro_anchor anchor, enum macro_piece_kind kind, const struct gen_text *text)

@@ -192,7 +192,7 @@ static int plan(void *userdata)
 	if (!m)
 		return CELL_INVALID_ARGUMENT;
 	put_streams(&streams, m);
-	return plan_text(job->work, job->mine, MACRO_PIECE_KIND_INLINE, streams.bytes);
+	return cell_plan_text(job->work, job->mine, MACRO_PIECE_KIND_INLINE, streams.bytes);
 }
 
 static int expand(void *userdata)

@@ -85,9 +85,6 @@ bool is_cell_name(const char *name);
 
 /* --- text ------------------------------------------------------------------------------- */
 
-/* Plan a symbol for whatever TEXT declares that does not begin with cell_. */
-int plan_text(struct cell_macro_work *work, const struct macro_attribute *mine,
-	      enum macro_piece_kind kind, const char *text);
 /* TEXT as a piece. Nothing if there is none. */
 void put_piece(struct cell_macro_work *work, const struct macro_attribute *mine,
 	       enum macro_anchor anchor, enum macro_piece_kind kind, const struct gen_text *text);

@@ -186,8 +186,8 @@ static int emit(struct client *c, const struct gen_model *model)
 		}
 	}
 	if (!c->expands) {
-		r = plan_text(c->work, c->mine, MACRO_PIECE_KIND_DECL, types.bytes);
-		return r ? r : plan_text(c->work, c->mine, MACRO_PIECE_KIND_INLINE, stubs.bytes);
+		r = cell_plan_text(c->work, c->mine, MACRO_PIECE_KIND_DECL, types.bytes);
+		return r ? r : cell_plan_text(c->work, c->mine, MACRO_PIECE_KIND_INLINE, stubs.bytes);
 	}
 	put_piece(c->work, c->mine, MACRO_ANCHOR_AFTER, MACRO_PIECE_KIND_DECL, &types);
 	put_piece(c->work, c->mine, MACRO_ANCHOR_AFTER, MACRO_PIECE_KIND_INLINE, &stubs);

@@ -2,6 +2,7 @@
 #include "macro_work.h"
 
 #include <cell/cell.h>
+#include <cell/internal/ctext.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,34 @@ int cell_plan_tag(struct cell_macro_work *work, const struct macro_attribute *mi
 	r = plan_name(work, mine, true, MACRO_PIECE_KIND_DECL, format, args);
 	va_end(args);
 	return r;
+}
+
+struct planning {
+	struct cell_macro_work *work;
+	const struct macro_attribute *mine;
+	enum macro_piece_kind kind;
+};
+
+static int on_declared(void *userdata, enum ctext_role role, const char *name, size_t len,
+		       unsigned line)
+{
+	const struct planning *p = userdata;
+
+	(void)line;
+	if (role == CTEXT_MACRO || (len > 5 && strncmp(name, "cell_", 5) == 0) ||
+	    (len > 5 && strncmp(name, "CELL_", 5) == 0))
+		return 0;
+	if (role == CTEXT_TAG)
+		return cell_plan_tag(p->work, p->mine, "%.*s", (int)len, name);
+	return cell_plan_symbol(p->work, p->mine, p->kind, "%.*s", (int)len, name);
+}
+
+int cell_plan_text(struct cell_macro_work *work, const struct macro_attribute *mine,
+		   enum macro_piece_kind piece, const char *text)
+{
+	struct planning planning = { work, mine, piece };
+
+	return text ? ctext_declared(text, on_declared, &planning, NULL, NULL) : 0;
 }
 
 int cell_plan_use(struct cell_macro_work *work, const struct macro_attribute *mine,

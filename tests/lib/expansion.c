@@ -103,7 +103,11 @@ static char *preprocess(const char *source)
 /* ---- expanding -------------------------------------------------------------------------------- */
 
 struct sink {
-	FILE *text, *diagnostics, *wrappers;
+	FILE *text, *diagnostics, *wrappers, *kept, *planned, *states;
+	char *end; /* pieces for the end of the file */
+	size_t end_len;
+	FILE *end_text;
+	struct expansion_result *result;
 	const struct unit *unit;
 	size_t done; /* bytes of the unit's text that are in `text` */
 };
@@ -153,42 +157,145 @@ static void copy_until(struct sink *sink, size_t end)
 static void put_pieces(struct sink *sink, const struct macro_generated_code *code,
 		       enum macro_anchor anchor)
 {
-	for (size_t i = 0; i < code->n_pieces; i++) {
-		if (code->pieces[i].anchor != anchor)
-			continue;
-		if (anchor == MACRO_ANCHOR_WRAP)
-			fputs(code->pieces[i].text, sink->wrappers);
-		else
-			fprintf(sink->text, "\n%s\n", code->pieces[i].text);
+	FILE *to = anchor == MACRO_ANCHOR_WRAP  ? sink->wrappers
+		   : anchor == MACRO_ANCHOR_END ? sink->end_text
+						: sink->text;
+
+	for (size_t i = 0; i < code->n_pieces; i++)
+		/* A unit of its own has its own declarations: here they would be seconds. */
+		if (code->pieces[i].anchor == anchor && code->pieces[i].kind != MACRO_PIECE_KIND_UNIT)
+			fprintf(to, "%s%s%s", anchor == MACRO_ANCHOR_WRAP ? "" : "\n",
+				code->pieces[i].text, anchor == MACRO_ANCHOR_WRAP ? "" : "\n");
+}
+
+static void keep_plan(struct sink *sink, const struct macro_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_symbols; i++)
+		fprintf(sink->planned, "%s %s\n", plan->symbols[i].is_type ? "tag" : "symbol",
+			plan->symbols[i].name);
+	for (size_t i = 0; i < plan->n_uses; i++)
+		fprintf(sink->planned, "use %s %s\n", plan->uses[i].cell, plan->uses[i].channel);
+	for (size_t i = 0; i < plan->n_reads; i++)
+		fprintf(sink->planned, "reads %s\n", plan->reads[i]);
+}
+
+static void keep_code(struct sink *sink, const struct macro_generated_code *code)
+{
+	struct expansion_result *ret = sink->result;
+
+	for (size_t i = 0; i < code->n_kept; i++)
+		for (size_t k = 0; k < code->kept[i].n_kept; k++)
+			fprintf(sink->kept, "%s = %s\n", code->kept[i].kept[k].key,
+				code->kept[i].kept[k].value);
+	for (size_t i = 0; i < code->n_states; i++) {
+		fprintf(sink->states, "state %s ", code->states[i].id);
+		for (size_t k = 0; k < code->states[i].n_digest; k++)
+			fprintf(sink->states, "%02x", code->states[i].digest[k]);
+		fputc('\n', sink->states);
+	}
+	for (size_t i = 0; i < code->n_declared; i++) {
+		free(ret->declared_name);
+		free(ret->declared);
+		ret->declared_name = strdup(code->declared[i].name);
+		ret->declared_len = code->declared[i].n_body;
+		ret->declared = malloc(ret->declared_len + 1);
+		ck_assert_ptr_nonnull(ret->declared);
+		memcpy(ret->declared, code->declared[i].body, ret->declared_len);
 	}
 }
 
-static void expand(struct sink *sink, struct cell_call *call,
-		   const struct cell_macro_provider *provider, void *self,
-		   struct declaration *declaration)
+static bool is_of(const struct cell_macro_provider *provider, const struct declaration *declaration)
+{
+	for (size_t i = 0; i < declaration->request.n_attributes; i++)
+		for (const char *const *ns = provider->namespaces; *ns; ns++)
+			if (strcmp(declaration->request.attributes[i].ns, *ns) == 0)
+				return true;
+	return false;
+}
+
+/* False if it refused. */
+static bool expand_by(struct sink *sink, struct cell_call *call,
+		      const struct expansion_provider *by, struct declaration *declaration,
+		      struct macro_generated_code *code)
 {
 	struct macro_plan plan;
-	struct macro_generated_code code;
 	struct macro_go go = { .request = &declaration->request };
 
-	ck_assert_msg(cell_macro_plan(call, provider, self, &declaration->request, &plan) == 0, "%s",
-		      cell_error(call)->text);
+	ck_assert_msg(cell_macro_plan(call, by->provider, by->self, &declaration->request, &plan) == 0,
+		      "%s", cell_error(call)->text);
 	say(sink, declaration, plan.diagnostics, plan.n_diagnostics);
 	for (size_t i = 0; i < plan.n_diagnostics; i++)
 		if (plan.diagnostics[i].severity == MACRO_DIAGNOSTIC_SEVERITY_ERROR)
-			return;
-	ck_assert_msg(cell_macro_expand(call, provider, self, &go, NULL, NULL, &code) == 0, "%s",
+			return false;
+	keep_plan(sink, &plan);
+	ck_assert_msg(cell_macro_expand(call, by->provider, by->self, &go, NULL, NULL, code) == 0, "%s",
 		      cell_error(call)->text);
-	say(sink, declaration, code.diagnostics, code.n_diagnostics);
-	copy_until(sink, declaration->start);
-	put_pieces(sink, &code, MACRO_ANCHOR_BEFORE);
-	copy_until(sink, declaration->end);
-	put_pieces(sink, &code, MACRO_ANCHOR_AFTER);
-	put_pieces(sink, &code, MACRO_ANCHOR_WRAP);
+	say(sink, declaration, code->diagnostics, code->n_diagnostics);
+	keep_code(sink, code);
+	return true;
 }
 
-void expansion_make(struct expansion_result *ret, const struct cell_macro_provider *provider,
-		    void *self, const char *source)
+#define PROVIDERS_MAX 4
+
+static void expand(struct sink *sink, struct cell_call *call,
+		   const struct expansion_provider *providers, struct declaration *declaration)
+{
+	struct macro_generated_code code[PROVIDERS_MAX];
+	size_t n = 0;
+
+	for (; providers->provider; providers++) {
+		if (!is_of(providers->provider, declaration))
+			continue;
+		ck_assert_uint_lt(n, PROVIDERS_MAX);
+		if (!expand_by(sink, call, providers, declaration, &code[n++]))
+			return;
+	}
+	copy_until(sink, declaration->start);
+	for (size_t i = 0; i < n; i++)
+		put_pieces(sink, &code[i], MACRO_ANCHOR_BEFORE);
+	copy_until(sink, declaration->end);
+	for (size_t i = 0; i < n; i++) {
+		put_pieces(sink, &code[i], MACRO_ANCHOR_AFTER);
+		put_pieces(sink, &code[i], MACRO_ANCHOR_WRAP);
+		put_pieces(sink, &code[i], MACRO_ANCHOR_END);
+	}
+}
+
+static void sink_open(struct sink *sink, struct expansion_result *ret, const struct unit *unit)
+{
+	static size_t lengths[6];
+
+	memset(ret, 0, sizeof *ret);
+	*sink = (struct sink){ .unit = unit, .result = ret };
+	sink->text = open_memstream(&ret->text, &lengths[0]);
+	sink->diagnostics = open_memstream(&ret->diagnostics, &lengths[1]);
+	sink->wrappers = open_memstream(&ret->wrappers, &lengths[2]);
+	sink->kept = open_memstream(&ret->kept, &lengths[3]);
+	sink->planned = open_memstream(&ret->planned, &lengths[4]);
+	sink->states = open_memstream(&ret->states, &lengths[5]);
+	sink->end_text = open_memstream(&sink->end, &sink->end_len);
+}
+
+static void sink_close(struct sink *sink)
+{
+	ck_assert_int_eq(fclose(sink->end_text), 0);
+	fputs(sink->end, sink->text);
+	free(sink->end);
+	ck_assert_int_eq(fclose(sink->text) | fclose(sink->diagnostics) | fclose(sink->wrappers) |
+				 fclose(sink->kept) | fclose(sink->planned) | fclose(sink->states),
+			 0);
+}
+
+static bool has_kept(const struct expansion_project *project, const struct declaration *declaration)
+{
+	for (size_t i = 0; project->n_kept && i < declaration->request.n_attributes; i++)
+		if (strcmp(declaration->request.attributes[i].ns, project->kept_ns) == 0)
+			return true;
+	return false;
+}
+
+void expansion_make_by(struct expansion_result *ret, const struct expansion_provider *providers,
+		       const struct expansion_project *project, const char *source)
 {
 	const struct unit_options options = { .main_file = "t.c", .standard = "gnu2x" };
 	const struct diag_options plain = { .color = false };
@@ -197,25 +304,41 @@ void expansion_make(struct expansion_result *ret, const struct cell_macro_provid
 	struct cell_error err = { .code = 0 };
 	char *text = preprocess(source);
 	struct unit unit = { .text = text, .len = strlen(text) };
+	struct macro_kept_of kept = { .ns = "" };
 	struct cell_arena arena;
-	struct sink sink = { .unit = &unit };
-	size_t text_len, diagnostics_len, wrappers_len;
+	struct sink sink;
 
-	memset(ret, 0, sizeof *ret);
+	if (project)
+		kept = (struct macro_kept_of){ .ns = project->kept_ns, .n_kept = project->n_kept,
+					       .kept = project->kept };
 	cell_arena_init(&arena, 0);
 	ck_assert_int_eq(scan_text(&unit.scan, unit.text, unit.len, "t.c", &arena, diag), 0);
 	ck_assert_msg(unit_parse(&unit, &options, &arena, diag, &err) == 0, "%s", err.text);
-	sink.text = open_memstream(&ret->text, &text_len);
-	sink.diagnostics = open_memstream(&ret->diagnostics, &diagnostics_len);
-	sink.wrappers = open_memstream(&ret->wrappers, &wrappers_len);
-	for (size_t i = 0; i < unit.n_declarations; i++)
-		expand(&sink, call, provider, self, &unit.declarations[i]);
+	sink_open(&sink, ret, &unit);
+	for (size_t i = 0; i < unit.n_declarations; i++) {
+		struct declaration *declaration = &unit.declarations[i];
+
+		if (project)
+			declaration->request.program = project->program;
+		if (project && has_kept(project, declaration)) {
+			declaration->request.kept = &kept;
+			declaration->request.n_kept = 1;
+		}
+		expand(&sink, call, providers, declaration);
+	}
 	copy_until(&sink, unit.len);
-	ck_assert_int_eq(fclose(sink.text) | fclose(sink.diagnostics) | fclose(sink.wrappers), 0);
+	sink_close(&sink);
 	cell_arena_deinit(&arena);
 	diag_free(diag);
 	cell_close(call);
 	free(text);
+}
+
+void expansion_make(struct expansion_result *ret, const struct cell_macro_provider *provider,
+		    void *self, const char *source)
+{
+	expansion_make_by(ret, (const struct expansion_provider[]){ { provider, self }, { NULL, NULL } },
+			  NULL, source);
 }
 
 void expansion_free(struct expansion_result *result)
@@ -223,6 +346,11 @@ void expansion_free(struct expansion_result *result)
 	free(result->text);
 	free(result->diagnostics);
 	free(result->wrappers);
+	free(result->kept);
+	free(result->planned);
+	free(result->states);
+	free(result->declared_name);
+	free(result->declared);
 }
 
 int expansion_run(const char *compiler, const char *text, char *output, size_t size)

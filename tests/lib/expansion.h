@@ -13,11 +13,39 @@ struct expansion_result {
 	char *diagnostics;
 	/* The text of wrappers, $next$ as it came. */
 	char *wrappers;
+	/* "KEY = VALUE\n" for each line that the lock is to keep. */
+	char *kept;
+	/* "symbol NAME\n", "tag NAME\n", "use CELL CHANNEL\n", "reads STATE\n" of the plans. */
+	char *planned;
+	/* "state ID DIGEST\n", in hex. */
+	char *states;
+	/* The last declaration to be provisioned. */
+	char *declared_name; /* NULL = there was none */
+	uint8_t *declared;
+	size_t declared_len;
+};
+
+/* A provider, and what its functions get as SELF. */
+struct expansion_provider {
+	const struct cell_macro_provider *provider; /* NULL ends a list */
+	void *self;
+};
+
+/* What a project adds to its source. */
+struct expansion_project {
+	const char *program; /* "" = none */
+	/* The lock's lines for the one declaration that has any. */
+	const struct macro_kept *kept;
+	size_t n_kept;
+	const char *kept_ns;
 };
 
 /* Expand SOURCE ("#include <cell/cell.h>" stands before it by itself). The test fails if that is no C. */
 void expansion_make(struct expansion_result *ret, const struct cell_macro_provider *provider,
 		    void *self, const char *source);
+/* The same by several, each of which sees all attributes; PROJECT may be NULL. */
+void expansion_make_by(struct expansion_result *ret, const struct expansion_provider *providers,
+		       const struct expansion_project *project, const char *source);
 void expansion_free(struct expansion_result *result);
 
 /*

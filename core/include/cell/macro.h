@@ -157,6 +157,44 @@ bool cell_macro_is_fallible(const struct cell_macro_work *work);
 /* What wrappers call parameter I (from 0): its own name, or "cell_1" for one without. */
 const char *cell_macro_parameter_name(struct cell_macro_work *work, size_t i);
 
+/* What the value of a member is, or of one item of it if it is a list. */
+enum cell_member_kind {
+	CELL_MEMBER_BOOL = 1,
+	CELL_MEMBER_INT32,
+	CELL_MEMBER_UINT32,
+	CELL_MEMBER_INT64,
+	CELL_MEMBER_UINT64,
+	CELL_MEMBER_FLOAT,
+	CELL_MEMBER_DOUBLE,
+	CELL_MEMBER_ENUM,   /* its first value is 0, all fit 32 bits */
+	CELL_MEMBER_TEXT,   /* const char * */
+	CELL_MEMBER_CHARS,  /* char [length] */
+	CELL_MEMBER_BYTES,  /* size_t n_x; const uint8_t *x; of a list: const struct cell_bytes * */
+	CELL_MEMBER_BLOCK,  /* uint8_t [length] */
+	CELL_MEMBER_STRUCT, /* by value, or of a list */
+	CELL_MEMBER_POINTER /* to one struct; NULL = absent */
+};
+
+/* A member of a struct, by the rules that all generated code shares: see cell-macros(7). */
+struct cell_macro_member {
+	const struct macro_member *at;
+	const struct macro_member *has;   /* the `bool has_x` directly before it; or NULL */
+	const struct macro_member *count; /* the `size_t n_x`; or NULL */
+	enum cell_member_kind kind;
+	bool is_repeated;                 /* size_t n_x; const T *x; or T x[length] */
+	uint64_t length;                  /* of an array; 0 = it is none */
+	uint32_t value;                   /* the type of one value, in the request; 0 for text and bytes */
+	const char *enum_name;            /* of an enum: its tag, else its typedef's */
+};
+
+/*
+ * The member of the struct TYPE at *I, or that which `has_x` or `n_x` at *I belongs to; *I
+ * moves behind it in any case. Returns 0, or CELL_INVALID_ARGUMENT after it has said at the
+ * member what is wrong and what to write instead.
+ */
+int cell_macro_member(struct cell_macro_work *work, const struct macro_type *type, size_t *i,
+		      struct cell_macro_member *ret_member);
+
 /* printf, into memory that lives as long as the answer. NULL if there is none left. */
 const char *cell_macro_printf(struct cell_macro_work *work, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -190,6 +228,9 @@ int cell_plan_body(struct cell_macro_work *work, const struct macro_attribute *m
 int cell_plan_symbol(struct cell_macro_work *work, const struct macro_attribute *mine,
 		     enum macro_piece_kind piece, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Plan all that TEXT declares outside of functions, but for what begins with cell_. */
+int cell_plan_text(struct cell_macro_work *work, const struct macro_attribute *mine,
+		   enum macro_piece_kind piece, const char *text);
 int cell_plan_tag(struct cell_macro_work *work, const struct macro_attribute *mine,
 		  const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The generated code will call CELL on CHANNEL ("app"). */

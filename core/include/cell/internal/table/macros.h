@@ -35,7 +35,11 @@ struct table_provider {
 const struct cell_macro *table_macros(const struct cell_macro *own);
 
 /* State ids and digests of what the provider has: "table STORE/NAME". For its `states`. */
+#define TABLE_DIGEST_SIZE 32
 const char *table_state_id(struct cell_arena *arena, const char *store, const char *name);
+/* TABLE NULL: there is none. Uses ARENA for a moment. Returns 0 or -ENOMEM. */
+int table_state_digest(struct cell_arena *arena, const struct table_table *table,
+		       uint8_t digest[static TABLE_DIGEST_SIZE]);
 
 /*
  * The struct TYPE that a macro of the provider's own stands on or names, read as columns, as

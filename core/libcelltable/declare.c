@@ -1,0 +1,99 @@
+#include "declare.h"
+
+#include "../libcell/macro_work.h"
+
+#include <cell/cell.h>
+#include <string.h>
+
+static const uint32_t *key_numbers(const struct read *read, const struct read_key *key)
+{
+	uint32_t *numbers = read_take(read, key->n, sizeof *numbers);
+
+	for (size_t i = 0; numbers && i < key->n; i++)
+		numbers[i] = read->columns[key->columns[i]].column.number;
+	return numbers;
+}
+
+static struct table_index index_of(const struct read *read, const struct read_key *key)
+{
+	return (struct table_index){ .name = key->name, .n_columns = key->n,
+				     .columns = key_numbers(read, key), .unique = key->is_unique };
+}
+
+static void put_columns(const struct read *read, struct table_table *table)
+{
+	struct table_column *columns = read_take(read, read->n_columns, sizeof *columns);
+
+	for (size_t i = 0; columns && i < read->n_columns; i++)
+		columns[i] = read->columns[i].column;
+	table->columns = columns;
+	table->n_columns = read->n_columns;
+}
+
+static void put_indexes(const struct read *read, struct table_table *table)
+{
+	struct table_index *indexes = read_take(read, read->n_keys, sizeof *indexes);
+
+	for (size_t i = 0; indexes && i < read->n_keys; i++)
+		indexes[i] = index_of(read, &read->keys[i]);
+	table->key = indexes;
+	table->indexes = indexes ? indexes + 1 : NULL;
+	table->n_indexes = read->n_keys - 1;
+}
+
+static void put_references(const struct read *read, struct table_table *table)
+{
+	struct table_reference *references =
+		read_take(read, read->n_references, sizeof *references);
+
+	for (size_t i = 0; references && i < read->n_references; i++) {
+		const struct read_reference *from = &read->references[i];
+
+		references[i] = (struct table_reference){
+			.column = read->columns[from->column].column.number,
+			.table = from->table, .ref_column = from->ref_column,
+			.on_delete = from->on_delete,
+		};
+	}
+	table->references = references;
+	table->n_references = read->n_references;
+}
+
+/* The rules that need all of it are the schema's; here they get a place. */
+static int check(struct read *read, const uint8_t *body, size_t len, uint64_t *ret_version)
+{
+	struct cell_error err = { .code = 0 };
+	struct schema *schema;
+	int r = schema_new(&schema, body, len, &err);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return READ_REFUSE(read, read->mine, NULL, "%s", err.text);
+	*ret_version = schema->version;
+	schema_free(schema);
+	return 0;
+}
+
+int declared_make(struct read *read, struct declared *ret)
+{
+	struct table_table table = {
+		.store = read->store, .name = read->name, .shared = read->is_shared,
+		.doc = read->type->doc ? read->type->doc : "",
+		.n_checks = read->n_checks, .checks = read->checks,
+		.n_dropped = read->n_dropped, .dropped = (const char *const *)read->dropped,
+	};
+	uint8_t *body;
+
+	put_columns(read, &table);
+	put_indexes(read, &table);
+	put_references(read, &table);
+	if (read->work->is_out_of_memory)
+		return -ENOMEM;
+	body = read_take(read, table_table_type.bound(&table), 1);
+	if (!body)
+		return -ENOMEM;
+	ret->body = body;
+	ret->len = (size_t)(table_table_type.encode(&table, body) - body);
+	return check(read, ret->body, ret->len, &ret->version);
+}
