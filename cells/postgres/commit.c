@@ -317,7 +317,7 @@ static int take_write(struct committing *c, size_t index, const struct pg_result
 	if (!r && has)
 		r = rows_values(c->call, c->postgres, table->now, result, 0, n + 2, &after);
 	if (!r && c->in->want_rows && has)
-		r = rows_encode(c->call, table->now, after, &c->rows[index].bytes, &c->rows[index].len);
+		r = rows_encode(c->call, table->now, after, &c->rows[index].at, &c->rows[index].len);
 	return r ? r : add_change(c, table, had, before, has, after);
 }
 

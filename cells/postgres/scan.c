@@ -261,7 +261,7 @@ static int item_send(struct scanning *s, const struct pg_result *result, size_t 
 		r = r ? r : rows_encode(s->call, s->view, values, &row, &len);
 		if (r)
 			break;
-		rows[item.n_rows] = (struct cell_bytes){ .n = len, .data = row };
+		rows[item.n_rows] = (struct cell_bytes){ .len = len, .at = row };
 		versions[item.n_rows++] =
 			rows_version(s->postgres, (uint32_t)pg_integer(result, *at, 0));
 		bytes += len;
