@@ -84,7 +84,7 @@ struct macro_diagnostic *plan_diagnose(struct cell_arena *arena, struct macro_di
 	(void)vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	grown[*n] = (struct macro_diagnostic){
-		.severity = severity, .attribute = attribute, .member = "", .ns = ns,
+		.severity = severity, .attribute = attribute, .member = "", .macro = "", .ns = ns,
 		.text = cell_arena_strdup(arena, text),
 	};
 	return grown[*n].text ? &grown[(*n)++] : NULL;
@@ -376,6 +376,7 @@ static void take_diagnostics(struct merge *m, size_t part)
 			return;
 		}
 		to->value = from->value;
+		to->offset = from->offset;
 		to->member = from->member;
 		to->notes = from->notes;
 		to->n_notes = from->n_notes;

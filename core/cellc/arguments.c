@@ -2,6 +2,7 @@
 
 #include "vector.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ struct parser {
 	struct diag *diag;
 	VECTOR(struct macro_value) values;
 	VECTOR(struct place) places;
+	VECTOR(struct value_source) sources;
 	int depth;
 };
 
@@ -428,21 +430,102 @@ static int parse_name(struct parser *parser, struct slice *slice, const char **r
 	return 0;
 }
 
+/* ---- where a text comes from ---- */
+
+/* The tokens of SLICE, with where the text of each begins: as parse_strings() joins them. */
+static struct value_source source_strings(struct parser *parser, struct slice slice)
+{
+	size_t n = slice.end - slice.start, at = 0, len;
+	struct value_part *parts = memory_new(parser->arena, n, sizeof *parts);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct token *token = &parser->tokens[slice.start + i];
+		struct token string;
+		const char *bytes;
+
+		parts[i] = (struct value_part){ at, *token, token->kind != TOKEN_STRING };
+		if (string_of(parser, token, &string) &&
+		    lex_decode(parser->arguments->lexer, &string, parser->arena, &bytes,
+			       &len))
+			at += len;
+	}
+	return (struct value_source){ parts, n };
+}
+
+/* The same as tokens_text() joins them. */
+static struct value_source source_tokens(struct parser *parser, struct slice slice)
+{
+	size_t n = slice.end - slice.start, at = 0;
+	struct value_part *parts = memory_new(parser->arena, n, sizeof *parts);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct token *token = &parser->tokens[slice.start + i];
+		struct slice one = { slice.start + i, slice.start + i + 1 };
+
+		parts[i] = (struct value_part){ at, *token, true };
+		at += strlen(tokens_text(parser, one)) + 1;
+	}
+	return (struct value_source){ parts, n };
+}
+
+/* Of SLICE, which has become the value at INDEX. */
+static void source_add(struct parser *parser, struct slice slice, size_t index)
+{
+	switch (parser->values.items[index].kind) {
+	case MACRO_VALUE_KIND_LIST:
+	case MACRO_VALUE_KIND_RECORD: break;
+	case MACRO_VALUE_KIND_STRING:
+		parser->sources.items[index] = source_strings(parser, slice);
+		break;
+	default: parser->sources.items[index] = source_tokens(parser, slice); break;
+	}
+}
+
+static bool is_word(char byte)
+{
+	return isalnum((unsigned char)byte) || byte == '_';
+}
+
+struct place arguments_place(const struct value_source *source, const struct lines *lines,
+			     size_t offset, struct cell_arena *arena)
+{
+	const struct value_part *part = &source->parts[source->n - 1];
+	struct lexer lexer;
+	size_t start, end;
+
+	while (part > source->parts && part->at > offset)
+		part--;
+	if (part->is_macro)
+		return lines_place(lines, part->token.start, part->token.end);
+	lex_init(&lexer, lines->text, lines->len, 0);
+	start = end = lex_locate(&lexer, &part->token, offset - part->at, arena);
+	while (end < part->token.end && is_word(lines->text[end]))
+		end++;
+	return lines_place(lines, start, end);
+}
+
+/* ---- lists of arguments ---- */
+
 static int parse_argument(struct parser *parser, struct slice slice, uint32_t parent)
 {
 	struct place place = place_of(parser, &parser->tokens[slice.start],
 				      &parser->tokens[slice.end - 1]);
 	struct macro_value value = { .text = "", .parent = parent };
 	int r = parse_name(parser, &slice, &value.name);
+	size_t index = parser->values.n;
 
 	if (r < 0)
 		return r;
-	if (parser->values.n == ARGUMENTS_VALUES_MAX)
+	if (index == ARGUMENTS_VALUES_MAX)
 		return refuse(parser, &parser->tokens[slice.start],
 			      "these are too many values", "");
 	*VECTOR_ADD(parser->arena, &parser->values) = value;
 	*VECTOR_ADD(parser->arena, &parser->places) = place;
-	return parse_value(parser, slice, parser->values.n - 1);
+	*VECTOR_ADD(parser->arena, &parser->sources) = (struct value_source){ 0 };
+	r = parse_value(parser, slice, index);
+	if (r == 0)
+		source_add(parser, slice, index);
+	return r;
 }
 
 /* What is between commas. One more at the end is allowed. */
@@ -503,8 +586,7 @@ static int check_tokens(struct parser *parser)
 }
 
 int arguments_parse(const struct arguments *arguments, struct cell_arena *arena,
-		    struct diag *diag, const struct macro_value **ret_values,
-		    const struct place **ret_places, size_t *ret_n)
+		    struct diag *diag, struct argument_table *ret)
 {
 	struct parser parser = { .arguments = arguments,
 				 .tokens = arguments->tokens,
@@ -516,8 +598,7 @@ int arguments_parse(const struct arguments *arguments, struct cell_arena *arena,
 		r = parse_all(&parser, (struct slice){ 0, arguments->n_tokens }, 0);
 	if (r < 0)
 		return r;
-	*ret_values = parser.values.items;
-	*ret_places = parser.places.items;
-	*ret_n = parser.values.n;
+	*ret = (struct argument_table){ parser.values.items, parser.places.items,
+					parser.sources.items, parser.values.n };
 	return 0;
 }

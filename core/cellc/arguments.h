@@ -24,6 +24,16 @@
  */
 typedef size_t arguments_macro_fn(void *userdata, const struct token *name, struct token ret[2]);
 
+/* A value's text is made of tokens, and each of them begins at byte AT of it. */
+struct value_source {
+	const struct value_part {
+		size_t at;
+		struct token token;
+		bool is_macro; /* what it was defined as stands there */
+	} *parts;
+	size_t n; /* 0: of lists and records */
+};
+
 struct arguments {
 	const char *ns, *name;          /* of the attribute, for messages */
 	const struct lexer *lexer;      /* whose text the tokens are of */
@@ -34,13 +44,25 @@ struct arguments {
 	void *userdata;
 };
 
+/* One entry for each value. */
+struct argument_table {
+	const struct macro_value *values;   /* parents before what is in them, as in the source */
+	const struct place *places;         /* of the name, if it has one */
+	const struct value_source *sources; /* behind the name */
+	size_t n;
+};
+
 /*
- * Read ARGUMENTS into a table: parents before what is in them, in the order of the source.
- * A value's place is that of its name, if it has one. All lives in ARENA. What is wrong is
- * said to DIAG.
+ * Read ARGUMENTS into a table, in ARENA. What is wrong is said to DIAG.
  *
  * Returns 0, or -EINVAL after an error was said.
  */
 int arguments_parse(const struct arguments *arguments, struct cell_arena *arena,
-		    struct diag *diag, const struct macro_value **ret_values,
-		    const struct place **ret_places, size_t *ret_n);
+		    struct diag *diag, struct argument_table *ret);
+
+/*
+ * The place of byte OFFSET of the text of the value that SOURCE (not of a list or record)
+ * made: a word within its string literals, or a token. Behind the last: its end.
+ */
+struct place arguments_place(const struct value_source *source, const struct lines *lines,
+			     size_t offset, struct cell_arena *arena);

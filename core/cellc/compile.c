@@ -212,7 +212,7 @@ static int text_recall(struct job *job)
 		.depends = memo->depends,
 		.n_depends = memo->n_depends,
 		.declared = memo->declared,
-		.declared_at = memo->declared_at,
+		.sites = memo->sites,
 		.n_declared = memo->n_declared,
 		.files = memo->files,
 		.n_files = memo->n_files,

@@ -31,6 +31,20 @@ struct expansion_basis {
 	size_t n_locks;
 };
 
+/* Where in the source something stands that is declared. */
+struct expansion_site {
+	const char *ns, *name; /* of its attribute */
+	struct place at;
+	/* Its members, and what its namespace says of it and of them: what may be refused. */
+	const struct expansion_spot {
+		const char *member;   /* "" = the declaration */
+		const char *macro;    /* "" = the member itself */
+		const char *argument; /* text of the first one; "" = none, or it has no text */
+		struct place at;
+	} *spots;
+	size_t n_spots;
+};
+
 struct expansion {
 	struct splice splice;            /* ready for splice_text() */
 	/* Files that the result depends on: locks, expansions, .cell/project. For -MD. */
@@ -38,7 +52,7 @@ struct expansion {
 	size_t n_depends;
 	/* To be provisioned once the compiler has succeeded. */
 	const struct macro_declared *declared;
-	const struct attribute **declared_at; /* where diagnostics about each belong */
+	const struct expansion_site *sites; /* one for each: where diagnostics belong */
 	size_t n_declared;
 	/* Translation units of their own (PIECE_KIND_UNIT): name and text; named in the object. */
 	const struct expansion_unit {

@@ -517,46 +517,100 @@ static bool escape_read(const char **at, const char *end, char *out, size_t *ret
 	}
 }
 
-bool lex_decode(const struct lexer *lexer, const struct token *token,
-		struct cell_arena *arena, const char **ret_bytes, size_t *ret_len)
-{
-	const char *text = lex_text(lexer, token, arena), *end = text + strlen(text),
-		   *at = text;
-	char *out, *to, quote;
-	size_t n;
+/* What is between the quotes of TEXT, a literal; is_raw: as it stands. */
+struct contents {
+	const char *start, *end;
+	bool is_raw;
+};
 
-	/* A NUL in the source would end it here. */
-	if (!token->is_continued && strlen(text) != token->end - token->start)
-		return false;
+/* False: it is not closed. */
+static bool contents_find(const char *text, struct contents *ret)
+{
+	const char *end = text + strlen(text), *at = text;
+
 	while (at < end && *at != '"' && *at != '\'')
 		at++;
 	if (at > text && at[-1] == 'R') {
 		const char *open = memchr(at, '(', (size_t)(end - at));
 
-		n = (size_t)(open - at);
-		*ret_len = (size_t)(end - open) - 1 - n - 1;
-		*ret_bytes = memory_copy(arena, open + 1, *ret_len);
+		/* )delimiter" */
+		*ret = (struct contents){ open + 1, end - 1 - (open - at), true };
 		return true;
 	}
-	if (token->is_unterminated || end - at < 2)
+	if (end - at < 2 || end[-1] != *at)
 		return false;
-	quote = *at++;
-	end--;
-	if (*end != quote)
+	*ret = (struct contents){ at + 1, end - 1, false };
+	return true;
+}
+
+bool lex_decode(const struct lexer *lexer, const struct token *token,
+		struct cell_arena *arena, const char **ret_bytes, size_t *ret_len)
+{
+	const char *text = lex_text(lexer, token, arena);
+	struct contents contents;
+	char *out, *to;
+	size_t n;
+
+	/* A NUL in the source would end it here. */
+	if (!token->is_continued && strlen(text) != token->end - token->start)
 		return false;
-	to = out = memory_copy(arena, at, (size_t)(end - at));
-	while (at < end) {
+	if (token->is_unterminated || !contents_find(text, &contents))
+		return false;
+	to = out = memory_copy(arena, contents.start,
+			       (size_t)(contents.end - contents.start));
+	*ret_bytes = out;
+	if (contents.is_raw) {
+		*ret_len = (size_t)(contents.end - contents.start);
+		return true;
+	}
+	for (const char *at = contents.start; at < contents.end;) {
 		if (*at != '\\') {
 			*to++ = *at++;
 			continue;
 		}
 		at++;
-		if (!escape_read(&at, end, to, &n))
+		if (!escape_read(&at, contents.end, to, &n))
 			return false;
 		to += n;
 	}
 	*to = '\0';
-	*ret_bytes = out;
 	*ret_len = (size_t)(to - out);
 	return true;
+}
+
+/* The byte of the source that is byte INDEX of TOKEN's lex_text(). */
+static size_t text_byte(const struct lexer *lexer, const struct token *token, size_t index)
+{
+	size_t at = token->start, next;
+
+	if (!token->is_continued)
+		return at + index;
+	for (; index; index--, at = next)
+		(void)byte_at(lexer, at, &next);
+	return continue_at(lexer, at);
+}
+
+size_t lex_locate(const struct lexer *lexer, const struct token *token, size_t offset,
+		  struct cell_arena *arena)
+{
+	const char *text = lex_text(lexer, token, arena), *at;
+	struct contents contents;
+	char bytes[8];
+	size_t n = 1;
+
+	if (token->is_unterminated || !contents_find(text, &contents))
+		return token->start;
+	for (at = contents.start; at < contents.end; offset -= n) {
+		const char *start = at++;
+
+		if (contents.is_raw || *start != '\\')
+			n = 1;
+		else if (!escape_read(&at, contents.end, bytes, &n))
+			return token->start;
+		if (offset < n) {
+			at = start;
+			break;
+		}
+	}
+	return text_byte(lexer, token, (size_t)(at - text));
 }

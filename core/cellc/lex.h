@@ -78,3 +78,10 @@ const char *lex_text(const struct lexer *lexer, const struct token *token,
  */
 bool lex_decode(const struct lexer *lexer, const struct token *token, struct cell_arena *arena,
 		const char **ret_bytes, size_t *ret_len);
+
+/*
+ * The byte of the text at which stands what became byte OFFSET of those of lex_decode(): of
+ * several that are one escape, that of its backslash. Behind the last: the closing quote.
+ */
+size_t lex_locate(const struct lexer *lexer, const struct token *token, size_t offset,
+		  struct cell_arena *arena);

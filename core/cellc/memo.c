@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Changes when the format does. */
-#define MAGIC UINT64_C(0x316f6d656d636363) /* "cccmemo1" */
+#define MAGIC UINT64_C(0x326f6d656d636363) /* "cccmemo2" */
 /* Bytes of a text that are worth being copied, not stored. */
 #define COPY_MIN 32
 /* Bytes of a text that is given to a compiler. */
@@ -358,6 +358,20 @@ static void put_basis(struct writer *out, const struct expansion_basis *basis)
 	}
 }
 
+static void put_site(struct writer *out, const struct expansion_site *site)
+{
+	put_text(out, site->ns);
+	put_text(out, site->name);
+	put_place(out, &site->at);
+	put_number(out, site->n_spots);
+	for (size_t i = 0; i < site->n_spots; i++) {
+		put_text(out, site->spots[i].member);
+		put_text(out, site->spots[i].macro);
+		put_text(out, site->spots[i].argument);
+		put_place(out, &site->spots[i].at);
+	}
+}
+
 static void put_rest(struct writer *out, const struct memo *memo)
 {
 	put_number(out, memo->n_messages);
@@ -377,9 +391,7 @@ static void put_rest(struct writer *out, const struct memo *memo)
 		put_bytes(out, memo->declared[i].digest, memo->declared[i].n_digest);
 		put_bytes(out, memo->declared[i].body, memo->declared[i].n_body);
 		put_number(out, memo->declared[i].attribute);
-		put_text(out, memo->declared_at[i]->ns);
-		put_text(out, memo->declared_at[i]->name);
-		put_place(out, &memo->declared_at[i]->at);
+		put_site(out, &memo->sites[i]);
 	}
 	put_number(out, memo->n_files);
 	for (size_t i = 0; i < memo->n_files; i++) {
@@ -535,26 +547,40 @@ static void take_messages(struct input *in, struct memo *memo)
 	}
 }
 
+static struct expansion_site take_site(struct input *in)
+{
+	struct expansion_site site = { .ns = take_string(in) };
+	struct expansion_spot *spots;
+
+	site.name = take_string(in);
+	site.at = take_place(in);
+	site.n_spots = take_count(in);
+	site.spots = spots = must_new(in->arena, struct expansion_spot, site.n_spots);
+	for (size_t i = 0; i < site.n_spots; i++) {
+		spots[i].member = take_string(in);
+		spots[i].macro = take_string(in);
+		spots[i].argument = take_string(in);
+		spots[i].at = take_place(in);
+	}
+	return site;
+}
+
 static void take_declared(struct input *in, struct memo *memo)
 {
 	struct macro_declared *declared;
-	struct attribute *at;
+	struct expansion_site *sites;
 
 	memo->n_declared = take_count(in);
 	memo->declared = declared =
 		must_new(in->arena, struct macro_declared, memo->n_declared);
-	memo->declared_at = must_new(in->arena, const struct attribute *, memo->n_declared);
-	at = must_new(in->arena, struct attribute, memo->n_declared);
+	memo->sites = sites = must_new(in->arena, struct expansion_site, memo->n_declared);
 	for (size_t i = 0; i < memo->n_declared; i++) {
 		declared[i].ns = take_string(in);
 		declared[i].name = take_string(in);
 		declared[i].digest = take_bytes(in, &declared[i].n_digest);
 		declared[i].body = take_bytes(in, &declared[i].n_body);
 		declared[i].attribute = (uint32_t)take_number(in);
-		at[i].ns = take_string(in);
-		at[i].name = take_string(in);
-		at[i].at = take_place(in);
-		memo->declared_at[i] = &at[i];
+		sites[i] = take_site(in);
 	}
 }
 

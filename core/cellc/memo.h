@@ -62,7 +62,7 @@ struct memo {
 	const char **depends;
 	size_t n_depends;
 	const struct macro_declared *declared;
-	const struct attribute **declared_at; /* ns, name and place only */
+	const struct expansion_site *sites;
 	size_t n_declared;
 	const struct macro_file *files;
 	size_t n_files;

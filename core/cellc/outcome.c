@@ -144,9 +144,91 @@ static void remember_origin(struct work *w, struct expansion *e)
 	e->origin = origin;
 }
 
+/* A site under construction. */
+struct spotting {
+	struct work *w;
+	const struct item *item;
+	const char *ns;
+	struct expansion_spot *spots;
+	size_t n;
+};
+
+static void spot_attribute(struct spotting *s, const char *member,
+			   const struct macro_attribute *a)
+{
+	if (strcmp(a->ns, s->ns) != 0)
+		return;
+	*must_add(s->w->arena, s->spots, s->n) = (struct expansion_spot){
+		.member = member,
+		.macro = a->name,
+		.argument = a->n_values ? a->values[0].text : "",
+		.at = *conflict_place(&s->item->prepared, a->id, 0, ""),
+	};
+}
+
+static void spot_member(struct spotting *s, const struct macro_member *member)
+{
+	if (!*member->name)
+		return;
+	*must_add(s->w->arena, s->spots, s->n) = (struct expansion_spot){
+		.member = member->name,
+		.macro = "",
+		.argument = "",
+		.at = *conflict_place(&s->item->prepared, 0, 0, member->name),
+	};
+	for (size_t i = 0; i < member->n_attributes; i++)
+		spot_attribute(s, member->name, &member->attributes[i]);
+}
+
+/* The type behind typedefs; NULL if there is none. */
+static const struct macro_type *plain_type(const struct macro_plan_request *request,
+					   uint32_t index)
+{
+	const struct macro_type *type = NULL;
+
+	for (size_t i = 0; index > 0 && index <= request->n_types && i <= request->n_types;
+	     i++) {
+		type = &request->types[index - 1];
+		if (type->kind != MACRO_TYPE_KIND_TYPEDEF)
+			return type;
+		index = type->element;
+	}
+	return NULL;
+}
+
+static bool is_of_member(const struct macro_type *type, uint32_t id)
+{
+	for (size_t i = 0; type && i < type->n_members; i++)
+		for (size_t k = 0; k < type->members[i].n_attributes; k++)
+			if (type->members[i].attributes[k].id == id)
+				return true;
+	return false;
+}
+
+/* Where A of ITEM stands, and all that may be said about what it declares. */
+static struct expansion_site site_of(struct work *w, const struct item *item,
+				     const struct attribute *a)
+{
+	const struct macro_plan_request *request = &item->prepared.request;
+	const struct macro_type *type = plain_type(request, request->declaration->type);
+	struct spotting s = { .w = w, .item = item, .ns = a->ns };
+
+	if (request->declaration->place != MACRO_PLACE_STRUCT)
+		type = NULL;
+	for (size_t i = 0; i < request->n_attributes; i++)
+		if (!is_of_member(type, request->attributes[i].id))
+			spot_attribute(&s, "", &request->attributes[i]);
+	for (size_t i = 0; type && i < type->n_members; i++)
+		spot_member(&s, &type->members[i]);
+	return (struct expansion_site){
+		.ns = a->ns, .name = a->name, .at = a->at, .spots = s.spots, .n_spots = s.n
+	};
+}
+
 void outcome_collect(struct work *w, struct expansion *e)
 {
 	struct macro_declared *declared = NULL;
+	struct expansion_site *sites = NULL;
 	struct macro_file *files = NULL;
 
 	for (size_t i = 0; i < w->n_items; i++) {
@@ -161,8 +243,9 @@ void outcome_collect(struct work *w, struct expansion *e)
 						   code->declared[k].attribute);
 
 			*must_add(w->arena, declared, e->n_declared) = code->declared[k];
-			*must_add(w->arena, e->declared_at, n) =
-				a ? a : item->prepared.declaration->attributes[0];
+			*must_add(w->arena, sites, n) = site_of(
+				w, item,
+				a ? a : item->prepared.declaration->attributes[0]);
 		}
 		for (size_t k = 0; k < code->n_files; k++)
 			*must_add(w->arena, files, e->n_files) = code->files[k];
@@ -172,6 +255,7 @@ void outcome_collect(struct work *w, struct expansion *e)
 		e->is_degraded = e->is_degraded || item->is_degraded;
 	}
 	e->declared = declared;
+	e->sites = sites;
 	e->files = files;
 	collect_depends(w, e);
 	remember_origin(w, e);

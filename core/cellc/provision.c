@@ -7,19 +7,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- where it belongs ---- */
+
+/* Whether A and B are the same but for spaces. */
+static bool is_same_argument(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		a += strspn(a, " \t");
+		b += strspn(b, " \t");
+		if (*a != *b)
+			return false;
+		if (!*a)
+			return true;
+	}
+}
+
+/* Whether SPOT has the macro that SAID names: "check", "check(balance >= 0)". */
+static bool is_macro(const struct expansion_spot *spot, const char *said,
+		     struct cell_arena *arena)
+{
+	size_t n = strcspn(said, "(");
+
+	if (strlen(spot->macro) != n || strncmp(spot->macro, said, n) != 0)
+		return false;
+	return !said[n] ||
+	       is_same_argument(must_printf(arena, "(%s)", spot->argument), said + n);
+}
+
+/* The spot of SITE that D names; NULL: the site itself. */
+static const struct expansion_spot *find_spot(const struct expansion_site *site,
+					      const struct macro_diagnostic *d,
+					      struct cell_arena *arena)
+{
+	const struct expansion_spot *member = NULL;
+
+	for (size_t i = 0; i < site->n_spots; i++) {
+		const struct expansion_spot *spot = &site->spots[i];
+
+		if (strcmp(spot->member, d->member) != 0)
+			continue;
+		if (*d->macro && is_macro(spot, d->macro, arena))
+			return spot;
+		if (*d->member && !*spot->macro)
+			member = spot;
+	}
+	return member;
+}
+
 static void say_provision(const struct expansion *e, const struct macro_diagnostic *d,
 			  struct diag *diag)
 {
-	const struct attribute *a = d->attribute > 0 && d->attribute <= e->n_declared
-					    ? e->declared_at[d->attribute - 1]
-					    : NULL;
-	const char *ns = *d->ns ? d->ns : a ? a->ns : NULL;
+	const struct expansion_site *site = d->attribute > 0 && d->attribute <= e->n_declared
+						    ? &e->sites[d->attribute - 1]
+						    : NULL;
+	const char *ns = *d->ns ? d->ns : site ? site->ns : NULL, *name = NULL;
+	const struct expansion_spot *spot = NULL;
 
-	diag_say(diag, (enum severity)d->severity, a ? &a->at : NULL, ns, "%s%s%s",
-		 ns ? ns : "", ns ? ": " : "", d->text);
+	if (site && strcmp(site->ns, ns) == 0) {
+		spot = find_spot(site, d, e->origin->arena);
+		name = spot && *spot->macro ? spot->macro : site->name;
+	}
+	diag_say(diag, (enum severity)d->severity,
+		 spot   ? &spot->at
+		 : site ? &site->at
+			: NULL,
+		 ns, "%s%s%s%s%s", ns ? ns : "", name ? "::" : "", name ? name : "",
+		 ns ? ": " : "", d->text);
 	for (size_t i = 0; i < d->n_notes; i++)
 		diag_say(diag, SEVERITY_NOTE, NULL, ns, "%s", d->notes[i]);
 }
+
+/* ---- what it changes ---- */
 
 /* Whether a state that was looked at is another one now. */
 static bool has_changed(const struct expansion_origin *origin,
@@ -65,7 +123,7 @@ static int refresh(struct expansion *e, struct session *session, struct diag *di
 			diag);
 	if (r == 0 && !is_same_text(e, &again))
 		diag_say(
-			diag, SEVERITY_WARNING, &e->declared_at[0]->at, e->declared_at[0]->ns,
+			diag, SEVERITY_WARNING, &e->sites[0].at, e->sites[0].ns,
 			"what was provisioned changes what is generated: build this once more");
 	/* The keys have the new state in them, and files have keys in their names. */
 	if (r == 0) {
@@ -119,13 +177,13 @@ int expand_provision(struct expansion *e, struct session *session, struct diag *
 	for (size_t i = 0; r == 0 && i < done.n_changes; i++)
 		diag_say(diag, SEVERITY_NOTE, NULL, NULL, "%s", done.changes[i]);
 	if (r < 0)
-		diag_say(diag, SEVERITY_ERROR, &e->declared_at[0]->at, e->declared_at[0]->ns,
+		diag_say(diag, SEVERITY_ERROR, &e->sites[0].at, e->sites[0].ns,
 			 "%s", err.text);
 	if (r == 0 && done.status) {
 		r = cell_status_from_wire(done.status);
 		if (diag_errors(diag) == before)
-			diag_say(diag, SEVERITY_ERROR, &e->declared_at[0]->at,
-				 e->declared_at[0]->ns, "provisioning was refused: %s",
+			diag_say(diag, SEVERITY_ERROR, &e->sites[0].at,
+				 e->sites[0].ns, "provisioning was refused: %s",
 				 cell_status_name(r));
 	}
 	if (r == 0 && diag_errors(diag) == before && !e->origin->project.locked &&

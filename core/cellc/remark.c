@@ -10,12 +10,24 @@ static const char *ns_of(const struct attribute *a)
 	return a ? a->ns : NULL;
 }
 
+/* Where D belongs: as conflict_place() has it, or within a value. */
+static struct place place_of(const struct work *w, const struct item *item,
+			     const struct macro_diagnostic *d)
+{
+	const struct attribute *a = conflict_attribute(&item->prepared, d->attribute);
+
+	if (d->offset && !*d->member && a && d->value > 0 && d->value <= a->n_values &&
+	    a->value_sources[d->value - 1].n > 0)
+		return arguments_place(&a->value_sources[d->value - 1], &w->unit->scan.lines,
+				       d->offset - 1, w->arena);
+	return *conflict_place(&item->prepared, d->attribute, d->value, d->member);
+}
+
 static void say(const struct work *w, const struct item *item,
 		const struct macro_diagnostic *d, enum severity severity)
 {
 	const struct attribute *a = conflict_attribute(&item->prepared, d->attribute);
-	const struct place *place =
-		conflict_place(&item->prepared, d->attribute, d->value, d->member);
+	const struct place at = place_of(w, item, d), *place = &at;
 	const char *ns = *d->ns ? d->ns : ns_of(a);
 
 	/* About the declaration itself, such as a handler's signature, it says all alone. */

@@ -674,6 +674,7 @@ static void attribute_add(struct scanner *scanner, const struct list *list, size
 		.macro = on_macro,
 		.userdata = scanner,
 	};
+	struct argument_table table = { .n = 0 };
 
 	if (!check_parameters(scanner, item))
 		return;
@@ -687,9 +688,12 @@ static void attribute_add(struct scanner *scanner, const struct list *list, size
 	} else {
 		item_bytes(list, i, &attribute.start, &attribute.end);
 	}
-	if (arguments_parse(&arguments, scanner->arena, scanner->diag, &attribute.values,
-			    &attribute.value_places, &attribute.n_values) < 0)
+	if (arguments_parse(&arguments, scanner->arena, scanner->diag, &table) < 0)
 		scanner->has_failed = true;
+	attribute.values = table.values;
+	attribute.value_places = table.places;
+	attribute.value_sources = table.sources;
+	attribute.n_values = table.n;
 	*VECTOR_ADD(scanner->arena, &scanner->attributes) = attribute;
 }
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "arguments.h"
 #include "diag.h"
 #include "lex.h"
 #include "lines.h"
@@ -23,6 +24,7 @@ struct attribute {
 	struct place name_at;
 	const struct macro_value *values;  /* parents first */
 	const struct place *value_places;  /* one per value */
+	const struct value_source *value_sources; /* the same */
 	size_t n_values;
 	/* Bytes of the text to overwrite: the attribute with one comma, or the whole list when
 	 * it is the last one of ours in it; brackets that hold nothing else go with it. */

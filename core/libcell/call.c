@@ -267,6 +267,35 @@ int cell_wait_writable(struct cell_call *call, int fd)
 	return wait_for(call, fd, EV_READ | EV_WRITE, "room for output");
 }
 
+int cell_event_wait(struct cell_call *call, struct cell_event *event)
+{
+	struct call_root *root = call->root;
+	struct waiter *waiter = NULL;
+	int r = 0;
+
+	if (!root->rt)
+		return root->error.code;
+	cell_assert(!event->waiter);
+	if (!event->has_happened) {
+		event->waiter = &waiter;
+		r = runtime_wait(root->rt, root, &waiter, call->deadline_ns);
+		event->waiter = NULL;
+	}
+	if (r < 0)
+		return cell_refuse(call, r, "waiting: %s", cell_status_name(r));
+	event->has_happened = false;
+	return 0;
+}
+
+void cell_event_set(struct cell_event *event)
+{
+	struct waiter **waiter = event->waiter;
+
+	event->has_happened = true;
+	if (waiter && *waiter)
+		runtime_wake((*waiter)->rt, *waiter);
+}
+
 const uint8_t *cell_call_trace(const struct cell_call *call)
 {
 	return call->root->has_trace ? call->root->trace : NULL;

@@ -112,7 +112,6 @@ struct connection {
 	char peer_cell[64], peer_node[64];
 	uint64_t channels[4];
 	bool speaks_for;
-	bool is_owner;          /* an outside process that may do anything */
 	bool is_stand_in;       /* a client's, to a service of this program */
 
 	struct list all, hot, dirty;

@@ -367,6 +367,7 @@ static struct cell_peer peer_of(const struct core_peer *peer)
 	return (struct cell_peer){
 		.cell = peer->cell, .node = peer->node, .instance = peer->instance,
 		.uid = peer->uid, .is_outside = peer->outside, .principal = "",
+		.is_owner = peer->owner,
 	};
 }
 
@@ -532,7 +533,6 @@ static int introduce(struct cell_call *call, void *self, const struct core_intro
 		return r;
 	}
 	conn->speaks_for = in->peer && in->peer->speaks_for;
-	conn->is_owner = in->peer && in->peer->owner;
 	if (rt->is_draining)
 		server_say_goaway(rt);
 	return 0;

@@ -459,7 +459,7 @@ static int join_ends(struct runtime *rt, const char *cell, struct connection **r
 			break;
 		}
 		memset(ends[i]->channels, 0xff, sizeof ends[i]->channels);
-		ends[i]->is_owner = true;
+		ends[i]->peer.is_owner = true;
 	}
 	if (r < 0 && ends[0]) {
 		connection_break(ends[0], r, "no other end");

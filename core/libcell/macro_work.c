@@ -219,6 +219,7 @@ static struct macro_diagnostic *diagnose(struct cell_macro_work *work,
 	(void)vsnprintf(text, sizeof text, format, args);
 	*diagnostic = (struct macro_diagnostic){
 		.severity = severity, .attribute = attribute ? attribute->id : 0, .member = "",
+		.macro = "",
 		.ns = attribute ? attribute->ns : work->provider->namespaces[0],
 		.text = cell_arena_strdup(cell_arena(work->call), text),
 	};
@@ -227,6 +228,16 @@ static struct macro_diagnostic *diagnose(struct cell_macro_work *work,
 		diagnostic->text = "";
 	}
 	return diagnostic;
+}
+
+/* Where VALUE is in ATTRIBUTE, from 1; 0 if it is none of its values. */
+static uint32_t value_index(const struct macro_attribute *attribute,
+			    const struct macro_value *value)
+{
+	if (!attribute || attribute->n_values == 0 || !value || value < attribute->values ||
+	    value >= attribute->values + attribute->n_values)
+		return 0;
+	return (uint32_t)(value - attribute->values) + 1;
 }
 
 int cell_macro_refuse(struct cell_macro_work *work, const struct macro_attribute *attribute,
@@ -238,10 +249,36 @@ int cell_macro_refuse(struct cell_macro_work *work, const struct macro_attribute
 	va_start(args, format);
 	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, attribute, format, args);
 	va_end(args);
-	if (diagnostic && attribute && attribute->n_values && value &&
-	    value >= attribute->values && value < attribute->values + attribute->n_values)
-		diagnostic->value = (uint32_t)(value - attribute->values) + 1;
+	if (diagnostic)
+		diagnostic->value = value_index(attribute, value);
 	return CELL_INVALID_ARGUMENT;
+}
+
+int cell_macro_refuse_at(struct cell_macro_work *work, const struct macro_attribute *attribute,
+			 const struct macro_value *value, size_t offset, const char *format, ...)
+{
+	struct macro_diagnostic *diagnostic;
+	va_list args;
+
+	va_start(args, format);
+	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, attribute, format, args);
+	va_end(args);
+	if (diagnostic)
+		diagnostic->value = value_index(attribute, value);
+	if (diagnostic && diagnostic->value && offset < UINT32_MAX)
+		diagnostic->offset = (uint32_t)offset + 1;
+	return CELL_INVALID_ARGUMENT;
+}
+
+/* A copy of TEXT for a message. Never NULL. */
+static const char *copied(struct cell_macro_work *work, const char *text)
+{
+	const char *copy = cell_arena_strdup(cell_arena(work->call), text);
+
+	if (copy)
+		return copy;
+	work->is_out_of_memory = true;
+	return "";
 }
 
 int cell_macro_refuse_member(struct cell_macro_work *work, const char *member,
@@ -254,11 +291,7 @@ int cell_macro_refuse_member(struct cell_macro_work *work, const char *member,
 	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, work->asked, format, args);
 	va_end(args);
 	if (diagnostic)
-		diagnostic->member = cell_arena_strdup(cell_arena(work->call), member);
-	if (diagnostic && !diagnostic->member) {
-		work->is_out_of_memory = true;
-		diagnostic->member = "";
-	}
+		diagnostic->member = copied(work, member);
 	return CELL_INVALID_ARGUMENT;
 }
 
@@ -289,21 +322,48 @@ void cell_macro_note(struct cell_macro_work *work, const char *format, ...)
 	last->n_notes = work->notes.n;
 }
 
-int cell_provision_refuse(struct cell_macro_work *work, const struct macro_declared *declared,
-			  int code, const char *format, ...)
-{
-	struct macro_diagnostic *diagnostic;
-	va_list args;
+static int refuse_declared(struct cell_macro_work *work, const struct macro_declared *declared,
+			   int code, const char *member, const char *macro, const char *format,
+			   va_list args) __attribute__((format(printf, 6, 0)));
 
-	va_start(args, format);
-	diagnostic = diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, NULL, format, args);
-	va_end(args);
+static int refuse_declared(struct cell_macro_work *work, const struct macro_declared *declared,
+			   int code, const char *member, const char *macro, const char *format,
+			   va_list args)
+{
+	struct macro_diagnostic *diagnostic =
+		diagnose(work, MACRO_DIAGNOSTIC_SEVERITY_ERROR, NULL, format, args);
+
 	if (diagnostic) {
 		diagnostic->attribute = declared->attribute;
 		diagnostic->ns = declared->ns;
+		diagnostic->member = copied(work, member);
+		diagnostic->macro = copied(work, macro);
 	}
 	if (!work->status)
 		work->status = code;
+	return code;
+}
+
+int cell_provision_refuse(struct cell_macro_work *work, const struct macro_declared *declared,
+			  int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)refuse_declared(work, declared, code, "", "", format, args);
+	va_end(args);
+	return code;
+}
+
+int cell_provision_refuse_member(struct cell_macro_work *work,
+				 const struct macro_declared *declared, int code,
+				 const char *member, const char *macro, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)refuse_declared(work, declared, code, member, macro, format, args);
+	va_end(args);
 	return code;
 }
 

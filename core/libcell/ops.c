@@ -162,7 +162,7 @@ static int only_owner(struct cell_call *call)
 {
 	struct served *served = list_entry(call->root, struct served, root);
 
-	if (served->conn->is_owner)
+	if (served->conn->peer.is_owner)
 		return 0;
 	return cell_refuse(call, CELL_PERMISSION_DENIED, "only the node's owner may do that");
 }

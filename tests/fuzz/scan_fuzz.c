@@ -18,6 +18,22 @@ static void check_place(const struct place *place)
 	cell_assert(place->file && place->column > 0);
 }
 
+/* Every byte of the text, and some behind it. */
+static void check_sources(const struct attribute *attribute, const struct lines *lines,
+			  struct cell_arena *arena)
+{
+	for (size_t i = 0; i < attribute->n_values; i++) {
+		const struct value_source *source = &attribute->value_sources[i];
+		size_t n = strlen(attribute->values[i].text), step = n / 64 + 1;
+
+		for (size_t at = 0; source->n && at < n + 2; at += step) {
+			struct place place = arguments_place(source, lines, at, arena);
+
+			check_place(&place);
+		}
+	}
+}
+
 static void check_attribute(const struct attribute *attribute, size_t len)
 {
 	cell_assert(attribute->start < attribute->end && attribute->end <= len);
@@ -64,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const struct attribute *attribute = &unit.scan.attributes[i];
 
 		check_attribute(attribute, size);
+		check_sources(attribute, &unit.scan.lines, &arena);
 		if (i)
 			cell_assert(attribute[-1].item_end <= attribute->item_start);
 	}

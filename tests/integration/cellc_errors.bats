@@ -8,6 +8,13 @@ setup_file() {
 	export dir core
 	cell -q run validate
 	cell -q run telemetry
+	cat >"$dir/alpha.cell" <<-TXT
+		[cell]
+		exec = $(command -v macro_provider) alpha
+		[macros]
+		namespace = alpha
+	TXT
+	cell -q run "$dir/alpha.cell"
 	mkdir -p "$dir/project/.cell"
 }
 
@@ -205,4 +212,39 @@ handler() {
 	[ -e x.o ]
 	[ "$(cat bank.cell)" = "$(printf '[cell]\nexec = bank\n\n[uses]\ntelemetry = app')" ]
 	rm -f Makefile .cell/project
+}
+
+@test "the word of a string, or the token of an expression, that a provider says is wrong" {
+	says 'struct [[alpha::ask("SELECT wrong FROM t")]] q { int a; };' \
+		"x.c:2:29: error: alpha::ask: nothing is called 'wrong' [-Wcell=alpha]"
+	[[ ${lines[2]} =~ ^\ +\|\ +\^~~~~$ ]]
+	says 'struct [[alpha::ask("SELECT \\x61\\n" /* and */\n\t"of wrong")]] q { int a; };' \
+		"x.c:3:13: error: alpha::ask: nothing is called 'wrong' [-Wcell=alpha]"
+	says 'struct q { [[alpha::check(a  >=  wrong && a < 5)]] int a; };\nstruct [[alpha::add]] r { int b; };' \
+		"x.c:2:34: error: alpha::check: nothing is called 'wrong' [-Wcell=alpha]"
+	says 'struct [[alpha::check(a > 0), alpha::check(a\n\t< b.wrong)]] q { int a; };' \
+		"x.c:3:13: error: alpha::check: nothing is called 'wrong' [-Wcell=alpha]"
+}
+
+@test "what provisioning refuses is at the member and macro to blame" {
+	said="17 rows are against it [-Wcell=alpha]"
+	says 'struct [[alpha::keep(member = "b", macro = "check")]] q {\n\tint a;\n\t[[alpha::check(b >= 0)]] int b;\n};' \
+		"x.c:4:11: error: alpha::check: $said" "mend them first"
+	# What is remembered, as it was accepted once, still knows where.
+	sed -i "s|member = \"b\"|unless = \"$dir/fine\", &|" x.c
+	touch "$dir/fine"
+	cellc -I"$CELL_BUILD/include" -c x.c
+	rm "$dir/fine" x.o
+	run cellc -I"$CELL_BUILD/include" -c x.c
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "x.c:4:11: error: alpha::check: $said" ]
+	# Of several, the one with that argument.
+	says 'struct [[alpha::keep(macro = "check(a<b)"), alpha::check(a > 0),\n\talpha::check(a < b)]] q { int a, b; };' \
+		"x.c:3:9: error: alpha::check: $said"
+	# No macro: the member. No member: what declared it. Neither is there: the same.
+	says 'struct [[alpha::keep(member = "a")]] q {\n\tint a;\n};' "x.c:3:13: error: alpha::keep: $said"
+	says 'struct [[alpha::keep(member = "gone", macro = "check")]] q { int a; };' \
+		"x.c:2:10: error: alpha::keep: $said"
+	says 'struct [[alpha::keep(member = "a", macro = "unique")]] q { int a; };' \
+		"x.c:2:64: error: alpha::keep: $said"
 }

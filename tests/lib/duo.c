@@ -25,7 +25,7 @@ static void must(bool ok, const char *what)
 static void all_channels(struct connection *conn)
 {
 	memset(conn->channels, 0xff, sizeof conn->channels);
-	conn->is_owner = true;
+	conn->peer.is_owner = true;
 }
 
 static struct trial *trial_shared(void)

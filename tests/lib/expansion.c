@@ -109,16 +109,22 @@ struct sink {
 	FILE *end_text;
 	struct expansion_result *result;
 	const struct unit *unit;
+	struct cell_arena *arena;
 	size_t done; /* bytes of the unit's text that are in `text` */
 };
 
-static struct place place_of(const struct declaration *declaration, const struct macro_diagnostic *d)
+static struct place place_of(const struct sink *sink, const struct declaration *declaration,
+			     const struct macro_diagnostic *d)
 {
 	for (size_t i = 0; *d->member && i < declaration->n_members; i++)
 		if (strcmp(declaration->member_names[i], d->member) == 0)
 			return declaration->members[i];
 	if (!d->attribute || d->attribute > declaration->n_attributes)
 		return declaration->at;
+	if (d->value && d->offset)
+		return arguments_place(
+			&declaration->attributes[d->attribute - 1]->value_sources[d->value - 1],
+			&sink->unit->scan.lines, d->offset - 1, sink->arena);
 	if (d->value)
 		return declaration->attributes[d->attribute - 1]->value_places[d->value - 1];
 	return declaration->attributes[d->attribute - 1]->at;
@@ -129,7 +135,7 @@ static void say(struct sink *sink, const struct declaration *declaration,
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct macro_diagnostic *d = &diagnostics[i];
-		struct place at = place_of(declaration, d);
+		struct place at = place_of(sink, declaration, d);
 
 		fprintf(sink->diagnostics, "%u:%u: %s: %s\n", at.line, at.column,
 			d->severity == MACRO_DIAGNOSTIC_SEVERITY_ERROR ? "error" : "warning", d->text);
@@ -315,6 +321,7 @@ void expansion_make_by(struct expansion_result *ret, const struct expansion_prov
 	ck_assert_int_eq(scan_text(&unit.scan, unit.text, unit.len, "t.c", &arena, diag), 0);
 	ck_assert_msg(unit_parse(&unit, &options, &arena, diag, &err) == 0, "%s", err.text);
 	sink_open(&sink, ret, &unit);
+	sink.arena = &arena;
 	for (size_t i = 0; i < unit.n_declarations; i++) {
 		struct declaration *declaration = &unit.declarations[i];
 

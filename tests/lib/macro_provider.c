@@ -142,6 +142,45 @@ static int expand_bad(struct cell_macro_work *work, const struct macro_attribute
 	return 0;
 }
 
+/* --- one that knows where ------------------------------------------------------------------ */
+
+/* The word "wrong" is. */
+static int plan_read(struct cell_macro_work *work, const struct macro_attribute *mine)
+{
+	const struct macro_value *value = cell_macro_next(mine, NULL, NULL);
+	const char *wrong = value ? strstr(value->text, "wrong") : NULL;
+
+	if (wrong)
+		return cell_macro_refuse_at(work, mine, value, (size_t)(wrong - value->text),
+					    "nothing is called 'wrong'");
+	return 0;
+}
+
+/* Declares what provisioning refuses, unless a file is there: at a member, because of a macro. */
+static int expand_keep(struct cell_macro_work *work, const struct macro_attribute *mine)
+{
+	const char *body = cell_macro_printf(work, "%s\n%s\n%s", cell_macro_text(work, mine, "unless", ""),
+					     cell_macro_text(work, mine, "member", ""),
+					     cell_macro_text(work, mine, "macro", ""));
+
+	return cell_macro_declare(work, mine, noun(work), body, strlen(body));
+}
+
+static int refuse_kept(struct cell_macro_work *work, const struct macro_declared *declared)
+{
+	char *unless = cell_arena_strndup(cell_arena(cell_macro_call(work)),
+					  (const char *)declared->body, declared->n_body);
+	char *member = strchr(unless, '\n'), *macro = strchr(member + 1, '\n');
+
+	*member++ = *macro++ = 0;
+	if (access(unless, F_OK) == 0)
+		return 0;
+	(void)cell_provision_refuse_member(work, declared, CELL_FAILED_PRECONDITION, member, macro,
+					   "17 rows are against it");
+	cell_macro_note(work, "mend them first");
+	return CELL_FAILED_PRECONDITION;
+}
+
 /* --- questions and provisioning -------------------------------------------------------------- */
 
 /*
@@ -196,6 +235,8 @@ static int provision(struct cell_macro_work *work, const struct macro_declared *
 		cell_macro_note(work, "add a default");
 		return CELL_FAILED_PRECONDITION;
 	}
+	if (declared->n_body > 0)
+		return refuse_kept(work, declared);
 	return cell_provision_changed(work, "%s %s", only_check ? "would create" : "created",
 				      declared->name);
 }
@@ -221,6 +262,12 @@ static const struct cell_macro_argument need_arguments[] = {
 static const struct cell_macro_argument bad_arguments[] = {
 	{ "what", MACRO_VALUE_KIND_STRING, .is_positional = true, .is_required = true }, { 0 } };
 
+static const struct cell_macro_argument keep_arguments[] = {
+	{ "unless", .kind = MACRO_VALUE_KIND_STRING },
+	{ "member", .kind = MACRO_VALUE_KIND_STRING }, { "macro", .kind = MACRO_VALUE_KIND_STRING }, { 0 } };
+static const struct cell_macro_argument ask_arguments[] = {
+	{ "text", MACRO_VALUE_KIND_STRING, .is_positional = true, .is_required = true }, { 0 } };
+
 static const struct cell_macro macros[] = {
 	{ "add", .doc = "Adds a function.", .places = WHERE, .arguments = add_arguments,
 	  .may = CELL_MACRO_BIT(MACRO_ADDITION_DECLARATIONS), .plan = plan_add, .expand = expand_add },
@@ -236,6 +283,11 @@ static const struct cell_macro macros[] = {
 	  .may = CELL_MACRO_BIT(MACRO_ADDITION_DECLARATIONS), .plan = plan_bad, .expand = expand_bad },
 	{ "asm", .doc = "May have asm.", .places = WHERE, .arguments = bad_arguments,
 	  .may = CELL_MACRO_BIT(MACRO_ADDITION_ASM), .plan = plan_bad, .expand = expand_bad },
+	{ "ask", .doc = "A question.", .places = WHERE, .arguments = ask_arguments, .plan = plan_read },
+	{ "check", .doc = "A rule.", .takes_expression = true, .is_repeatable = true,
+	  .places = WHERE | CELL_MACRO_BIT(MACRO_PLACE_MEMBER), .plan = plan_read },
+	{ "keep", .doc = "Is refused by whom it is kept.", .places = CELL_MACRO_BIT(MACRO_PLACE_STRUCT),
+	  .arguments = keep_arguments, .expand = expand_keep },
 	{ 0 },
 };
 

@@ -33,6 +33,7 @@ struct cell_peer {
 	uint32_t uid;
 	bool is_outside;
 	const char *principal; /* on whose behalf, from a peer that may speak for others; or "" */
+	bool is_owner; /* outside, of the node's own user or root: it may do anything */
 };
 
 /*

@@ -208,6 +208,13 @@ const char *cell_macro_printf(struct cell_macro_work *work, const char *format, 
 int cell_macro_refuse(struct cell_macro_work *work, const struct macro_attribute *attribute,
 		      const struct macro_value *value, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/*
+ * The same at the byte OFFSET of VALUE's text, from 0; its length is the end: the place within
+ * the string literals, or the token of the expression, that the text was made of.
+ */
+int cell_macro_refuse_at(struct cell_macro_work *work, const struct macro_attribute *attribute,
+			 const struct macro_value *value, size_t offset, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* The same at a member, enumerator or parameter of the declaration, by the macro that is asked. */
 int cell_macro_refuse_member(struct cell_macro_work *work, const char *member,
 			     const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -303,10 +310,20 @@ int cell_macro_declare(struct cell_macro_work *work, const struct macro_attribut
 
 /* --- provisioning -------------------------------------------------------------------------- */
 
-/* An error about DECLARED; returns CODE. Notes: cell_macro_note(). */
+/* An error about DECLARED, at its attribute; returns CODE. Notes: cell_macro_note(). */
 int cell_provision_refuse(struct cell_macro_work *work, const struct macro_declared *declared,
 			  int code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/*
+ * The same where it stands: at the attribute of MACRO ("check", of DECLARED's namespace) on
+ * MEMBER, or, with MEMBER "", on the declaration. If several of MACRO may stand there, its
+ * first argument tells them apart: "check(balance >= 0)". With MACRO "" it is the member
+ * itself. What is not in the source any more falls back to member and declaration.
+ */
+int cell_provision_refuse_member(struct cell_macro_work *work,
+				 const struct macro_declared *declared, int code,
+				 const char *member, const char *macro, const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
 /* For people: what was done. */
 int cell_provision_changed(struct cell_macro_work *work, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

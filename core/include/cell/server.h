@@ -47,6 +47,25 @@ struct ev_loop *cell_loop_ev(struct cell_call *call);
  */
 int cell_spawn_task(struct cell_call *call, void (*fn)(struct cell_call *, void *), void *userdata);
 
+/*
+ * Something that a handler or task waits for, and that another one, or a callback of the loop,
+ * brings about. Zeroed it has not happened. One waits for it at a time, and it must outlive
+ * the wait.
+ */
+struct cell_event {
+	void *waiter; /* libcell's */
+	bool has_happened;
+};
+
+/*
+ * Wait until EVENT has happened, and make it not have happened again. Returns 0, at once if
+ * it has, or CELL_CANCELLED, CELL_DEADLINE_EXCEEDED, or -EDEADLK in a callback.
+ */
+int cell_event_wait(struct cell_call *call, struct cell_event *event);
+
+/* It has happened: who waits goes on when the loop comes to it. Not from another thread. */
+void cell_event_set(struct cell_event *event);
+
 /* What OPS health says from now on. REASON "" or NULL: healthy. The text is copied. */
 void cell_set_health(struct cell_call *call, const char *reason);
 

@@ -181,6 +181,77 @@ START_TEST(places_are_those_of_names_and_values)
 }
 END_TEST
 
+/* Where a byte of a value's text stands: LINE:COLUMN+WIDTH. */
+static const struct {
+	const char *source; /* of the value: from column 9 of line 1 on */
+	size_t offset;
+	const char *place;
+} within[] = {
+	{ "\"SELECT nmae\"", 7, "1:17+4" },
+	{ "\"SELECT nmae\"", 9, "1:19+2" },
+	{ "\"SELECT\"", 6, "1:16+0" },
+	{ "\"SELECT\"", 99, "1:16+0" },
+	{ "q = \"SELECT\"", 0, "1:14+6" },
+	/* An escape is one byte, or several. */
+	{ "\"a\\n\\x41\\101 b\"", 1, "1:11+0" },
+	{ "\"a\\n\\x41\\101 b\"", 2, "1:13+0" },
+	{ "\"a\\n\\x41\\101 b\"", 5, "1:22+1" },
+	{ "\"\\u00fc b\"", 1, "1:10+0" },
+	{ "\"\\u00fc b\"", 3, "1:17+1" },
+	{ "u8\"ab\"", 1, "1:13+1" },
+	{ "R\"x(a\\b)x\"", 2, "1:15+1" },
+	/* Several literals, on several lines, and one that is continued. */
+	{ "\"SELECT nmae \"\n\t\"FROM account\"", 12, "2:3+4" },
+	{ "\"SELECT nmae \"\n\t\"FROM account\"", 11, "1:21+0" },
+	{ "\"a\" \"b\" \"c\"", 2, "1:18+1" },
+	{ "\"\" \"b\"", 0, "1:13+1" },
+	{ "\"SELECT \\\nnmae\"", 7, "2:1+4" },
+	{ "\"SELECT \\\nnmae\"", 8, "2:2+3" },
+	/* A macro is there as a whole. */
+	{ "TEXT \" more\"", 2, "1:9+4" },
+	{ "TEXT \" more\"", 5, "1:16+4" },
+	/* Expressions: the token. What is between two of them belongs to the first. */
+	{ "balence  >=  0", 0, "1:9+7" },
+	{ "balence  >=  0", 5, "1:9+7" },
+	{ "balence  >=  0", 7, "1:9+7" },
+	{ "balence  >=  0", 8, "1:18+2" },
+	{ "balence  >=  0", 11, "1:22+1" },
+	{ "balence  >=  0", 12, "1:22+1" },
+	{ "a > /* b */ LIMIT && c", 4, "1:21+5" },
+	{ "a > /* b */ LIMIT && c", 7, "1:27+2" },
+	{ "a >\n  b", 4, "2:3+1" },
+	{ "balance", 3, "1:9+7" },
+	{ "-5", 0, "1:9+1" },
+};
+
+START_TEST(a_byte_of_a_text_has_a_place)
+{
+	static const struct diag_options options = { 0 };
+	char source[512], got[64];
+	struct cell_arena arena;
+	struct caught caught;
+	struct place place;
+	struct scan scan;
+
+	snprintf(source, sizeof source,
+		 "# 1 \"main.c\"\n#define TEXT \"text\"\n#define LIMIT 10\n"
+		 "# 1 \"main.c\"\n[[db::x(%s)]];\n",
+		 within[_i].source);
+	cell_arena_init(&arena, 0);
+	caught_open(&caught, &options);
+	ck_assert_int_eq(scan_text(&scan, source, strlen(source), "main.c", &arena,
+				   caught.diag),
+			 0);
+	ck_assert_str_eq(caught_close(&caught), "");
+	place = arguments_place(&scan.attributes[0].value_sources[0], &scan.lines,
+				within[_i].offset, &arena);
+	snprintf(got, sizeof got, "%u:%u+%u", place.line, place.column, place.width);
+	ck_assert_str_eq(got, within[_i].place);
+	ck_assert_str_eq(place.file, "main.c");
+	cell_arena_deinit(&arena);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cellc/arguments");
@@ -192,6 +263,7 @@ int main(void)
 	tcase_add_loop_test(tc, says_what_is_wrong, 0, COUNT(wrong));
 	tcase_add_test(tc, refuses_what_is_nested_too_deeply);
 	tcase_add_test(tc, places_are_those_of_names_and_values);
+	tcase_add_loop_test(tc, a_byte_of_a_text_has_a_place, 0, COUNT(within));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -191,7 +191,7 @@ START_TEST(struct_becomes_a_table)
 	ck_assert_has(lock, "use bank.c struct:account key=blake2b:");
 	ck_assert_has(lock, " reads=table:account\n");
 	ck_assert_uint_eq(expansion.n_declared, 1);
-	ck_assert_str_eq(expansion.declared_at[0]->name, "table");
+	ck_assert_str_eq(expansion.sites[0].name, "table");
 	/* Every marker names a file that holds exactly what follows it. */
 	for (size_t i = 0; i < expansion.splice.n_insertions; i++) {
 		const struct insertion *insertion = &expansion.splice.insertions[i];
@@ -541,7 +541,7 @@ START_TEST(provisioning_comes_afterwards)
 	diag = said_new();
 	ck_assert_int_lt(expand_provision(&expansion, session, diag, NULL), 0);
 	said = said_end(diag);
-	ck_assert_has(said, "bank.c:1:10: error: db: column 'x' holds values");
+	ck_assert_has(said, "bank.c:1:10: error: db::table: column 'x' holds values");
 }
 END_TEST
 

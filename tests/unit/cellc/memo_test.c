@@ -350,9 +350,13 @@ static void encode(const uint8_t **bytes, size_t *n)
 		{ .ns = "db", .name = "struct a", .digest = (const uint8_t *)"d", .n_digest = 1,
 		  .body = (const uint8_t *)"b\0d", .n_body = 3, .attribute = 7 },
 	};
-	static const struct attribute attribute = { .ns = "db", .name = "table",
-						    .at = { "a.h", 3, 4, 5 } };
-	static const struct attribute *at[] = { &attribute };
+	static const struct expansion_spot spots[] = {
+		{ "", "table", "", { "a.h", 3, 4, 5 } },
+		{ "x", "check", "x > 0", { "a.h", 4, 6, 7 } },
+	};
+	static const struct expansion_site sites[] = {
+		{ "db", "table", { "a.h", 3, 4, 5 }, spots, 2 },
+	};
 	static const struct macro_file files[] = {
 		{ .path = "a.txt", .content = (const uint8_t *)"f", .n_content = 1 },
 	};
@@ -370,7 +374,7 @@ static void encode(const uint8_t **bytes, size_t *n)
 		.text = AFTER, .text_len = sizeof AFTER - 1,
 		.copies = copies, .n_copies = 2,
 		.depends = depends, .n_depends = 2,
-		.declared = declared, .declared_at = at, .n_declared = 1,
+		.declared = declared, .sites = sites, .n_declared = 1,
 		.files = files, .n_files = 1,
 	};
 
@@ -411,8 +415,13 @@ START_TEST(what_is_kept_comes_back)
 	ck_assert_uint_eq(memo.declared[0].n_body, 3);
 	ck_assert_mem_eq(memo.declared[0].body, "b\0d", 3);
 	ck_assert_uint_eq(memo.declared[0].attribute, 7);
-	ck_assert_str_eq(memo.declared_at[0]->name, "table");
-	ck_assert_uint_eq(memo.declared_at[0]->at.line, 3);
+	ck_assert_str_eq(memo.sites[0].name, "table");
+	ck_assert_uint_eq(memo.sites[0].at.line, 3);
+	ck_assert_uint_eq(memo.sites[0].n_spots, 2);
+	ck_assert_str_eq(memo.sites[0].spots[1].member, "x");
+	ck_assert_str_eq(memo.sites[0].spots[1].macro, "check");
+	ck_assert_str_eq(memo.sites[0].spots[1].argument, "x > 0");
+	ck_assert_uint_eq(memo.sites[0].spots[1].at.column, 6);
 	ck_assert_uint_eq(memo.n_files, 1);
 	ck_assert_str_eq(memo.files[0].path, "a.txt");
 }

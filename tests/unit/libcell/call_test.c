@@ -357,6 +357,47 @@ START_TEST(closing_in_a_task_leaves_the_freeing_to_who_opened)
 }
 END_TEST
 
+struct meeting {
+	struct cell_event came, answered;
+	int status;
+	unsigned n;
+};
+
+static void answering_task(struct cell_call *call, void *userdata)
+{
+	struct meeting *meeting = userdata;
+
+	while (meeting->status == 0 && meeting->n < 3) {
+		meeting->status = cell_event_wait(call, &meeting->came);
+		meeting->n++;
+		cell_event_set(&meeting->answered);
+	}
+}
+
+START_TEST(event_wakes_who_waits_and_is_remembered_for_who_does_not_yet)
+{
+	struct meeting meeting = { .status = 0 };
+	struct duo duo;
+
+	duo_start(&duo, links[_i]);
+	/* It has happened before anybody waits, and then only while somebody does. */
+	cell_event_set(&meeting.came);
+	ck_assert_int_eq(cell_spawn_task(duo.client, answering_task, &meeting), 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		ck_assert_int_eq(cell_event_wait(duo.client, &meeting.answered), 0);
+		ck_assert_uint_eq(meeting.n, i);
+		cell_event_set(&meeting.came);
+	}
+	ck_assert_int_eq(meeting.status, 0);
+	ck_assert_int_eq(cell_event_wait(cell_within_ms(duo.client, 10), &meeting.answered),
+			 CELL_DEADLINE_EXCEEDED);
+	/* Nobody waits any more: it must not be touched but be kept. */
+	cell_event_set(&meeting.answered);
+	ck_assert_int_eq(cell_event_wait(cell_within_ms(duo.client, 1), &meeting.answered), 0);
+	stop_well(&duo);
+}
+END_TEST
+
 START_TEST(killed_server_fails_calls_in_flight_at_once)
 {
 	struct trial_slept out;
@@ -717,6 +758,7 @@ int main(void)
 	tcase_add_loop_test(tc, closing_waits_for_room_for_what_was_posted, 0, N_LINKS);
 	tcase_add_loop_test(tc, closing_gives_up_on_a_server_that_reads_nothing, 0, N_LINKS);
 	tcase_add_loop_test(tc, closing_in_a_task_leaves_the_freeing_to_who_opened, 0, N_LINKS);
+	tcase_add_loop_test(tc, event_wakes_who_waits_and_is_remembered_for_who_does_not_yet, 0, N_LINKS);
 	tcase_add_loop_test(tc, closing_ends_the_tasks_that_wait, 0, N_LINKS);
 	tcase_add_loop_test(tc, killed_server_fails_calls_in_flight_at_once, 0, N_LINKS);
 	tcase_add_loop_test(tc, server_stream_delivers_all_items_in_order, 0, N_LINKS);

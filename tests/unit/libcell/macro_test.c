@@ -47,6 +47,9 @@ static int plan_thing(struct cell_macro_work *work, const struct macro_attribute
 		cell_macro_note(work, "or never");
 		return CELL_INVALID_ARGUMENT;
 	}
+	if (has(what, "where"))
+		return cell_macro_refuse_at(work, mine, cell_macro_argument(work, mine, "do"), 3,
+					    "no such %s", "where");
 	if (has(what, "silent"))
 		return CELL_NOT_FOUND;
 	if (has(what, "warn"))
@@ -145,6 +148,9 @@ static int expand_thing(struct cell_macro_work *work, const struct macro_attribu
 static int provision(struct cell_macro_work *work, const struct macro_declared *declared,
 		     bool only_check)
 {
+	if (strcmp(declared->name, "checked") == 0)
+		return cell_provision_refuse_member(work, declared, CELL_FAILED_PRECONDITION,
+						    "balance", "check", "%d rows violate it", 17);
 	if (strcmp(declared->name, "bad") == 0) {
 		(void)cell_provision_refuse(work, declared, CELL_FAILED_PRECONDITION,
 					    "it has rows");
@@ -484,6 +490,20 @@ START_TEST(refusal_has_a_place_and_notes)
 }
 END_TEST
 
+START_TEST(refusal_may_be_within_a_value)
+{
+	struct macro_plan plan;
+
+	ask_thing("a where");
+	plan = planned();
+	ck_assert_uint_eq(plan.n_diagnostics, 1);
+	ck_assert_str_eq(plan.diagnostics[0].text, "no such where");
+	ck_assert_uint_eq(plan.diagnostics[0].value, 1);
+	ck_assert_uint_eq(plan.diagnostics[0].offset, 4);
+	ck_assert_str_eq(plan.diagnostics[0].macro, "");
+}
+END_TEST
+
 START_TEST(failure_without_a_word_is_a_bug)
 {
 	struct macro_plan plan;
@@ -656,6 +676,19 @@ START_TEST(provisioning_ends_at_the_first_refusal)
 	ck_assert_uint_eq(out.diagnostics[0].attribute, 4);
 	ck_assert_str_eq(out.diagnostics[0].notes[0], "add a default");
 
+	ck_assert_str_eq(out.diagnostics[0].member, "");
+	ck_assert_str_eq(out.diagnostics[0].macro, "");
+
+	declared[1].name = "checked";
+	ck_assert_int_eq(cell_macro_provision(call, &provider, NULL, &in, &out), 0);
+	ck_assert_uint_eq(out.status, cell_status_to_wire(CELL_FAILED_PRECONDITION));
+	ck_assert_uint_eq(out.n_diagnostics, 1);
+	ck_assert_str_eq(out.diagnostics[0].text, "17 rows violate it");
+	ck_assert_uint_eq(out.diagnostics[0].attribute, 4);
+	ck_assert_str_eq(out.diagnostics[0].ns, "test");
+	ck_assert_str_eq(out.diagnostics[0].member, "balance");
+	ck_assert_str_eq(out.diagnostics[0].macro, "check");
+
 	declared[1].name = "fine";
 	in.only_check = true;
 	ck_assert_int_eq(cell_macro_provision(call, &provider, NULL, &in, &out), 0);
@@ -699,6 +732,7 @@ int main(void)
 	tcase_add_test(tcase, repetition_is_refused_on_one_thing_only);
 	tcase_add_test(tcase, plan_says_what_was_planned);
 	tcase_add_test(tcase, refusal_has_a_place_and_notes);
+	tcase_add_test(tcase, refusal_may_be_within_a_value);
 	tcase_add_test(tcase, failure_without_a_word_is_a_bug);
 	tcase_add_test(tcase, plan_beyond_the_table_is_a_bug);
 	tcase_add_test(tcase, text_has_its_sources);

@@ -1,0 +1,116 @@
+#include "format.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC   0xBEEFC0DE
+#define VERSION 1
+/* Flags of the tree of free pages: numbers as keys; one more says how the file was opened. */
+#define FREE_FLAGS     0x08
+#define NO_FOLDER_FLAG 0x4000
+#define DEPTH_MAX      32
+
+static_assert(sizeof(struct format_page) == FORMAT_PAGE_HEADER, "LMDB's page header");
+static_assert(sizeof(struct format_node) == 8, "LMDB's node header");
+static_assert(sizeof(struct format_tree) == 48, "LMDB's MDB_db");
+static_assert(sizeof(struct format_meta) == 136, "LMDB's MDB_meta");
+
+static const char restore[] = "restore it from a backup";
+
+static int read_at(int fd, const char *path, void *out, size_t size, uint64_t at,
+		   struct cell_error *err)
+{
+	ssize_t n = pread(fd, out, size, (off_t)at);
+
+	if (n < 0)
+		return cell_fail(err, -errno, "reading '%s': %s", path, strerror(errno));
+	if ((size_t)n < size)
+		return cell_fail(err, CELL_DATA_LOSS,
+				 "'%s' is cut short: it ends at byte %llu, inside its first "
+				 "pages; %s",
+				 path, (unsigned long long)at + (unsigned long long)n,
+				 restore);
+	return 0;
+}
+
+static bool tree_is_possible(const struct format_tree *tree, uint64_t last_page)
+{
+	if (tree->root == FORMAT_NO_PAGE)
+		return tree->entries == 0 && tree->depth == 0;
+	return tree->root > 1 && tree->root <= last_page && tree->depth > 0 &&
+	       tree->depth <= DEPTH_MAX;
+}
+
+static bool meta_is_possible(const struct format_meta *meta)
+{
+	size_t page = format_page_bytes(meta);
+
+	return page >= FORMAT_PAGE_MIN && page <= FORMAT_PAGE_MAX && !(page & (page - 1)) &&
+	       meta->last_page >= 1 && meta->last_page < INT64_MAX / page &&
+	       (meta->free.flags & ~NO_FOLDER_FLAG) == FREE_FLAGS && meta->main.flags == 0 &&
+	       tree_is_possible(&meta->free, meta->last_page) &&
+	       tree_is_possible(&meta->main, meta->last_page);
+}
+
+static int read_meta(int fd, const char *path, uint64_t at, struct format_meta *ret_meta,
+		     struct cell_error *err)
+{
+	unsigned char bytes[FORMAT_META_BYTES];
+	struct format_page page;
+	int r = read_at(fd, path, bytes, sizeof bytes, at, err);
+
+	if (r < 0)
+		return r;
+	memcpy(&page, bytes, sizeof page);
+	memcpy(ret_meta, bytes + sizeof page, sizeof *ret_meta);
+	if (!(page.flags & FORMAT_META) || ret_meta->magic != MAGIC)
+		return cell_fail(err, CELL_DATA_LOSS,
+				 "'%s' is no store, or its start is damaged; %s", path,
+				 restore);
+	if (ret_meta->version != VERSION)
+		return cell_fail(err, CELL_DATA_LOSS,
+				 "'%s' has version %u of the format; this program knows "
+				 "version %u",
+				 path, ret_meta->version, VERSION);
+	if (!meta_is_possible(ret_meta))
+		return cell_fail(err, CELL_DATA_LOSS,
+				 "'%s' has a damaged page %llu, where its trees begin; %s",
+				 path, (unsigned long long)(at ? 1 : 0), restore);
+	return 0;
+}
+
+int format_read(int fd, const char *path, struct format_meta *ret_meta, uint64_t *ret_size,
+		uint64_t *ret_missing, struct cell_error *err)
+{
+	struct format_meta metas[2] = { 0 };
+	const struct format_meta *newest;
+	struct stat status;
+	uint64_t counted;
+	int r = read_meta(fd, path, 0, &metas[0], err);
+
+	if (r < 0)
+		return r;
+	r = read_meta(fd, path, format_page_bytes(&metas[0]), &metas[1], err);
+	if (r < 0)
+		return r;
+	/* Commit N is in page N % 2; before the first both are alike. */
+	if (format_page_bytes(&metas[0]) != format_page_bytes(&metas[1]) ||
+	    (metas[0].commit != metas[1].commit &&
+	     (metas[0].commit % 2 != 0 || metas[1].commit % 2 != 1)))
+		return cell_fail(err, CELL_DATA_LOSS,
+				 "the first two pages of '%s' contradict "
+				 "each other; %s",
+				 path, restore);
+	newest = &metas[metas[0].commit < metas[1].commit];
+	if (fstat(fd, &status) < 0)
+		return cell_fail(err, -errno, "looking at '%s': %s", path, strerror(errno));
+
+	counted = (newest->last_page + 1) * format_page_bytes(newest);
+	*ret_size = (uint64_t)status.st_size;
+	*ret_missing = counted > *ret_size ? counted - *ret_size : 0;
+	*ret_meta = *newest;
+	return 0;
+}
