@@ -11,16 +11,22 @@
 
 #include <cell/internal/table/schema.h>
 
+/*
+ * A column is the same as the one of its name, or of its `renamed_from`; an index, a check or a
+ * reference as one that says the same, wherever it stands. Steps come in an order in which
+ * they can be taken: what stands on columns goes first and comes last.
+ */
 enum migration_kind {
-	MIGRATION_CREATE,        /* the table */
-	MIGRATION_ADD_COLUMN,
+	MIGRATION_CREATE,        /* the table, with all that it has: the only step then */
+	MIGRATION_ADD_COLUMN,    /* rows get its default; now() and uuid() each its own, written */
 	MIGRATION_RENAME_COLUMN, /* keeps its number */
 	MIGRATION_DROP_COLUMN,
-	MIGRATION_RETYPE_COLUMN, /* another type, length, fixed or native */
+	MIGRATION_RETYPE_COLUMN, /* another type, length, fixed or native: migration_convert() */
 	MIGRATION_SET_NULLABLE,
-	MIGRATION_SET_REQUIRED,
-	MIGRATION_SET_FALLBACK,  /* for rows to come */
-	MIGRATION_SET_COMPUTED,  /* or changed; every row is computed anew */
+	MIGRATION_SET_REQUIRED,  /* NULLs become its default */
+	/* Or serial. For rows to come: those that have the old one unwritten are written first. */
+	MIGRATION_SET_FALLBACK,
+	MIGRATION_SET_COMPUTED,  /* or changed, or no longer; every row is computed anew */
 	MIGRATION_SET_ENCRYPTED, /* or no longer: every row is rewritten */
 	MIGRATION_SET_VALUES,    /* of an enum */
 	MIGRATION_ADD_INDEX,
@@ -29,7 +35,9 @@ enum migration_kind {
 	MIGRATION_DROP_CHECK,
 	MIGRATION_ADD_REFERENCE,
 	MIGRATION_DROP_REFERENCE,
-	MIGRATION_CHANGE_KEY     /* never safe with rows */
+	MIGRATION_CHANGE_KEY,     /* never safe with rows */
+	/* A number that another column had, or another number: built against another table. As CHANGE_KEY. */
+	MIGRATION_RENUMBER_COLUMN
 };
 
 /* What the database has to count before the step is judged. */
@@ -38,7 +46,7 @@ enum migration_count {
 	MIGRATION_COUNT_ROWS,       /* rows of the table */
 	MIGRATION_COUNT_HELD,       /* rows in which the old column is not NULL */
 	MIGRATION_COUNT_NULLS,      /* rows in which it is NULL */
-	MIGRATION_COUNT_UNFIT,      /* rows whose value does not fit the new type or values */
+	MIGRATION_COUNT_UNFIT,      /* rows whose value migration_convert() refuses */
 	MIGRATION_COUNT_DUPLICATES, /* rows whose key in the new unique index another row has */
 	MIGRATION_COUNT_VIOLATIONS, /* rows for which the new check is false */
 	MIGRATION_COUNT_ORPHANS     /* rows whose reference leads nowhere */
@@ -61,7 +69,10 @@ struct migration {
 	size_t n_steps;
 };
 
-/* *ret lives in ARENA. Returns 0 or -ENOMEM. */
+/*
+ * *ret lives in ARENA and points into BEFORE (NULL: there is no such table) and AFTER. Returns 0
+ * or -ENOMEM.
+ */
 int migration_plan(struct migration *ret, const struct schema *before, const struct schema *after,
 		   struct cell_arena *arena);
 
@@ -82,9 +93,18 @@ const char *migration_print(const struct migration *migration, const struct migr
 			    struct cell_arena *arena);
 
 /*
+ * VALUE of the column BEFORE as one of AFTER, which it becomes. *ret points where VALUE does.
+ * False: it does not fit: out of range, too long, no value of the enum, a fraction, no UTF-8.
+ */
+bool migration_convert(const struct table_column *before, const struct table_column *after,
+		       const struct value *value, struct value *ret);
+
+/*
  * Whether a program that was built with OLD can go on beside a table that is NOW: it reads
  * and writes no column that is gone or means something else, and every column it does not
- * know may be NULL, has a default or is computed. Returns 0, or CELL_FAILED_PRECONDITION: "built with
- * account.nick, which was dropped; build it again".
+ * know may be NULL, has a default or is computed. A column is the same as the one with its number,
+ * and of the same type; it may have become longer, or nullable: who does not know of NULL reads
+ * zero. Returns 0, or CELL_FAILED_PRECONDITION: "built with account.nick, which was dropped;
+ * build it again".
  */
 int migration_coexists(const struct schema *old, const struct schema *now, struct cell_error *err);
