@@ -71,6 +71,8 @@ static const char *const making[] = {
 	"CREATE TABLE IF NOT EXISTS cell.changes (at bigint, n integer, store text COLLATE \"C\" NOT NULL, "
 	"name text COLLATE \"C\" NOT NULL, before bytea, after bytea, "
 	"made timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (at, n))",
+	"CREATE TABLE IF NOT EXISTS cell.pruned (last bigint NOT NULL)",
+	"CREATE UNIQUE INDEX IF NOT EXISTS pruned_one ON cell.pruned ((true))",
 	"CREATE INDEX IF NOT EXISTS changes_table ON cell.changes (store, name, at, n)",
 	"CREATE INDEX IF NOT EXISTS changes_made ON cell.changes (made)",
 };

@@ -542,7 +542,8 @@ bool ddl_step(const struct migration *m, const struct migration_step *step,
 {
 	ret->n = 0;
 	switch (step->kind) {
-	case MIGRATION_CREATE: break; /* ddl_create() */
+	case MIGRATION_CREATE: break;          /* ddl_create() */
+	case MIGRATION_RENUMBER_COLUMN: break; /* numbers are the catalog's */
 	case MIGRATION_ADD_COLUMN: add_column(ret, place, after_of(m, step), arena); break;
 	case MIGRATION_RENAME_COLUMN: rename_column(ret, m, step, place, arena); break;
 	case MIGRATION_DROP_COLUMN:
@@ -556,9 +557,8 @@ bool ddl_step(const struct migration *m, const struct migration_step *step,
 		add_alter_column(ret, place, after_of(m, step), "SET NOT NULL", arena);
 		break;
 	case MIGRATION_SET_FALLBACK: set_fallback(ret, place, after_of(m, step), arena); break;
+	case MIGRATION_SET_ENCRYPTED: break; /* reseal.c, which has the key */
 	case MIGRATION_SET_COMPUTED:
-	case MIGRATION_SET_ENCRYPTED:
-		/* Encrypted: only when it is empty, see provision.c. */
 		drop_column(ret, place, after_of(m, step)->told->name, arena);
 		add_column(ret, place, after_of(m, step), arena);
 		break;
@@ -585,6 +585,16 @@ bool ddl_step(const struct migration *m, const struct migration_step *step,
 
 /* ---- counting ------------------------------------------------------------------------------------- */
 
+/* The column of the old version that AFTER is, or -1. */
+static int was(const struct migration *m, const struct table_column *after)
+{
+	int before = schema_column_by_name(m->before, after->name);
+
+	if (before < 0 && *after->renamed_from)
+		before = schema_column_by_name(m->before, after->renamed_from);
+	return before;
+}
+
 /* The rows as they will be: columns under their new names, new ones with their defaults. */
 static void put_rows_to_be(struct sql *sql, const struct migration *m, const struct ddl_place *place)
 {
@@ -594,7 +604,7 @@ static void put_rows_to_be(struct sql *sql, const struct migration *m, const str
 	sql_put(sql, "(SELECT ");
 	for (size_t i = 0; i < m->after->n_columns; i++) {
 		const struct schema_column *after = &m->after->columns[i];
-		int before = schema_column_by_number(m->before, after->told->number);
+		int before = was(m, after->told);
 
 		sql_put(sql, i ? ", " : "");
 		if (before >= 0)
@@ -720,31 +730,29 @@ static const char *count_duplicates(const struct migration *m, const struct migr
 }
 
 static const char *count_orphans(const struct migration *m, const struct migration_step *step,
-				 const struct ddl_place *place, struct cell_arena *arena)
+				 const struct ddl_place *place, const char *ref_key,
+				 struct cell_arena *arena)
 {
 	const struct table_reference *reference = &m->after->told->references[step->after];
 	int column = schema_column_by_number(m->after, reference->column);
 	const char *to = sql_relation(place->schema, reference->table, arena);
 	const char *name = column < 0 ? NULL : sql_name(m->after->columns[column].told->name, arena);
-	const char *ref = *reference->ref_column ? sql_name(reference->ref_column, arena) : NULL;
+	const char *ref = sql_name(*reference->ref_column ? reference->ref_column : ref_key, arena);
 	struct sql sql = sql_begin(arena);
 
-	if (!to || !name)
+	if (!to || !name || !ref)
 		return NULL;
 	sql_put(&sql, "SELECT count(*) FROM ");
 	put_rows_to_be(&sql, m, place);
-	/* Without a named column: the key of the other, whose name the catalog of PostgreSQL has. */
-	if (ref)
-		sql_put(&sql, " WHERE rows.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS other "
-			      "WHERE other.%s = rows.%s)", name, to, ref, name);
-	else
-		sql_put(&sql, " WHERE rows.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS other "
-			      "WHERE other.$key$ = rows.%s)", name, to, name);
+	sql_put(&sql,
+		" WHERE rows.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS other "
+		"WHERE other.%s = rows.%s)",
+		name, to, ref, name);
 	return sql_text(&sql);
 }
 
 const char *ddl_count(const struct migration *m, const struct migration_step *step,
-		      const struct ddl_place *place, struct cell_arena *arena)
+		      const struct ddl_place *place, const char *ref_key, struct cell_arena *arena)
 {
 	struct sql sql = sql_begin(arena);
 	const char *on = relation(place, arena), *text;
@@ -776,7 +784,7 @@ const char *ddl_count(const struct migration *m, const struct migration_step *st
 		sql_put(&sql, " WHERE NOT (%s)", text ? text : "");
 		sql.failed |= !text;
 		break;
-	case MIGRATION_COUNT_ORPHANS: return count_orphans(m, step, place, arena);
+	case MIGRATION_COUNT_ORPHANS: return count_orphans(m, step, place, ref_key, arena);
 	}
 	return sql_text(&sql);
 }

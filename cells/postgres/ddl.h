@@ -29,9 +29,12 @@ bool ddl_create(const struct schema *schema, const struct ddl_place *place, stru
 bool ddl_step(const struct migration *migration, const struct migration_step *step,
 	      const struct ddl_place *place, struct cell_arena *arena, struct ddl *ret);
 
-/* SELECT that gives step->count of STEP, on the table as it is before the migration. */
+/*
+ * SELECT that gives step->count of STEP, on the table as it is before the migration. REF_KEY:
+ * the key's column of the table that a reference leads to.
+ */
 const char *ddl_count(const struct migration *migration, const struct migration_step *step,
-		      const struct ddl_place *place, struct cell_arena *arena);
+		      const struct ddl_place *place, const char *ref_key, struct cell_arena *arena);
 
 /* The type of an enum that is to be there, with its labels: CREATE TYPE, if it is not there. */
 const char *ddl_enum(const struct table_column *column, struct cell_arena *arena);

@@ -9,16 +9,26 @@
 #include <cell/macro.h>
 #include <table.cell.h>
 
+struct watch;
+struct planned;
+
 struct postgres {
 	struct table_provider provider; /* must be the first: table_macros() finds it there */
 	struct pg *pg;
 	struct catalog catalog;
 	struct seal *seal;
 	struct cell_call *call; /* the root, for tasks */
+	struct watch *watch;     /* watch.c's */
+	struct planned *planned; /* planned.c's */
 	uint64_t commits, conflicts;
 };
 
+/* rpc.c */
 extern const struct table_tables_handlers postgres_tables;
+extern const struct postgres_handlers postgres_handlers;
+
+/* macros.c: serve postgres:: on channel 3. */
+int macros_provide(struct cell_call *call, struct postgres *postgres);
 
 /* --- rows.c: between the wire, values and PostgreSQL ------------------------------------ */
 
@@ -107,6 +117,19 @@ int tables_watch(struct cell_call *call, void *self, const struct table_watch_re
 
 int tables_query(struct cell_call *call, void *self, const struct table_query_request *in,
 		 struct table_query_rows_sink *out);
+
+/* --- reseal.c ------------------------------------------------------------------------------ */
+
+struct migration;
+struct migration_step;
+
+/* Carry out MIGRATION_SET_ENCRYPTED, in the transaction that SESSION is in. */
+int reseal_column(struct cell_call *call, struct postgres *postgres, struct pg_session *session,
+		  const char *sql_schema, const struct migration *migration,
+		  const struct migration_step *step);
+/* Seal all encrypted columns of all tables with the newest key; a transaction for each table. */
+int reseal_all(struct cell_call *call, struct postgres *postgres, struct pg_session *session,
+	       uint64_t *ret_rows);
 
 /* --- provision.c --------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ static int get_from(struct cell_call *call, struct postgres *postgres, struct pg
 		    const struct view *view, const struct table_get_request *in,
 		    struct table_get_reply *out)
 {
-	const struct schema_key *key;
+	const struct schema_key *key = NULL;
 	const struct pg_result *result;
 	struct pg_value *parameters;
 	struct value *values;
