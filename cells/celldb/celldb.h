@@ -14,18 +14,39 @@
 #include <cell/store.h>
 #include <table.cell.h>
 
-struct catalog_table;
 struct celldb_admin_handlers;
+struct engine;
 struct group;
+struct pulse;
 struct reader;
+struct sequences;
+struct watcher;
 
 struct celldb {
 	struct table_provider provider; /* first: what macros.c is asked with */
 	struct reader *reader;          /* of the loop's thread: snapshots, catalog, keys */
 	struct group *group;            /* the thread that writes */
-	const char *dir;                /* where the store and the key file are */
-	uint64_t started_us;
+	struct sequences *sequences;    /* numbers that were taken ahead */
+	struct watcher *watchers;       /* who is told of commits */
+	struct cell_call *call;         /* the process's own */
+	bool is_asking;                 /* for decisions */
+	bool is_busy;                   /* with a backup or a verification */
+	uint64_t started_us;            /* by the monotonic clock */
+	char dir[256];                  /* where the store and the key file are */
+	struct cell_store *store;
+	struct engine *engine;          /* the writing thread's */
+	struct seal *engine_seal;
+	struct pulse *pulse;
 };
+
+/*
+ * Open what is in DIR, or make it, and start the writing thread. CALL is the process's own.
+ * Environment: CELL_CELLDB_MAX (how large the store may become), CELL_CELLDB_LOG (changes
+ * that are kept). Returns 0, or why it cannot be: the text is in CALL.
+ */
+int celldb_open(struct celldb **ret, struct cell_call *call, const char *dir);
+/* Finishes what is queued. */
+void celldb_close(struct celldb *db);
 
 /* cell.table.v1.Tables; SELF is a struct celldb. */
 extern const struct table_tables_handlers celldb_tables_handlers;

@@ -64,7 +64,8 @@ bool command_begin(struct command *command, const struct opts_command *table, in
 	/* Only how wide characters are; numbers stay as programs write them. */
 	(void)setlocale(LC_CTYPE, "");
 	if (argc >= 2 && strcmp(argv[1], COMPLETE) == 0) {
-		opts_complete(stdout, table, argv + 2, (size_t)argc - 2, offer_words, NULL);
+		opts_complete(stdout, table, argv + 2, (size_t)argc - 2, offer_words,
+			      (void *)table);
 		return done(command, 0);
 	}
 	r = opts_parse(&command->opts, table, argc, argv, options, &err);

@@ -77,9 +77,11 @@ static void offer_verbs(FILE *file)
 void offer_words(void *userdata, enum opts_words words, char **args, size_t n_args,
 		 FILE *file)
 {
+	const struct opts_command *command = userdata;
 	struct cell_call *root, *call;
 
-	(void)userdata;
+	if (words == OPTS_OWN && command->offer)
+		command->offer(NULL, words, args, n_args, file);
 	/* Files are the shell's own business: it knows about tildes and quotes. */
 	if (words == OPTS_FILE || words == OPTS_FOLDER)
 		fprintf(file, ":%s\n", words == OPTS_FILE ? "files" : "folders");

@@ -111,6 +111,23 @@ void cell_arena_rewind(struct cell_arena *arena, struct cell_arena_mark mark)
 	arena_use(arena, mark.chunk, mark.at);
 }
 
+bool cell_arena_is_behind(const struct cell_arena *arena, struct cell_arena_mark mark,
+			  const void *at)
+{
+	uintptr_t where = (uintptr_t)at;
+
+	for (const struct cell_arena_chunk *chunk = arena->chunk; chunk; chunk = chunk->older) {
+		bool is_in = where >= (uintptr_t)chunk->data &&
+			     where < (uintptr_t)(chunk->data + chunk->size);
+
+		if (chunk == mark.chunk)
+			return is_in && where >= (uintptr_t)mark.at;
+		if (is_in)
+			return true;
+	}
+	return false;
+}
+
 /*
  * The size of data of the next chunk, which must hold NEED bytes; 0 if the limit
  * forbids it. The first chunk always has the stated size (or what the limit leaves

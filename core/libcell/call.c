@@ -1,5 +1,6 @@
 #include "callstate.h"
 #include "clock.h"
+#include "tables.h"
 
 #include <cell/cell.h>
 #include <cell/defaults.h>
@@ -12,6 +13,8 @@
 
 void call_root_end_children(struct call_root *root)
 {
+	if (root->tables)
+		call_tables_end(root);
 	while (!list_is_empty(&root->pendings))
 		pending_drop(list_entry(root->pendings.next, struct pending, in_root), true);
 	while (!list_is_empty(&root->streams))
@@ -257,16 +260,6 @@ static int wait_for(struct cell_call *call, int fd, int events, const char *what
 	return 0;
 }
 
-int cell_wait_readable(struct cell_call *call, int fd)
-{
-	return wait_for(call, fd, EV_READ, "input");
-}
-
-int cell_wait_writable(struct cell_call *call, int fd)
-{
-	return wait_for(call, fd, EV_READ | EV_WRITE, "room for output");
-}
-
 int cell_event_wait(struct cell_call *call, struct cell_event *event)
 {
 	struct call_root *root = call->root;
@@ -294,6 +287,16 @@ void cell_event_set(struct cell_event *event)
 	event->has_happened = true;
 	if (waiter && *waiter)
 		runtime_wake((*waiter)->rt, *waiter);
+}
+
+int cell_wait_readable(struct cell_call *call, int fd)
+{
+	return wait_for(call, fd, EV_READ, "input");
+}
+
+int cell_wait_writable(struct cell_call *call, int fd)
+{
+	return wait_for(call, fd, EV_READ | EV_WRITE, "room for output");
 }
 
 const uint8_t *cell_call_trace(const struct cell_call *call)
@@ -856,7 +859,7 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 	}
 }
 
-int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
+int call_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		const void *in, void *out)
 {
 	struct pending pending;
@@ -865,12 +868,21 @@ int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_
 	return r < 0 ? r : decode_reply(call, &pending, out);
 }
 
+int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
+		const void *in, void *out)
+{
+	call_tables_note(call->root, method);
+	return call_invoke(call, ref, method, in, out);
+}
+
 int cell_invoke_payload(struct cell_call *call, struct cell_ref *ref,
 			const struct cell_method *method, struct cell_payload *payload, void *out)
 {
 	struct pending pending;
-	int r = invoke(call, ref, method, NULL, payload, &pending);
+	int r;
 
+	call_tables_note(call->root, method);
+	r = invoke(call, ref, method, NULL, payload, &pending);
 	if (r < 0)
 		return r;
 	pending.payload = pending.payload == payload ? NULL : pending.payload;
@@ -888,6 +900,7 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 
 	if (!call->root->rt)
 		return no_runtime(call);
+	call_tables_note(call->root, method);
 	deadline = deadline_after(call->deadline_ns, CELL_CONNECT_TIMEOUT_MS * 1000000ull);
 	r = call_connect(call, ref, deadline.at_ns, &conn);
 	if (r < 0)
@@ -907,7 +920,7 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	return send_request(conn, &frame, method->in, in, call->root, false);
 }
 
-struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
+struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *ref,
 				     const struct cell_method *method, const void *in)
 {
 	struct cell_future future = { .call = call };
@@ -935,6 +948,13 @@ struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *re
 	list_append(&call->root->pendings, &pending->in_root);
 	future.pending = pending;
 	return future;
+}
+
+struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
+				     const struct cell_method *method, const void *in)
+{
+	call_tables_note(call->root, method);
+	return call_invoke_start(call, ref, method, in);
 }
 
 int cell_invoke_wait(struct cell_future *future, void *out)

@@ -38,6 +38,7 @@ struct call_root {
 	const uint8_t *idempotency_key;
 	size_t idempotency_key_len;
 	const struct cell_undecoded *raw; /* the request of a CELL_METHOD_RAW method */
+	struct call_tables *tables;       /* tables.h; NULL = it uses none */
 };
 
 /* A request being received or handled. */
@@ -137,6 +138,7 @@ static inline void call_root_init(struct call_root *root, struct runtime *rt,
 	root->idempotency_key = NULL;
 	root->idempotency_key_len = 0;
 	root->raw = NULL;
+	root->tables = NULL;
 }
 /* End the calls and streams that it started, let go of its payloads. */
 void call_root_end_children(struct call_root *root);
@@ -144,13 +146,19 @@ void call_root_end_children(struct call_root *root);
 static inline void call_root_reset(struct call_root *root)
 {
 	if (!list_is_empty(&root->pendings) || !list_is_empty(&root->streams) ||
-	    !list_is_empty(&root->payloads))
+	    !list_is_empty(&root->payloads) || root->tables)
 		call_root_end_children(root);
 	cell_arena_reset(&root->arena);
 }
 void call_root_deinit(struct call_root *root);
 /* Wake its stack, if it waits, with STATUS. */
 void call_root_cancel(struct call_root *root, int status);
+
+/* As cell_invoke() and cell_invoke_start(), but a transaction may be repeated after them. */
+int call_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
+		const void *in, void *out);
+struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *ref,
+				     const struct cell_method *method, const void *in);
 
 /* The connection that REF means in CALL: made if need be. */
 int call_connect(struct cell_call *call, struct cell_ref *ref, uint64_t deadline_ns,

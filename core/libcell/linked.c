@@ -3,6 +3,7 @@
 #include "callstate.h"
 #include "fileset.h"
 #include "sock.h"
+#include "tables.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -368,6 +369,17 @@ static int provision(struct linked *linked, struct cell_call *call)
 			return r;
 	}
 	return 0;
+}
+
+int linked_provision(struct cell_call *call, const struct cell_ref *ref, const char *cell)
+{
+	struct linked linked = {
+		.begin = ref->linked, .n = (size_t)(ref->linked_end - ref->linked) };
+
+	for (size_t i = 0; i < linked.n; i++)
+		if (provision_at(&linked, i) && strcmp(provision_at(&linked, i)->cell, cell) == 0)
+			return provision_one(&linked, call, i);
+	return LINKED_NONE;
 }
 
 int cell_serve_records(struct cell_call *call, const struct cell_linked *const *begin,

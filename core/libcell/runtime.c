@@ -3,6 +3,7 @@
 #include "callstate.h"
 #include "clock.h"
 #include "connection.h"
+#include "tables.h"
 #include "wake.h"
 
 #include <cell/cell.h>
@@ -826,6 +827,7 @@ void runtime_free(struct runtime *rt)
 		spawned_free(list_entry(rt->spawned.next, struct spawned, node));
 	server_free(rt);
 	linked_free(rt);
+	tables_free(rt);
 	free(rt->spare_outgoing);
 	reap_dead(rt);
 	task_pool_free(rt->tasks);

@@ -25,6 +25,7 @@ struct connection;
 struct linked;
 struct method_entry;
 struct served;
+struct tables;
 struct tap;
 struct target;
 
@@ -87,6 +88,7 @@ struct runtime {
 	/* what the program's generated code says, from the first reference that is used */
 	const struct cell_linked *const *records, *const *records_end;
 	struct linked *linked; /* NULL: not looked at */
+	struct tables *tables; /* what calls share that use tables; NULL: none did */
 
 	/* server side */
 	struct method_entry **methods; /* open addressing, by hash */

@@ -2,6 +2,7 @@
 
 #include "callstate.h"
 #include "clock.h"
+#include "tables.h"
 
 #include <cell/cell.h>
 #include <stdlib.h>
@@ -140,6 +141,7 @@ struct cell_stream *cell_stream_open(struct cell_call *call, struct cell_ref *re
 
 	if (!stream)
 		return &no_memory;
+	call_tables_note(root, method);
 	stream->is_client = true;
 	stream->method = method;
 	stream->channel = method->channel;
@@ -311,6 +313,9 @@ static int send_typed(struct cell_stream *stream, const struct cell_message_type
 	if (!stream->root)
 		return -ENOMEM;
 	rt = stream->root->rt;
+	/* What was sent cannot be taken back. A client's stream was noted when it was opened. */
+	if (CELL_UNLIKELY(stream->root->tables != NULL) && !stream->is_client)
+		call_tables_spoil(stream->root);
 	while (!stream->send_closed &&
 	       (stream->send_credit <= 0 || stream->conn->n_outgoing >= CONNECTION_OUTGOING_MAX)) {
 		if (stream->send_credit > 0) {

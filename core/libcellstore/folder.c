@@ -74,11 +74,7 @@ static int read_state(struct folder *folder, struct cell_error *err)
 	close(fd);
 	if (n < 0)
 		return fail(err, "reading", folder->path, STATE_NAME);
-	/* Power was lost before its first word: as if it were not there. */
-	if (n == 0)
-		return 0;
-	/* What is neither new nor closed is looked at as after a crash. */
-	folder->state = FOLDER_OPEN;
+	/* A word that was not written to its end is as none: what is there is looked at. */
 	for (enum folder_state s = FOLDER_NEW; s <= FOLDER_CLOSED; s++)
 		if (strcmp(text, state_words[s]) == 0)
 			folder->state = s;
@@ -145,7 +141,6 @@ int folder_mark(struct folder *folder, enum folder_state state, struct cell_erro
 
 	if (fd < 0)
 		return fail(err, "writing", folder->path, STATE_NAME);
-	/* A torn one is none of the words, and so is looked at as after a crash. */
 	if (pwrite(fd, word, len, 0) != (ssize_t)len || ftruncate(fd, (off_t)len) < 0 ||
 	    fsync(fd) < 0)
 		r = fail(err, "writing", folder->path, STATE_NAME);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum folder_state {
-	FOLDER_UNMARKED, /* no such file: nothing is there, or a data file from elsewhere */
+	FOLDER_UNMARKED, /* none of these: nothing is there, or a data file from elsewhere */
 	FOLDER_NEW,      /* being made: nobody was told that anything is in it */
 	FOLDER_OPEN,     /* in use, or its user died */
 	FOLDER_CLOSED

@@ -44,15 +44,28 @@ static bool tree_is_possible(const struct format_tree *tree, uint64_t last_page)
 	       tree->depth <= DEPTH_MAX;
 }
 
-static bool meta_is_possible(const struct format_meta *meta)
+static bool page_is_possible(const struct format_meta *meta)
 {
 	size_t page = format_page_bytes(meta);
 
-	return page >= FORMAT_PAGE_MIN && page <= FORMAT_PAGE_MAX && !(page & (page - 1)) &&
-	       meta->last_page >= 1 && meta->last_page < INT64_MAX / page &&
+	return page >= FORMAT_PAGE_MIN && page <= FORMAT_PAGE_MAX && !(page & (page - 1));
+}
+
+static bool meta_is_possible(const struct format_meta *meta)
+{
+	return meta->last_page >= 1 &&
+	       meta->last_page < INT64_MAX / format_page_bytes(meta) &&
 	       (meta->free.flags & ~NO_FOLDER_FLAG) == FREE_FLAGS && meta->main.flags == 0 &&
 	       tree_is_possible(&meta->free, meta->last_page) &&
 	       tree_is_possible(&meta->main, meta->last_page);
+}
+
+static int damaged(const char *path, struct cell_error *err)
+{
+	return cell_fail(
+		err, CELL_DATA_LOSS,
+		"the first two pages of '%s', where its trees begin, are damaged; %s", path,
+		restore);
 }
 
 static int read_meta(int fd, const char *path, uint64_t at, struct format_meta *ret_meta,
@@ -75,10 +88,6 @@ static int read_meta(int fd, const char *path, uint64_t at, struct format_meta *
 				 "'%s' has version %u of the format; this program knows "
 				 "version %u",
 				 path, ret_meta->version, VERSION);
-	if (!meta_is_possible(ret_meta))
-		return cell_fail(err, CELL_DATA_LOSS,
-				 "'%s' has a damaged page %llu, where its trees begin; %s",
-				 path, (unsigned long long)(at ? 1 : 0), restore);
 	return 0;
 }
 
@@ -93,18 +102,20 @@ int format_read(int fd, const char *path, struct format_meta *ret_meta, uint64_t
 
 	if (r < 0)
 		return r;
+	if (!page_is_possible(&metas[0]))
+		return damaged(path, err);
 	r = read_meta(fd, path, format_page_bytes(&metas[0]), &metas[1], err);
 	if (r < 0)
 		return r;
-	/* Commit N is in page N % 2; before the first both are alike. */
-	if (format_page_bytes(&metas[0]) != format_page_bytes(&metas[1]) ||
-	    (metas[0].commit != metas[1].commit &&
-	     (metas[0].commit % 2 != 0 || metas[1].commit % 2 != 1)))
-		return cell_fail(err, CELL_DATA_LOSS,
-				 "the first two pages of '%s' contradict "
-				 "each other; %s",
-				 path, restore);
+	/*
+	 * Commit N is in page N % 2; before the first both are alike. All else in the older
+	 * may be of a commit that failed: LMDB takes back its number alone.
+	 */
 	newest = &metas[metas[0].commit < metas[1].commit];
+	if (format_page_bytes(&metas[0]) != format_page_bytes(&metas[1]) ||
+	    (newest->commit && newest != &metas[newest->commit % 2]) ||
+	    !meta_is_possible(newest))
+		return damaged(path, err);
 	if (fstat(fd, &status) < 0)
 		return cell_fail(err, -errno, "looking at '%s': %s", path, strerror(errno));
 

@@ -59,6 +59,44 @@ static void put_references(const struct read *read, struct table_table *table)
 	table->n_references = read->n_references;
 }
 
+/* The attribute of MEMBER that a refusal with this word is about; NULL for the member itself. */
+static const struct macro_attribute *attribute_of(const struct read *read,
+						  const struct macro_member *member, const char *text)
+{
+	static const char *const words[][2] = {
+		{ "refer", "ref" },       { "refer", "foreign_key" }, { "computed", "computed" },
+		{ "serial", "serial" },   { "default", "default" },   { "renamed", "renamed" },
+	};
+	const struct macro_attribute *at = NULL;
+
+	for (size_t i = 0; !at && i < sizeof words / sizeof *words; i++)
+		if (strstr(text, words[i][0]))
+			at = read_find(read, member->attributes, member->n_attributes, words[i][1]);
+	return at;
+}
+
+/* "TABLE.COLUMN: TEXT" at the column, all else at the table. */
+static int refuse(struct read *read, const char *text)
+{
+	size_t len = strlen(read->name), name = strcspn(text, ":");
+
+	for (size_t i = 0; i < read->n_columns && strncmp(text, read->name, len) == 0 &&
+			   text[len] == '.' && name > len;
+	     i++) {
+		const struct macro_member *member = read->columns[i].member.at;
+		const struct macro_attribute *at;
+
+		if (strlen(member->name) != name - len - 1 ||
+		    strncmp(text + len + 1, member->name, name - len - 1) != 0)
+			continue;
+		at = attribute_of(read, member, text);
+		text += name + strspn(text + name, ": ");
+		return at ? READ_REFUSE(read, at, NULL, "'%s' %s", member->name, text)
+			  : READ_REFUSE_MEMBER(read, member->name, "'%s' %s", member->name, text);
+	}
+	return READ_REFUSE(read, read->mine, NULL, "%s", text);
+}
+
 /* The rules that need all of it are the schema's; here they get a place. */
 static int check(struct read *read, const uint8_t *body, size_t len, uint64_t *ret_version)
 {
@@ -66,10 +104,12 @@ static int check(struct read *read, const uint8_t *body, size_t len, uint64_t *r
 	struct schema *schema;
 	int r = schema_new(&schema, body, len, &err);
 
-	if (r == -ENOMEM)
+	if (r == -ENOMEM) {
+		read->work->is_out_of_memory = true;
 		return r;
+	}
 	if (r < 0)
-		return READ_REFUSE(read, read->mine, NULL, "%s", err.text);
+		return refuse(read, err.text);
 	*ret_version = schema->version;
 	schema_free(schema);
 	return 0;

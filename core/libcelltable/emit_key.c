@@ -180,7 +180,7 @@ static void put_ranges(struct text *out, const struct read *read, size_t index, 
 
 	put_cursor(out, read, index, &(struct cursor){
 		.name = cell_macro_printf(work, "%s_from", stem), .n_from = key->n,
-		.comment = cell_macro_printf(work, "The rows from this %s on, in its order.", all) });
+		.comment = cell_macro_printf(work, "The rows from this %s on, in that order.", all) });
 	put_cursor(out, read, index, &(struct cursor){
 		.name = cell_macro_printf(work, "%s_between", stem), .n_from = key->n,
 		.n_to = key->n, .is_between = true,

@@ -96,6 +96,16 @@ static struct read_key *add(struct read *read, const struct macro_attribute *at,
 	return key;
 }
 
+static int no_argument(struct read *read, const struct macro_attribute *at,
+		       const struct macro_value *value)
+{
+	struct guess guess = { .word = value->name };
+
+	guess_try(&guess, "name");
+	return READ_REFUSE(read, at, value, "no argument '%s'%s", value->name,
+			   guess.best ? " (did you mean 'name'?)" : "");
+}
+
 /* The name that MEMBER's index is given; *ret is its own, or NULL. */
 static int member_name(struct read *read, const struct macro_attribute *at,
 		       const struct macro_value **ret)
@@ -103,8 +113,7 @@ static int member_name(struct read *read, const struct macro_attribute *at,
 	*ret = NULL;
 	for (const struct macro_value *value = NULL; (value = cell_macro_next(at, NULL, value));) {
 		if (*value->name && strcmp(value->name, "name") != 0)
-			return READ_REFUSE(read, at, value, "no argument '%s'%s", value->name,
-					   " (it takes the name of an index, to put several members into one)");
+			return no_argument(read, at, value);
 		if (value->kind != MACRO_VALUE_KIND_STRING)
 			return READ_REFUSE(read, at, value, "the name of an index is a string");
 		if (*ret)
@@ -162,7 +171,7 @@ static int check_struct_index(struct read *read, const struct macro_attribute *a
 
 	for (const struct macro_value *value = NULL; (value = cell_macro_next(at, NULL, value));) {
 		if (*value->name && strcmp(value->name, "name") != 0)
-			return READ_REFUSE(read, at, value, "no argument '%s'", value->name);
+			return no_argument(read, at, value);
 		if (*value->name && value->kind != MACRO_VALUE_KIND_STRING)
 			return READ_REFUSE(read, at, value, "the name of an index is a string");
 		if (!*value->name && value->kind != MACRO_VALUE_KIND_IDENTIFIER)

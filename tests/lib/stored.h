@@ -27,7 +27,8 @@ struct cell_store_bytes stored_text(const char *text);
 
 /* One commit with one value; what it says. */
 int stored_put(struct stored *stored, const char *key, const char *value);
-/* What is at KEY, good until the next call; NULL if nothing is. Fails the test on an error. */
+/* What is at KEY, good until the next call; NULL if nothing is. Fails the test on an error.
+ */
 const char *stored_get(struct stored *stored, const char *key);
 
 /* N entries of SIZE bytes each, in one commit: key "BASE" and eight digits. */

@@ -52,6 +52,10 @@ void cell_arena_trim(struct cell_arena *arena);
 struct cell_arena_mark cell_arena_mark(const struct cell_arena *arena);
 void cell_arena_rewind(struct cell_arena *arena, struct cell_arena_mark mark);
 
+/* Whether what was allocated AT came after the mark: rewinding frees it. */
+bool cell_arena_is_behind(const struct cell_arena *arena, struct cell_arena_mark mark,
+			  const void *at);
+
 /* The slow path of cell_arena_alloc(): a new chunk. */
 void *cell_arena_grow(struct cell_arena *arena, size_t size);
 

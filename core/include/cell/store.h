@@ -37,7 +37,8 @@ struct cell_store_options {
 	 * address space allows, up to 1 TiB.
 	 */
 	uint64_t max_bytes;
-	unsigned readers; /* read transactions at once; 0 = 4,096 */
+	unsigned readers; /* read transactions at once; 0 = 4,096, at most 65,536 */
+	/* Together with others that only read; nobody may write meanwhile. */
 	bool is_read_only;
 };
 
@@ -48,9 +49,9 @@ struct cell_store_bytes {
 
 struct cell_store_txn {
 	struct cell_store *store;
-	void *handle; /* LMDB's; NULL = none */
+	void *handle; /* LMDB's; NULL = none, it has ended */
 	bool is_write;
-	int failed;   /* the first error; 0 = none */
+	int failed; /* the first error of a write transaction; 0 = none */
 };
 
 struct cell_store_cursor {
@@ -59,35 +60,44 @@ struct cell_store_cursor {
 };
 
 struct cell_store_stat {
-	uint64_t file_bytes;  /* in use */
+	uint64_t file_bytes;
 	uint64_t max_bytes;
-	uint64_t free_bytes;  /* pages in the file that are free for reuse */
+	uint64_t free_bytes; /* of them: pages that are free to be used again */
 	uint64_t entries;
-	uint32_t readers;     /* now */
-	uint64_t oldest_reader; /* commits that the oldest reader is behind */
+	uint32_t readers;       /* read transactions of this process, now */
+	uint64_t oldest_reader; /* commits that the oldest reader of any process is behind */
 };
 
 /*
- * Open the store in the folder DIR, or make it. *ret_store is for cell_store_close().
+ * Open the store in the folder DIR, or make it, in a folder that is there. *ret_store is for
+ * cell_store_close(). OPTIONS may be NULL.
  *
- * Returns 0, -errno, or: CELL_ALREADY_EXISTS if another process has it open, CELL_DATA_LOSS
- * if the file is no store, of a version we do not know, cut short, or so damaged that walking
- * it fails (that is looked at in a child process, when the store was not closed in order),
- * CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where nothing may be written.
- * The text names the file and what helps.
+ * A store that was not closed in order is looked through first, in a child process: all of
+ * it, or as much as can be read within 5 s. Blocks as long.
+ *
+ * Returns 0, -errno, or: CELL_ALREADY_EXISTS if it is open already, in another process or
+ * this one, CELL_DATA_LOSS if the file is no store, of a version we do not know, cut short,
+ * damaged, or gone, CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where
+ * nothing may be written. The text names the file and what helps.
  */
 int cell_store_open(struct cell_store **ret_store, const char *dir,
 		    const struct cell_store_options *options, struct cell_error *err);
+/* All transactions have ended. NULL is fine. */
 void cell_store_close(struct cell_store *store);
 
-/* Begin. Waits only for another write transaction of this process. */
+/*
+ * Begin. Waits only for another write transaction of this process. CELL_RESOURCE_EXHAUSTED:
+ * there are as many readers as may be; the error of an earlier commit after which nothing is
+ * written any more; -EROFS: it was opened for reading only.
+ */
 int cell_store_read(struct cell_store *store, struct cell_store_txn *ret_txn,
 		    struct cell_error *err);
 int cell_store_write(struct cell_store *store, struct cell_store_txn *ret_txn,
 		     struct cell_error *err);
 /*
- * Durable when it returns 0; waits for the disk. CELL_RESOURCE_EXHAUSTED: the disk or the
- * store is full ("the store has 1073741824 bytes, which is its limit"). -EIO and the like:
+ * End it, whatever is returned. Durable when it returns 0; waits for the disk.
+ * CELL_RESOURCE_EXHAUSTED: the disk or the store is full ("the store has 1073741824 bytes,
+ * which is its limit"); nothing was committed, and it may be tried again. -EIO and the like:
  * nothing was committed, and the store refuses every further write until it is opened again,
  * since what the disk holds is not known (fsync's errors are reported once).
  */
@@ -97,7 +107,10 @@ void cell_store_abort(struct cell_store_txn *txn);
 /* A read transaction let go, keeping its slot, and begun anew: cheaper than both. */
 int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err);
 
-/* *ret_value points into the store, until the transaction ends or writes. 0 or CELL_STORE_ABSENT. */
+/*
+ * Keys have 1 to CELL_STORE_KEY_MAX bytes and are ordered by them. *ret_value points into the
+ * store, until the transaction ends or writes. 0 or CELL_STORE_ABSENT; CELL_DATA_LOSS.
+ */
 int cell_store_get(struct cell_store_txn *txn, struct cell_store_bytes key,
 		   struct cell_store_bytes *ret_value, struct cell_error *err);
 int cell_store_put(struct cell_store_txn *txn, struct cell_store_bytes key,
@@ -107,27 +120,37 @@ int cell_store_delete(struct cell_store_txn *txn, struct cell_store_bytes key,
 		      struct cell_error *err);
 
 /*
- * A cursor; it stands nowhere at first. Writing through its transaction invalidates the
- * bytes it gave, not the cursor: it goes on behind the key where it was.
+ * A cursor; it stands nowhere at first, and the first step is to the first entry, or
+ * backwards to the last. Writing through its transaction invalidates the bytes it gave, not
+ * the cursor: it goes on behind the key where it was. Where it has said CELL_STORE_ABSENT it
+ * stays, until it is sent elsewhere or back: then it gives that end's entry. Close it before
+ * TXN begins anew; the end of TXN may come first.
  */
 int cell_store_cursor_open(struct cell_store_txn *txn, struct cell_store_cursor *ret_cursor,
 			   struct cell_error *err);
 void cell_store_cursor_close(struct cell_store_cursor *cursor);
-/* To the first entry at or behind KEY; backwards: the last at or before it. */
-int cell_store_seek(struct cell_store_cursor *cursor, struct cell_store_bytes key, bool backwards,
-		    struct cell_store_bytes *ret_key, struct cell_store_bytes *ret_value,
-		    struct cell_error *err);
+/* To the first entry at or behind KEY, which may be empty; backwards: the last at or before
+ * it. */
+int cell_store_seek(struct cell_store_cursor *cursor, struct cell_store_bytes key,
+		    bool backwards, struct cell_store_bytes *ret_key,
+		    struct cell_store_bytes *ret_value, struct cell_error *err);
 int cell_store_next(struct cell_store_cursor *cursor, bool backwards,
 		    struct cell_store_bytes *ret_key, struct cell_store_bytes *ret_value,
 		    struct cell_error *err);
 
 /*
- * Write a compacted copy of the store, as it is at this moment, to FD; it is a data file that
- * cell_store_open() takes. Waits for the disk; for a thread or child of its own. Writers go on.
+ * Write a copy of the store, as it is at this moment and without its free pages, to FD, and
+ * sync it: the "data.mdb" of a folder that cell_store_open() takes. Waits for the disk; for a
+ * thread of its own. Writers go on. CELL_RESOURCE_EXHAUSTED: no room where the copy goes.
  */
 int cell_store_backup(struct cell_store *store, int fd, struct cell_error *err);
 
-/* Walk all of it and check every checksum, in a child process. *ret_entries were good. */
+/*
+ * Walk all of the store in DIR, as it is at this moment, and check every page and checksum,
+ * in a child process. It may be open, here or elsewhere, and writers go on. *ret_entries were
+ * good. CELL_DATA_LOSS: what is wrong; also if the child dies of it, or reads nothing for 10
+ * s. Blocks for as long as it takes, for a thread of its own.
+ */
 int cell_store_verify(const char *dir, uint64_t *ret_entries, struct cell_error *err);
 
 int cell_store_stat(struct cell_store *store, struct cell_store_stat *ret_stat,

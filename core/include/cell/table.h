@@ -61,8 +61,8 @@ struct cell_column {
 	uint32_t size;         /* of the member's type, in bytes */
 	const struct cell_message_type *message;
 	/*
-	 * A value as the member has it, for rows inserted without: NULL, or zero where NULL
-	 * cannot be. NULL = none.
+	 * A value as the member has it (of bytes a struct cell_bytes), for rows inserted without:
+	 * NULL, or zero where NULL cannot be. NULL = none.
 	 */
 	const void *fallback;
 };
@@ -115,7 +115,10 @@ int cell_table_insert(struct cell_call *call, const struct cell_table *table, vo
 /* Replace: CELL_NOT_FOUND if its key is not there. Else as cell_table_put(). */
 int cell_table_update(struct cell_call *call, const struct cell_table *table, const void *row);
 
-/* CELL_NOT_FOUND if it is not there; CELL_FAILED_PRECONDITION if others refer to it. */
+/*
+ * CELL_NOT_FOUND if it is not there; CELL_FAILED_PRECONDITION if others refer to it;
+ * CELL_ABORTED as cell_table_put().
+ */
 int cell_table_delete(struct cell_call *call, const struct cell_table *table, const void *row);
 
 /* N rows at ROWS, one behind the other, in one transaction. As cell_table_put() each. */

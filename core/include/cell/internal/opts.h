@@ -46,8 +46,13 @@ enum opts_words {
 	OPTS_TYPE,   /* a message or method of that cell */
 	OPTS_VERB,
 	OPTS_FILE,
-	OPTS_FOLDER
+	OPTS_FOLDER,
+	OPTS_OWN /* the command's own `offer` knows */
 };
+
+/* Offers what there is of WORDS: one candidate a line, a tab and what it is. */
+typedef void opts_offer_fn(void *userdata, enum opts_words words, char **args, size_t n_args,
+			   FILE *file);
 
 struct opts_option {
 	char letter;      /* 0: it has only a name */
@@ -86,6 +91,8 @@ struct opts_command {
 	const struct opts_argument *arguments;
 	const struct opts_command *const *commands; /* NULL-terminated; one must be chosen */
 	bool has_json;                              /* it takes --json */
+	/* What completion offers for OPTS_OWN, of this command and its commands; or NULL. */
+	opts_offer_fn *offer;
 	bool in_order; /* options end at the first word: what follows is for somebody else */
 };
 
@@ -126,10 +133,6 @@ void opts_synopsis(FILE *file, const struct opts_command *parent,
 /* Summary, examples, synopsis, arguments, options. */
 void opts_help(FILE *file, const struct opts_command *parent,
 	       const struct opts_command *command);
-
-/* Offers what there is of WORDS: one candidate a line, a tab and what it is. */
-typedef void opts_offer_fn(void *userdata, enum opts_words words, char **args, size_t n_args,
-			   FILE *file);
 
 /*
  * Completion: the N_WORDS words typed after the command, the last of which (it may be "")
