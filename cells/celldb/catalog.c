@@ -581,7 +581,7 @@ static int version_read(struct catalog *catalog, struct catalog_version *version
 
 bool catalog_may_use(const struct catalog_peer *peer, const char *store, bool is_shared)
 {
-	return is_shared || peer->is_outside || strcmp(peer->cell, store) == 0;
+	return is_shared || peer->is_owner || strcmp(peer->cell, store) == 0;
 }
 
 static struct catalog_version *version_find(const struct catalog *catalog, uint64_t version)

@@ -69,7 +69,7 @@ struct catalog_version {
 /* Who asks. */
 struct catalog_peer {
 	const char *cell; /* "" for a program that is none */
-	bool is_outside;
+	bool is_owner; /* a program of the node's user: it may do anything */
 };
 
 /*

@@ -33,6 +33,7 @@ struct celldb {
 	bool is_busy;                   /* with a backup or a verification */
 	uint64_t started_us;            /* by the monotonic clock */
 	char dir[256];                  /* where the store and the key file are */
+	char keys[300];                 /* the key file */
 	struct cell_store *store;
 	struct engine *engine;          /* the writing thread's */
 	struct seal *engine_seal;
@@ -45,6 +46,8 @@ struct celldb {
  * that are kept). Returns 0, or why it cannot be: the text is in CALL.
  */
 int celldb_open(struct celldb **ret, struct cell_call *call, const char *dir);
+/* From now on ask for decisions that do not come; before cell_loop_run(). */
+void celldb_start_asking(struct celldb *db);
 /* Finishes what is queued. */
 void celldb_close(struct celldb *db);
 

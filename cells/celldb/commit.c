@@ -89,27 +89,6 @@ static int range_check(struct commit *commit, const struct table_range_read *rea
 
 /* ---- what is written ------------------------------------------------------------------------ */
 
-/* What COLUMN has in a row that says nothing of it. */
-static void fall_back(const struct schema_column *column, const struct draft_moment *moment,
-		      struct cell_arena *arena, struct value *ret)
-{
-	uint8_t *random;
-
-	if (column->fallback == SCHEMA_FALLBACK_VALUE) {
-		*ret = column->value;
-	} else if (column->fallback == SCHEMA_FALLBACK_NOW) {
-		*ret = (struct value){ .kind = VALUE_INT, .integer = moment->now_us };
-	} else if (column->fallback == SCHEMA_FALLBACK_UUID) {
-		random = cell_arena_alloc(arena, 16);
-		if (!random)
-			return;
-		moment->fill_random(random);
-		random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
-		random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
-		*ret = (struct value){ .kind = VALUE_BYTES, .bytes = random, .len = 16 };
-	}
-}
-
 /* A client that was built before a column came leaves in it what is there. */
 static void keep_unknown(const struct catalog_version *version, struct value *values,
 			 const struct value *before, const struct draft_moment *moment,
@@ -123,7 +102,7 @@ static void keep_unknown(const struct catalog_version *version, struct value *va
 		if (before)
 			values[i] = before[i];
 		else
-			fall_back(&schema->columns[i], moment, arena, &values[i]);
+			draft_fall_back(&schema->columns[i], moment, arena, &values[i]);
 	}
 }
 
@@ -135,7 +114,7 @@ static void key_fall_back(const struct catalog_table *table, struct value *value
 
 	for (size_t i = 0; i < key->n; i++)
 		if (values[key->columns[i]].kind == VALUE_NULL)
-			fall_back(&table->schema->columns[key->columns[i]], moment, arena,
+			draft_fall_back(&table->schema->columns[key->columns[i]], moment, arena,
 				  &values[key->columns[i]]);
 }
 

@@ -142,6 +142,26 @@ int draft_finish(struct draft *draft, const struct catalog_table *table, struct 
 	return row_finish(table->schema, values, fresh, &row, draft->arena, err);
 }
 
+void draft_fall_back(const struct schema_column *column, const struct draft_moment *moment,
+		     struct cell_arena *arena, struct value *ret)
+{
+	uint8_t *random;
+
+	if (column->fallback == SCHEMA_FALLBACK_VALUE) {
+		*ret = column->value;
+	} else if (column->fallback == SCHEMA_FALLBACK_NOW) {
+		*ret = (struct value){ .kind = VALUE_INT, .integer = moment->now_us };
+	} else if (column->fallback == SCHEMA_FALLBACK_UUID) {
+		random = cell_arena_alloc(arena, 16);
+		if (!random)
+			return;
+		moment->fill_random(random);
+		random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
+		random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
+		*ret = (struct value){ .kind = VALUE_BYTES, .bytes = random, .len = 16 };
+	}
+}
+
 void draft_change(struct draft *draft, struct draft_row *row, struct value *after)
 {
 	draft->n_changed += !row->is_changed;

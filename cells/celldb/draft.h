@@ -69,6 +69,10 @@ struct draft_row *draft_peek(const struct draft *draft, const struct catalog_tab
 int draft_finish(struct draft *draft, const struct catalog_table *table, struct value *values,
 		 bool fresh, const struct draft_moment *moment, struct cell_error *err);
 
+/* What COLUMN has in a row that says nothing of it: its default, or what *ret is. */
+void draft_fall_back(const struct schema_column *column, const struct draft_moment *moment,
+		     struct cell_arena *arena, struct value *ret);
+
 /* ROW will be AFTER (in the arena; NULL: it will not be). */
 void draft_change(struct draft *draft, struct draft_row *row, struct value *after);
 /* The next changed row whose referrers have not been looked after; NULL at the end. */

@@ -380,7 +380,7 @@ int job_new(struct job **ret, struct cell_call *call, job_fn *run,
 	job->run = run;
 	(void)snprintf(job->peer_cell, sizeof job->peer_cell, "%s", peer->cell);
 	job->peer.cell = job->peer_cell;
-	job->peer.is_outside = peer->is_outside;
+	job->peer.is_owner = peer->is_owner;
 	*ret = job;
 	return 0;
 }

@@ -13,7 +13,7 @@ struct catalog_peer serve_peer(const struct cell_call *call)
 {
 	const struct cell_peer *peer = cell_call_peer(call);
 
-	return (struct catalog_peer){ .cell = peer->cell, .is_outside = peer->is_outside };
+	return (struct catalog_peer){ .cell = peer->cell, .is_owner = peer->is_owner };
 }
 
 /* The row that a unique index (or the key, 0) has for VALUES. */

@@ -42,5 +42,9 @@ int serve_watch(struct cell_call *call, void *self, const struct table_watch_req
 /* There has been a commit. */
 void watch_wake(struct celldb *db);
 
+/* tools.c: the declaration of TABLE, copied into CALL. */
+int tools_copy(struct cell_call *call, const struct catalog_table *table,
+	       const struct table_table **ret);
+
 /* doubt.c: ask for decisions that do not come; to be called from the loop each second. */
 void doubt_ask(struct celldb *db, struct cell_call *call);

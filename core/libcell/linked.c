@@ -2,6 +2,7 @@
 
 #include "callstate.h"
 #include "fileset.h"
+#include "linked_kept.h"
 #include "sock.h"
 #include "tables.h"
 
@@ -28,6 +29,7 @@ struct linked_service {
 	const struct cell_linked_method **methods;
 	size_t n_methods;
 	struct cell_service service;
+	const struct cell_table *kept; /* where its state lasts; NULL = it does not */
 };
 
 struct linked {
@@ -50,6 +52,8 @@ static const char *record_service(const struct cell_linked *record)
 		return cell_container_of(record, const struct cell_linked_service, linked)->service;
 	if (record->kind == CELL_LINKED_START || record->kind == CELL_LINKED_STOP)
 		return cell_container_of(record, const struct cell_linked_hook, linked)->service;
+	if (record->kind == CELL_LINKED_KEPT)
+		return cell_container_of(record, const struct cell_linked_kept, linked)->service;
 	return "";
 }
 
@@ -87,6 +91,16 @@ static int take_state(struct linked_service *service, const struct cell_linked_s
 	return 0;
 }
 
+static int take_table(struct linked_service *service, const struct cell_linked_kept *record,
+		      struct cell_error *err)
+{
+	if (service->kept && service->kept != record->table)
+		return cell_fail(err, CELL_ALREADY_EXISTS, "%s: its state is kept in two tables, %s and %s",
+				 service->name, service->kept->name, record->table->name);
+	service->kept = record->table;
+	return 0;
+}
+
 static int method_order(const void *a, const void *b)
 {
 	const struct cell_linked_method *const *x = a, *const *y = b;
@@ -112,6 +126,9 @@ static int find(struct linked *linked, struct cell_error *err)
 		service = service_get(linked, record_service(record));
 		if (record->kind == CELL_LINKED_SERVICE)
 			r = take_state(service, cell_container_of(record, const struct cell_linked_service,
+								  linked), err);
+		else if (record->kind == CELL_LINKED_KEPT)
+			r = take_table(service, cell_container_of(record, const struct cell_linked_kept,
 								  linked), err);
 		if (r < 0)
 			return r;
@@ -223,7 +240,21 @@ static int start_service(struct runtime *rt, struct linked *linked,
 	service->service.methods = methods;
 	service->service.invoke = invoke;
 	service->service.n_methods = service->n_methods;
-	return server_register(rt, &service->service, NULL, service->state, false, err);
+	r = server_register(rt, &service->service, NULL, service->state, false, err);
+	if (r == 0 && service->kept)
+		r = kept_methods(rt, service->kept, service->methods, service->n_methods, arena, err);
+	return r;
+}
+
+/* Whether all that lasts can be had, before anybody is told that we are ready. */
+static int load_kept(const struct linked *linked, struct cell_call *call)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < linked->n_services && r == 0; i++)
+		if (linked->services[i].kept)
+			r = kept_load(call, linked->services[i].kept);
+	return r;
 }
 
 static int run_hooks(struct linked *linked, struct cell_call *call, uint32_t kind)
@@ -239,7 +270,8 @@ static int run_hooks(struct linked *linked, struct cell_call *call, uint32_t kin
 			continue;
 		hook = cell_container_of(linked->begin[i], const struct cell_linked_hook, linked);
 		service = service_find(linked, hook->service);
-		r = hook->run(call, service ? service->state : NULL);
+		r = service && service->kept ? kept_hook(call, service->kept, hook)
+					     : hook->run(call, service ? service->state : NULL);
 		if (r > 0) {
 			cell_log(CELL_LOG_ERR, "server", "positive_result", "function=%s result=%d",
 				 hook->name, r);
@@ -268,13 +300,15 @@ static int start(struct runtime *rt, struct cell_call *call)
 	for (size_t i = 0; i < linked->n_services && r == 0; i++) {
 		struct linked_service *service = &linked->services[i];
 
-		if (!service->state_size)
+		if (!service->state_size || service->kept)
 			continue;
 		service->state = cell_arena_calloc(&linked->arena, 1, service->state_size);
 		if (!service->state)
 			r = cell_fail(err, -ENOMEM, "%s: a state of %zu bytes", service->name,
 				      service->state_size);
 	}
+	if (r == 0)
+		r = load_kept(linked, call);
 	if (r == 0)
 		r = run_hooks(linked, call, CELL_LINKED_START);
 	for (size_t i = 0; i < linked->n_services && r == 0; i++)

@@ -436,7 +436,7 @@ int table_row_decode(const struct table_row_type *type, void *row, const uint8_t
 
 	memset(row, 0, type->size);
 	r = fill_absent(type, row, arena, err);
-	if (r < 0)
+	if (r < 0 || !len)
 		return r;
 	cell_decode_begin(&d, flags, arena, err);
 	while (at < end) {

@@ -145,6 +145,20 @@ static const struct table_column *all_columns(const struct read *read)
 	return columns;
 }
 
+/* Where in TOKENS is what byte AT of TEXT is: the same, but for spaces. */
+static size_t place_in_tokens(const char *text, size_t at, const char *tokens)
+{
+	const char *to = tokens;
+
+	for (size_t i = 0; i < at && text[i]; i++)
+		if (text[i] != ' ') {
+			to += strspn(to, " ");
+			to += *to != 0;
+		}
+	to += strspn(to, " ");
+	return (size_t)(to - tokens);
+}
+
 /* The expression of AT; NULL after a refusal. */
 static const struct expression *parse(struct read *read, const struct macro_attribute *at,
 				      const struct table_column *columns, const char **ret_text)
@@ -159,9 +173,10 @@ static const struct expression *parse(struct read *read, const struct macro_attr
 	if (columns && expression_parse(&expression, *ret_text, columns, read->n_columns, arena,
 					&where, &err) == 0)
 		return expression;
-	(void)READ_REFUSE(read, at, value, "%s", err.text);
-	if (where && where < strlen(*ret_text))
-		cell_macro_note(read->work, "at: %.60s", *ret_text + where);
+	read->is_wrong = true;
+	(void)cell_macro_refuse_at(read->work, at, value,
+				   value ? place_in_tokens(*ret_text, where, value->text) : 0,
+				   "%s", err.text);
 	return NULL;
 }
 

@@ -30,11 +30,13 @@ static const struct table_column ticket_told[] = {
 	  .fallback = "2" },
 };
 
-const struct table_table accounts_told[2] = {
+const struct table_table accounts_told[3] = {
 	{ .store = "bank", .name = "account", .n_columns = 5, .columns = account_told,
 	  .key = &(const struct table_index){ .n_columns = 1, .columns = (const uint32_t[]){ 1 } },
 	  .n_indexes = 2, .indexes = account_indexes, .n_checks = 1, .checks = account_checks },
 	{ .store = "bank", .name = "ticket", .n_columns = 5, .columns = ticket_told,
+	  .key = &(const struct table_index){ .n_columns = 1, .columns = (const uint32_t[]){ 1 } } },
+	{ .store = "bank", .name = "bulk", .n_columns = 5, .columns = account_told,
 	  .key = &(const struct table_index){ .n_columns = 1, .columns = (const uint32_t[]){ 1 } } },
 };
 
@@ -77,7 +79,7 @@ struct cell_table account_table = {
 	.ref = &celldb_ref, .store = "bank", .name = "account", .row_size = sizeof(struct account),
 	.columns = account_columns, .n_columns = 5, .keys = account_keys, .n_keys = 3,
 };
-struct cell_table far_account_table;
+struct cell_table far_account_table, bulk_table;
 struct cell_table ticket_table = {
 	.ref = &celldb_ref, .store = "bank", .name = "ticket", .row_size = sizeof(struct ticket),
 	.columns = ticket_columns, .n_columns = 5, .keys = account_keys, .n_keys = 1,
@@ -87,6 +89,10 @@ void accounts_init(void)
 {
 	account_table.version = memdb_version(&accounts_told[0]);
 	ticket_table.version = memdb_version(&accounts_told[1]);
+	bulk_table = account_table;
+	bulk_table.name = "bulk";
+	bulk_table.n_keys = 1;
+	bulk_table.version = memdb_version(&accounts_told[2]);
 	far_account_table = account_table;
 	far_account_table.ref = &postgres_ref;
 }

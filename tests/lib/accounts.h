@@ -9,7 +9,7 @@
  *		[[db::computed(balance * 2)]] int64_t twice;
  *	};
  *
- * and one with a serial number and defaults.
+ * one with a serial number and defaults, and one for many rows: account without indexes.
  */
 #pragma once
 
@@ -37,11 +37,11 @@ struct ticket {
 	uint32_t seats;       /* default 2 */
 };
 
-/* What databases are told of them: [0] account, [1] ticket. */
-extern const struct table_table accounts_told[2];
+/* What databases are told of them: [0] account, [1] ticket, [2] bulk. */
+extern const struct table_table accounts_told[3];
 
 /* At the cell "celldb", and the same at "postgres". accounts_init() fills in versions. */
-extern struct cell_table account_table, far_account_table, ticket_table;
+extern struct cell_table account_table, far_account_table, ticket_table, bulk_table;
 void accounts_init(void);
 
 static inline int account_get(struct cell_call *call, uint64_t id, struct account *ret)

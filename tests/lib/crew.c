@@ -45,7 +45,7 @@ static void join(struct cell_call *call, int fd, enum connection_role role, cons
 	must(link_open_socket(&link, LINK_STREAM, fd, &err) == 0, "link_open_socket");
 	must(connection_new(&conn, call->root->rt, &link, role, &peer, &err) == 0, err.text);
 	memset(conn->channels, 0xff, sizeof conn->channels);
-	conn->is_owner = true;
+	conn->peer.is_owner = true;
 	if (role == CONNECTION_CLIENT)
 		must(runtime_set_target(call->root->rt, cell, conn) == 0, "target");
 }

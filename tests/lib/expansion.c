@@ -108,6 +108,7 @@ struct sink {
 	size_t end_len;
 	FILE *end_text;
 	struct expansion_result *result;
+	bool weaves; /* wrappers around their function, in the text */
 	const struct unit *unit;
 	struct cell_arena *arena;
 	size_t done; /* bytes of the unit's text that are in `text` */
@@ -243,6 +244,60 @@ static bool expand_by(struct sink *sink, struct cell_call *call,
 
 #define PROVIDERS_MAX 4
 
+/* The wrapper of the largest phase below BELOW: what is further out comes later. */
+static const struct macro_piece *wrapper_below(const struct macro_generated_code *code, size_t n,
+					       uint32_t below)
+{
+	const struct macro_piece *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < code[i].n_pieces; k++)
+			if (code[i].pieces[k].anchor == MACRO_ANCHOR_WRAP &&
+			    code[i].pieces[k].phase < below &&
+			    (!best || code[i].pieces[k].phase > best->phase))
+				best = &code[i].pieces[k];
+	return best;
+}
+
+static void put_replaced(FILE *to, const char *text, const char *next)
+{
+	const char *at;
+
+	for (; (at = strstr(text, "$next$")); text = at + strlen("$next$"))
+		fprintf(to, "%.*s%s", (int)(at - text), text, next);
+	fputs(text, to);
+}
+
+/*
+ * Around the function, as the macro cell does it: with an entry the function keeps its name,
+ * else the outermost wrapper takes it.
+ */
+static void weave(struct sink *sink, const struct declaration *declaration,
+		  const struct macro_generated_code *code, size_t n)
+{
+	const char *name = declaration->request.declaration->name, *next = name;
+	const struct macro_piece *piece, *outermost = NULL;
+
+	for (uint32_t below = UINT32_MAX; (piece = wrapper_below(code, n, below)); below = piece->phase)
+		outermost = piece;
+	if (!outermost || !sink->weaves) {
+		copy_until(sink, declaration->end);
+		return;
+	}
+	if (outermost->phase != MACRO_PHASE_ENTRY)
+		fprintf(sink->text, "\n#define %s cell_body_%s\n", name, name);
+	copy_until(sink, declaration->end);
+	if (outermost->phase != MACRO_PHASE_ENTRY) {
+		fprintf(sink->text, "\n#undef %s\n#define %s %s\n", name, outermost->symbol, name);
+		ck_assert_int_ge(asprintf((char **)&next, "cell_body_%s", name), 0);
+	}
+	fputc('\n', sink->text);
+	for (uint32_t below = UINT32_MAX; (piece = wrapper_below(code, n, below)); below = piece->phase) {
+		put_replaced(sink->text, piece->text, next);
+		next = piece->symbol;
+	}
+}
+
 static void expand(struct sink *sink, struct cell_call *call,
 		   const struct expansion_provider *providers, struct declaration *declaration)
 {
@@ -259,7 +314,7 @@ static void expand(struct sink *sink, struct cell_call *call,
 	copy_until(sink, declaration->start);
 	for (size_t i = 0; i < n; i++)
 		put_pieces(sink, &code[i], MACRO_ANCHOR_BEFORE);
-	copy_until(sink, declaration->end);
+	weave(sink, declaration, code, n);
 	for (size_t i = 0; i < n; i++) {
 		put_pieces(sink, &code[i], MACRO_ANCHOR_AFTER);
 		put_pieces(sink, &code[i], MACRO_ANCHOR_WRAP);
@@ -322,6 +377,7 @@ void expansion_make_by(struct expansion_result *ret, const struct expansion_prov
 	ck_assert_msg(unit_parse(&unit, &options, &arena, diag, &err) == 0, "%s", err.text);
 	sink_open(&sink, ret, &unit);
 	sink.arena = &arena;
+	sink.weaves = project != NULL;
 	for (size_t i = 0; i < unit.n_declarations; i++) {
 		struct declaration *declaration = &unit.declarations[i];
 

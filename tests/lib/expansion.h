@@ -43,7 +43,10 @@ struct expansion_project {
 /* Expand SOURCE ("#include <cell/cell.h>" stands before it by itself). The test fails if that is no C. */
 void expansion_make(struct expansion_result *ret, const struct cell_macro_provider *provider,
 		    void *self, const char *source);
-/* The same by several, each of which sees all attributes; PROJECT may be NULL. */
+/*
+ * The same by several, each of which sees all attributes. With a PROJECT (it may be NULL)
+ * wrappers stand around their functions in the text, as the macro cell puts them.
+ */
 void expansion_make_by(struct expansion_result *ret, const struct expansion_provider *providers,
 		       const struct expansion_project *project, const char *source);
 void expansion_free(struct expansion_result *result);

@@ -169,7 +169,8 @@ struct cell_change {
 };
 
 /*
- * A cursor of struct cell_change: changes behind the point AFTER (UINT64_MAX: from now on).
+ * A cursor of struct cell_change: changes behind the point AFTER. UINT64_MAX: from now on, for
+ * which the cell is waited for here.
  * The next one waits until there is one, or the call's deadline passes; a call without one
  * waits for ever. CELL_OUT_OF_RANGE: they are no longer kept that far back.
  */

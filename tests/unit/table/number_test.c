@@ -5,6 +5,7 @@
 	"struct [[db::table]] t { [[db::key]] uint64_t id; int64_t a; "                            \
 	"[[db::renamed(from = \"old\")]] int64_t b; };"
 
+#define OWN "\n# 1 \"t.c\"\n"
 #define DIGEST_NONE "0000000000000000000000000000000000000000000000000000000000000000"
 
 static void with_lock(const struct macro_kept *kept, size_t n)
@@ -121,7 +122,8 @@ START_TEST(equal_source_gives_equal_text_and_a_new_column_another_version)
 	fixture_expand(SOURCE);
 	first = strdup(fixture.result.text);
 	fixture_expand(SOURCE);
-	ck_assert(strcmp(fixture.result.text, first) == 0);
+	/* What is before it names a folder of this run. */
+	ck_assert(strcmp(strstr(fixture.result.text, OWN), strstr(first, OWN)) == 0);
 	(void)snprintf(version, sizeof version, "%s", strstr(first, ".version = "));
 	fixture_expand("struct [[db::table]] t { [[db::key]] uint64_t id; int64_t a; int64_t b; };");
 	ck_assert(strstr(fixture.result.text, ".version = ") != NULL);
