@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# Tables on a PostgreSQL server: from attributes to rows that psql sees.
+
+load "$CELL_TOP/tests/lib/node"
+load "$CELL_TOP/tests/lib/postgres"
+
+setup() {
+	! nm "$CELL_BUILD/lib/libcell.a" 2>/dev/null | grep -qE '__(asan|tsan|ubsan)' ||
+		skip "what users build has no sanitizer"
+	postgres_skip
+	node_start
+	postgres_start
+	for cell in macro postgres; do
+		cell -q run $cell
+	done
+	mkdir -p "$dir/project/.cell"
+	cd "$dir/project" || return
+	printf '[project]\nprogram = bank\n' >.cell/project
+	flags="-std=gnu2x -O1 -Wall -Wextra -Werror -I$CELL_BUILD/include -I$CELL_BUILD/gen"
+	libs="$CELL_BUILD/lib/libcell-main.a $CELL_BUILD/lib/libcell.a -lev $(pkg-config --libs libprotobuf-c libsodium inih) -lm -lpthread"
+}
+
+teardown() {
+	postgres_stop
+	node_stop
+}
+
+
+# build NAME: compile NAME.c and link it with a main of its own
+build() { cellc $flags -o "$1" "$1.c" $libs; }
+
+@test "a struct is a table before the program has run" {
+	cat >account.c <<-'C'
+		#include <cell/cell.h>
+
+		struct [[postgres::table]] account {
+			[[postgres::key]] uint64_t id;
+			[[postgres::unique, postgres::varchar(40)]] const char *owner;
+			[[postgres::check(balance >= 0)]] int64_t balance;
+			bool has_note;
+			const char *note;
+		};
+	C
+	cellc $flags -c account.c
+	[ "$(sql "SELECT string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'account'")" = \
+		"id numeric, owner character varying, balance bigint, note text" ]
+}
+
+@test "every type comes back as it was put" {
+	cat >kinds.c <<-'C'
+		#include <cell/cell.h>
+		#include <stdio.h>
+		#include <string.h>
+
+		enum color { RED, GREEN, BLUE };
+
+		struct [[postgres::table]] kinds {
+			[[postgres::key, postgres::serial]] int64_t id;
+			bool yes;
+			int32_t i32;
+			uint32_t u32;
+			uint64_t u64;
+			float f32;
+			double f64;
+			enum color color;
+			[[postgres::enum("mood")]] enum color mood;
+			const char *text;
+			[[postgres::varchar(10)]] const char *varchar;
+			[[postgres::numeric(20, 4)]] const char *numeric;
+			[[postgres::jsonb]] const char *jsonb;
+			[[postgres::json]] const char *json;
+			[[postgres::date]] int32_t date;
+			[[postgres::timestamp]] int64_t timestamp;
+			[[postgres::timestamptz]] int64_t timestamptz;
+			[[postgres::smallint]] int32_t small;
+			[[postgres::uuid, postgres::default(uuid())]] uint8_t uuid[16];
+			size_t n_bytes;
+			const uint8_t *bytes;
+			size_t n_numbers;
+			const int32_t *numbers;
+			size_t n_big;
+			const uint64_t *big;
+			size_t n_words;
+			const char *const *words;
+			bool has_nothing;
+			int64_t nothing;
+			[[postgres::default(now())]] int64_t made;
+			[[postgres::default("new")]] const char *state;
+			[[postgres::computed(i32 * 2)]] int64_t twice;
+		};
+
+		int main(void)
+		{
+			struct cell_call *call = cell_open("bank");
+			const char *words[] = { "one", "zwei", "tre, e mezzo" };
+			struct kinds out, in = {
+				.yes = true, .i32 = -2147483647 - 1, .u32 = 4294967295u, .u64 = UINT64_MAX,
+				.f32 = 1.5f, .f64 = -2.25e300, .color = BLUE, .mood = GREEN,
+				.text = "a\\b'c\"d \xc3\xa9", .varchar = "ten chars!", .numeric = "-12345.6789",
+				.jsonb = "{\"a\": [1, 2]}", .json = "{ \"b\":1}", .date = 19000, .timestamp = 1700000000123456,
+				.timestamptz = -5, .small = -32768, .n_bytes = 4, .bytes = (const uint8_t *)"\0\1\2\377",
+				.n_numbers = 3, .numbers = (const int32_t[]){ 1, -2, 3 },
+				.n_big = 2, .big = (const uint64_t[]){ 0, UINT64_MAX }, .n_words = 3, .words = words,
+				.made = 0, .state = "", .id = 0,
+			};
+			int err = kinds_insert(call, &in);
+
+			if (!err)
+				err = kinds_get(call, in.id, &out);
+			if (!err && (out.yes != in.yes || out.i32 != in.i32 || out.u32 != in.u32 || out.u64 != in.u64 ||
+			    out.f32 != in.f32 || out.f64 != in.f64 || out.color != in.color || out.mood != in.mood ||
+			    strcmp(out.text, in.text) || strcmp(out.varchar, in.varchar) || strcmp(out.numeric, in.numeric) ||
+			    strcmp(out.jsonb, in.jsonb) || strcmp(out.json, in.json) || out.date != in.date ||
+			    out.timestamp != in.timestamp || out.timestamptz != in.timestamptz || out.small != in.small ||
+			    out.n_bytes != 4 || memcmp(out.bytes, in.bytes, 4) || out.n_numbers != 3 || out.numbers[1] != -2 ||
+			    out.n_big != 2 || out.big[1] != UINT64_MAX || out.n_words != 3 || strcmp(out.words[2], words[2]) ||
+			    out.has_nothing || out.made < 1700000000000000 || strcmp(out.state, "new") ||
+			    out.twice != -4294967296 || (out.uuid[6] & 0xf0) != 0x40))
+				err = cell_refuse(call, CELL_DATA_LOSS, "not what was put");
+			if (!err)
+				printf("id %d\n", (int)in.id);
+			return cell_exit(call, err);
+		}
+	C
+	build kinds
+	run ./kinds
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = "id 1" ]
+	[ "$(sql "SELECT u64, mood, numeric, jsonb, date, timestamptz AT TIME ZONE 'UTC', small, encode(bytes, 'hex'), numbers, big, words, nothing IS NULL, state, twice FROM kinds")" = \
+		'18446744073709551615|GREEN|-12345.6789|{"a": [1, 2]}|2022-01-08|1969-12-31 23:59:59.999995|-32768|000102ff|{1,-2,3}|{0,18446744073709551615}|{one,zwei,"tre, e mezzo"}|t|new|-4294967296' ]
+	./kinds
+}
