@@ -19,7 +19,7 @@
 
 /* ---- rows of no table ------------------------------------------------------------------------- */
 
-/* A schema for COLUMNS: what row_encode() and row_decode() need of one. */
+/* A schema for COLUMNS: what row_encode() and row_decode() need of one. NULL for none of them. */
 static int schema_of(struct cell_call *call, const struct table_column *columns, size_t n,
 		     struct schema **ret)
 {
@@ -30,6 +30,9 @@ static int schema_of(struct cell_call *call, const struct table_column *columns,
 					   .n_columns = n, .key = &key, .doc = "", .schema = "" };
 	uint8_t *body;
 
+	*ret = NULL;
+	if (!n)
+		return 0;
 	if (!loose || n > COLUMNS_MAX)
 		return cell_refuse(call, CELL_INVALID_ARGUMENT, "%zu columns, at most %d", n, COLUMNS_MAX);
 	/* Column N of the statement is the one with number N, wherever the struct has it. */
@@ -54,6 +57,11 @@ static int schema_of(struct cell_call *call, const struct table_column *columns,
 		return cell_refuse(call, -ENOMEM, "a query");
 	return schema_new(ret, body, (size_t)(table_table_type.encode(&table, body) - body),
 			  cell_error_slot(call));
+}
+
+static size_t count(const struct schema *schema)
+{
+	return schema ? schema->n_columns : 0;
 }
 
 /* ---- types that only the server knows ------------------------------------------------------------ */
@@ -129,7 +137,7 @@ struct querying {
 static int parameters_read(struct querying *q, const struct pg_described *described)
 {
 	const struct schema *schema = q->parameters;
-	size_t n = schema->n_columns;
+	size_t n = count(schema);
 	struct value *values = cell_arena_calloc(cell_arena(q->call), n + 1, sizeof *values);
 	int r;
 
@@ -139,8 +147,9 @@ static int parameters_read(struct querying *q, const struct pg_described *descri
 	q->values = cell_arena_calloc(cell_arena(q->call), n + 1, sizeof *q->values);
 	if (!values || !q->values)
 		return cell_refuse(q->call, -ENOMEM, "a query");
-	r = row_decode(schema, q->in->parameters, q->in->n_parameters, values, cell_arena(q->call),
-		       cell_error_slot(q->call));
+	r = n ? row_decode(schema, q->in->parameters, q->in->n_parameters, values,
+			   cell_arena(q->call), cell_error_slot(q->call))
+	      : 0;
 	for (size_t i = 0; !r && i < n; i++) {
 		const struct table_column *told = schema->columns[i].told;
 
@@ -158,14 +167,14 @@ static int columns_check(struct querying *q, const struct pg_described *describe
 {
 	const struct schema *schema = q->columns;
 
-	q->takes_null = cell_arena_calloc(cell_arena(q->call), schema->n_columns + 1, sizeof(bool));
+	q->takes_null = cell_arena_calloc(cell_arena(q->call), count(schema) + 1, sizeof(bool));
 	if (!q->takes_null)
 		return cell_refuse(q->call, -ENOMEM, "a query");
-	for (size_t i = 0; i < schema->n_columns; i++)
+	for (size_t i = 0; i < count(schema); i++)
 		q->takes_null[q->in->column_types[i].number - 1] =
 			q->in->column_types[i].nullable || q->in->column_types[i].repeated;
 	/* Who wants no columns gets none of those that there are. */
-	if (!schema->n_columns)
+	if (!schema)
 		return 0;
 	if (described->n_columns != schema->n_columns)
 		return cell_refuse(q->call, CELL_FAILED_PRECONDITION,
@@ -261,7 +270,7 @@ static int run_cursor(struct querying *q)
 	if (!text)
 		return cell_refuse(q->call, -ENOMEM, "a query");
 	pg_add(q->session, "BEGIN", NULL, 0);
-	pg_add(q->session, text, q->values, q->parameters->n_columns);
+	pg_add(q->session, text, q->values, count(q->parameters));
 	do {
 		pg_add(q->session, "FETCH 256 FROM cell_query", NULL, 0);
 		r = pg_run(q->call, q->session, &results);
@@ -277,12 +286,12 @@ static int run_cursor(struct querying *q)
 static int run_whole(struct querying *q, uint64_t *ret_changed)
 {
 	const struct pg_result *result;
-	int r = pg_do(q->call, q->session, q->in->text, q->values, q->parameters->n_columns, &result);
+	int r = pg_do(q->call, q->session, q->in->text, q->values, count(q->parameters), &result);
 
 	if (r)
 		return r;
 	*ret_changed = pg_changed(result);
-	return q->columns->n_columns ? rows_send(q, result) : 0;
+	return q->columns ? rows_send(q, result) : 0;
 }
 
 static int query_in(struct querying *q)
@@ -296,7 +305,7 @@ static int query_in(struct querying *q)
 	r = r ? r : columns_check(q, &described);
 	if (r)
 		return r;
-	if (q->columns->n_columns && is_select(q->in->text))
+	if (q->columns && is_select(q->in->text))
 		r = run_cursor(q);
 	else
 		r = run_whole(q, &changed);

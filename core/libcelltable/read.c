@@ -353,6 +353,7 @@ int read_columns(struct read *ret, struct cell_macro_work *work, const struct ma
 {
 	int r = begin(ret, work, READ_COLUMNS, NULL, type);
 
+	ret->tag = ret->noun = type ? type->tag : "";
 	if (r == 0)
 		r = read_members(ret);
 	for (size_t i = 0; r == 0 && i < ret->n_columns; i++)

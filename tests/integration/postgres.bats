@@ -131,3 +131,21 @@ build() { cellc $flags -o "$1" "$1.c" $libs; }
 		'18446744073709551615|GREEN|-12345.6789|{"a": [1, 2]}|2022-01-08|1969-12-31 23:59:59.999995|-32768|000102ff|{1,-2,3}|{0,18446744073709551615}|{one,zwei,"tre, e mezzo"}|t|new|-4294967296' ]
 	./kinds
 }
+
+@test "the tables of a sample database are adopted and queried" {
+	"$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -f "$CELL_TOP/tests/integration/postgres/chinook.sql"
+	cp "$CELL_TOP"/tests/integration/postgres/chinook.[ch] .
+	run build chinook
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'adopted table public\.' <<<"$output")" -eq 11 ]
+	run ./chinook
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "album Anfang" ]
+	[ "${lines[1]}" = "album Mitte" ]
+	[ "${lines[2]}" = "Ångström & Söhne; invoice of 1230813000000000, 1.98" ]
+	[ "${lines[4]}" = "Chile 1 1.98; 10 long; 3 albums, first Anfang; 10 composed" ]
+	[ "${lines[5]}" = "300 tracks" ]
+	[ "$(sql "SELECT count(*) FROM track WHERE composer = 'Nobody'")" -eq 10 ]
+}
