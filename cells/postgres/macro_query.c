@@ -216,15 +216,11 @@ static size_t offset_of(const char *text, size_t n)
 	return (size_t)(at - text);
 }
 
-static int refuse_fault(struct reading *q, const struct pg_session *session, int code)
+static int refuse_fault(struct reading *q, const struct pg_session *session)
 {
 	const struct pg_fault *fault = pg_fault(session);
 	const char *text = q->value->text;
 
-	if (!*fault->sqlstate)
-		return cell_macro_refuse(q->work, q->mine, NULL, "%s",
-					 cell_error(cell_macro_call(q->work))->text);
-	(void)code;
 	if (fault->position)
 		(void)cell_macro_refuse_at(q->work, q->mine, q->value, offset_of(text, fault->position),
 					   "%s%s%s", fault->message, *fault->detail ? ": " : "",
@@ -393,8 +389,20 @@ static bool is_missing(const struct pg_session *session)
 	       strcmp(sqlstate, "42704") == 0;
 }
 
-#define WAITS_MAX    20
+/* Within the 2 s that a provider has. */
+#define WAITS_MAX    12
 #define WAIT_EACH_MS 50
+
+/* What came of one attempt, said where it belongs. */
+static int say(struct reading *q, const struct pg_session *session, int r)
+{
+	if (*pg_fault(session)->sqlstate)
+		return refuse_fault(q, session);
+	/* What the types say has been said. */
+	if (!r || r == CELL_INVALID_ARGUMENT)
+		return r;
+	return cell_macro_refuse(q->work, q->mine, NULL, "%s", cell_error(cell_macro_call(q->work))->text);
+}
 
 /*
  * The declarations of one file are worked on at once: a table that is missing may be the next to
@@ -404,32 +412,28 @@ static int check(struct reading *q)
 {
 	struct postgres *postgres = cell_macro_self(q->work);
 	struct cell_call *call = cell_macro_call(q->work);
+	unsigned waits = 0;
 
-	for (unsigned waits = 0;;) {
+	for (;;) {
 		uint64_t generation = planned_generation(postgres->planned);
 		struct pg_session *session;
-		bool missing;
+		bool is_last;
 		int r = pg_take(call, postgres->pg, false, &session);
 
 		if (r)
 			return cell_macro_refuse(q->work, q->mine, NULL, "%s", cell_error(call)->text);
 		r = check_in(q, session);
-		missing = r && is_missing(session);
-		if (r && !(missing && waits < WAITS_MAX) && r != CELL_INVALID_ARGUMENT)
-			r = refuse_fault(q, session, r);
-		else if (r == CELL_INVALID_ARGUMENT && *pg_fault(session)->sqlstate)
-			r = refuse_fault(q, session, r);
+		is_last = !r || !is_missing(session) || waits >= WAITS_MAX;
+		if (is_last)
+			r = say(q, session, r);
 		pg_give(session);
-		if (!r || !missing)
+		if (is_last)
 			return r;
-		while (waits < WAITS_MAX && planned_generation(postgres->planned) == generation) {
-			waits++;
-			if (cell_sleep_ms(call, WAIT_EACH_MS))
-				return CELL_CANCELLED;
-		}
-		if (waits >= WAITS_MAX && planned_generation(postgres->planned) == generation)
-			waits = WAITS_MAX + 1;
-		if (waits > WAITS_MAX + 1)
+		do
+			r = cell_sleep_ms(call, WAIT_EACH_MS);
+		while (!r && ++waits < WAITS_MAX &&
+		       planned_generation(postgres->planned) == generation);
+		if (r)
 			return r;
 	}
 }

@@ -90,11 +90,18 @@ static const struct fact *fact_of(const struct fact *facts, size_t n, const char
 	return NULL;
 }
 
-static void wrong(struct provisioning *p, const char *text)
+/* At MEMBER ("": the table), by the attribute MACRO there. */
+static void wrong_at(struct provisioning *p, const char *member, const char *macro, const char *text)
 {
 	if (text)
-		(void)cell_provision_refuse(p->work, p->declared, CELL_FAILED_PRECONDITION, "%s", text);
+		(void)cell_provision_refuse_member(p->work, p->declared, CELL_FAILED_PRECONDITION,
+						   member, macro, "%s", text);
 	p->refused = true;
+}
+
+static void wrong(struct provisioning *p, const char *text)
+{
+	wrong_at(p, "", "table", text);
 }
 
 /* "artist_id, name": the columns of KEY. */
@@ -113,16 +120,16 @@ static void adopt_column(struct provisioning *p, const struct table_column *told
 	struct cell_arena *arena = cell_arena(p->call);
 
 	if (!fact)
-		wrong(p, cell_arena_printf(arena,
+		wrong_at(p, told->name, "", cell_arena_printf(arena,
 					   "'%s': table %s.%s is there already, and has no such column",
 					   told->name, p->place.schema, p->place.name));
 	else if (!type_is(told, &fact->type))
-		wrong(p, cell_arena_printf(arena,
+		wrong_at(p, told->name, "", cell_arena_printf(arena,
 					   "'%s' is %s in the struct, and %s in table %s.%s", told->name,
 					   type_member(told, arena), fact->type.name, p->place.schema,
 					   p->place.name));
 	else if (fact->is_nullable && !told->nullable && !told->repeated)
-		wrong(p, cell_arena_printf(arena,
+		wrong_at(p, told->name, "", cell_arena_printf(arena,
 					   "'%s' may be NULL in table %s.%s: put \"bool has_%s;\" before it",
 					   told->name, p->place.schema, p->place.name, told->name));
 }
@@ -209,7 +216,7 @@ static int adopt_checks(struct provisioning *p)
 			 : cell_refuse(p->call, -ENOMEM, "a statement");
 		n = r ? 0 : pg_integer(result, 0, 0);
 		if (n)
-			wrong(p, cell_arena_printf(cell_arena(p->call), "%lld row%s of table %s.%s violate%s %s",
+			wrong_at(p, p->after->told->checks[i].column, cell_macro_printf(p->work, "check(%s)", p->after->told->checks[i].text), cell_arena_printf(cell_arena(p->call), "%lld row%s of table %s.%s violate%s %s",
 						   (long long)n, n == 1 ? "" : "s", p->place.schema,
 						   p->place.name, n == 1 ? "s" : "",
 						   p->after->told->checks[i].text));
@@ -304,11 +311,10 @@ static void on_refused(void *userdata, const struct migration_step *step, const 
 		       const char *note)
 {
 	struct provisioning *p = userdata;
-	const char *at = *step->member ? cell_macro_printf(p->work, "'%s': ", step->member) : "";
 
 	p->refused = true;
-	(void)cell_provision_refuse(p->work, p->declared, CELL_FAILED_PRECONDITION, "%s%s", at ? at : "",
-				    text);
+	(void)cell_provision_refuse_member(p->work, p->declared, CELL_FAILED_PRECONDITION, step->member,
+					   step->macro, "%s", text);
 	if (*note)
 		cell_macro_note(p->work, "%s", note);
 }

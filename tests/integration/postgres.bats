@@ -149,3 +149,116 @@ build() { cellc $flags -o "$1" "$1.c" $libs; }
 	[ "${lines[5]}" = "300 tracks" ]
 	[ "$(sql "SELECT count(*) FROM track WHERE composer = 'Nobody'")" -eq 10 ]
 }
+
+# refused NAME PATTERN...: compiling NAME.c fails, and each pattern is in what is said
+refused() {
+	local name=$1 pattern
+
+	shift
+	run cellc $flags -c "$name.c"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	for pattern in "$@"; do
+		[[ $output == *"$pattern"* ]] || { echo "lacks: $pattern"; return 1; }
+	done
+}
+
+@test "what does not fit is refused where it stands" {
+	sql "CREATE TABLE artist (artist_id bigint PRIMARY KEY, name varchar(120), born date, must text NOT NULL)"
+	sql "CREATE TABLE plain (a integer NOT NULL)"
+	cat >type.c <<-'C'
+		#include <cell/cell.h>
+
+		struct [[postgres::table]] artist {
+			[[postgres::key]] int32_t artist_id;
+			const char *name;
+			bool has_born;
+			int32_t born;
+			const char *shoe;
+		};
+	C
+	refused type "type.c:4:27: error: postgres::table: 'artist_id' is int32_t (integer) in the struct, and bigint in table public.artist" \
+		"'name' may be NULL in table public.artist: put \"bool has_name;\" before it" \
+		"'born' is int32_t (integer) in the struct, and date in table public.artist" \
+		"'shoe': table public.artist is there already, and has no such column" \
+		"table public.artist has a column 'must' (text), which the struct lacks"
+	cat >key.c <<-'C'
+		#include <cell/cell.h>
+
+		struct [[postgres::table]] plain {
+			[[postgres::key]] int32_t a;
+		};
+	C
+	refused key "table public.plain has no primary key or unique index on (a)"
+	cat >query.c <<-'C'
+		#include <cell/cell.h>
+
+		struct row {
+			int32_t a;
+		};
+
+		[[postgres::query("SELECT a "
+				  "FROM plain WHERE aa = $1")]]
+		static int typo(struct cell_call *call, int32_t a, struct row *ret);
+
+		[[postgres::query("SELECT a FROM plain WHERE a = $1")]]
+		static int wide(struct cell_call *call, int64_t a, struct row *ret);
+
+		[[postgres::query("SELECT a, 'x' AS b FROM plain")]]
+		static int more(struct cell_call *call, struct row *ret);
+
+		[[postgres::query("SELECT 'x'::text AS a")]]
+		static int other(struct cell_call *call, struct row *ret);
+
+		[[postgres::query("SELECT a FROM plain")]]
+		static int few(struct cell_call *call, int32_t a, struct row *ret);
+
+		[[postgres::query("SELECT name FROM artist LIMIT 1")]]
+		static int null(struct cell_call *call, const char **ret);
+	C
+	refused query 'query.c:8:21: error: postgres::query: column "aa" does not exist' \
+		"query.c:12:49: error: postgres::query: 'a' is int64_t (bigint), and \$1 is integer in PostgreSQL" \
+		"column 'b' (text) has no member in struct row" \
+		"column 'a' is text in PostgreSQL, and int32_t (integer) in struct row" \
+		"the statement has 0 parameters, 'few' has 1 for it" \
+		"column 'name' may be NULL"
+	cat >shape.c <<-'C'
+		#include <cell/cell.h>
+
+		[[postgres::query("SELECT a FROM plain")]]
+		static int shape(int32_t a);
+	C
+	refused shape "shape.c:3:3: error: postgres::query: 'shape' has no form that a query can fill"
+	cat >native.c <<-'C'
+		#include <cell/cell.h>
+
+		struct [[postgres::table]] native {
+			[[postgres::key]] int64_t id;
+			[[postgres::uuid]] const char *other;
+			[[postgres::varchar(0)]] const char *none;
+		};
+	C
+	refused native "native.c:5:" "'other' cannot be a uuid" "a uuid is: uint8_t [16] other" "a length is 1 to 10485760"
+	[ "$(sql "SELECT to_regclass('native') IS NULL")" = t ]
+}
+
+@test "a query sees the tables that its own program declares" {
+	cat >whole.c <<-'C'
+		#include <cell/cell.h>
+
+		[[postgres::query("DELETE FROM later")]]
+		int clear(struct cell_call *call);
+
+		struct [[postgres::table]] later {
+			[[postgres::key]] int64_t id;
+			double weight;
+		};
+
+		[[postgres::query("SELECT * FROM later WHERE weight > $1 ORDER BY id")]]
+		int heavy(struct cell_call *call, double weight, size_t *ret_n, struct later **ret_rows);
+	C
+	run cellc $flags -c whole.c
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(sql "SELECT count(*) FROM later")" -eq 0 ]
+}
