@@ -262,3 +262,58 @@ refused() {
 	[ "$status" -eq 0 ]
 	[ "$(sql "SELECT count(*) FROM later")" -eq 0 ]
 }
+
+ledger_build() {
+	cp "$CELL_TOP/tests/integration/postgres/ledger.c" .
+	build ledger
+}
+
+@test "rows in order, found by index, and kept from what is not allowed" {
+	ledger_build
+	run ./ledger scans
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = "no ledger with city Bern, number 0" ]
+	# What is encrypted is not to be read, nor the same twice.
+	[ "$(sql "SELECT count(DISTINCT secret) = count(*) AND bool_and(position('hush'::bytea IN secret) = 0) FROM ledger")" = t ]
+	run ./ledger races
+	echo "$output"
+	[ "$status" -eq 0 ]
+	run ./ledger watch
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "additions of several programs at once are all there" {
+	ledger_build
+	./ledger zero
+	for i in 1 2 3 4; do
+		./ledger sum 50 &
+		jobs[i]=$!
+	done
+	for i in 1 2 3 4; do
+		wait "${jobs[i]}"
+	done
+	[ "$(./ledger get)" -eq 200 ]
+}
+
+@test "the server is restarted under load: calls fail typed, then go on by themselves" {
+	ledger_build
+	./ledger zero
+	./ledger sum 1000000 forever >out 2>err &
+	load=$!
+	until [ "$(wc -l <out)" -gt 50 ]; do kill -0 $load; sleep 0.02; done
+	before=$(tail -1 out | cut -d' ' -f1)
+	pg_kill QUIT
+	run timeout 10 ./ledger get
+	[ "$status" -eq 4 ]
+	[[ $output == *PostgreSQL* ]]
+	pg_server
+	until [ "$(tail -1 out | cut -d' ' -f1)" -gt $((before + 50)) ]; do kill -0 $load; sleep 0.02; done
+	kill $load
+	wait $load || true
+	acknowledged=$(tail -1 out | cut -d' ' -f1)
+	# At least what was acknowledged; what was sent and not heard of may be there, too.
+	[ "$(./ledger get)" -ge "$acknowledged" ]
+	[ "$(./ledger get)" -le $((acknowledged + 1 + $(tail -1 out | cut -d' ' -f2))) ]
+}
