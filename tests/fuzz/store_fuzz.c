@@ -1,7 +1,7 @@
 /*
  * Any bytes as the data file of a store: its first pages are read and it is walked, and both
- * stay within it. What is good of a file of any bytes is its own business; only that there are
- * no more entries than the file has room for is checked.
+ * stay within it. What is good of a file of any bytes is its own business; only that there
+ * are no more entries than the file has room for is checked.
  */
 #include "libcellstore/format.h"
 #include "libcellstore/walk.h"
@@ -23,7 +23,9 @@ static bool on_page(struct walk *walk)
 
 static void walk(const uint8_t *data, size_t size, const struct format_meta *meta)
 {
-	struct walk walk = { .path = "fuzz", .size = size, .meta = *meta, .on_page = on_page };
+	struct walk walk = {
+		.path = "fuzz", .size = size, .meta = *meta, .on_page = on_page
+	};
 	struct cell_error err = { 0 };
 	unsigned char *file = malloc(size);
 	int r;
@@ -50,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || (size && write(fd, data, size) != (ssize_t)size))
 		abort();
-	r = format_read(fd, "fuzz", &meta, &file_size, &missing, &err);
+	r = format_read(fd, "fuzz", FORMAT_NEWEST, &meta, &file_size, &missing, &err);
 	if (r < 0 ? r != err.code : file_size != size)
 		abort();
 	/* A bit for each page that it claims: as many as its user has memory for. */
