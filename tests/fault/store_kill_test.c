@@ -181,13 +181,13 @@ static void check_said(const struct said *said, const char *what, unsigned at)
  * included. */
 START_TEST(dies_at_each_write_and_sync)
 {
-	unsigned at = 0;
 	bool is_over = false;
+	unsigned at;
 
-	while (!is_over) {
+	for (at = 1; !is_over; at++) {
 		struct disk trouble = { .trouble = _i == 0 ? DISK_KILLS : DISK_KILLS_LATE,
 					.calls = DISK_ALL,
-					.at = ++at };
+					.at = at };
 		struct said said = { 0 };
 		int pipe;
 		pid_t child = start_writer(3, &pipe, &trouble);
@@ -211,13 +211,13 @@ END_TEST
 /* Pages that were not synced are there or not, each as a coin has it. */
 START_TEST(power_is_lost_at_each_write_and_sync)
 {
-	unsigned at = 0;
 	bool is_over = false;
+	unsigned at;
 
-	while (!is_over) {
+	for (at = 1; !is_over; at++) {
 		struct disk trouble = { .trouble = DISK_LOSES_POWER,
 					.calls = DISK_ALL,
-					.at = ++at,
+					.at = at,
 					.seed = at + (unsigned)_i * 1000 };
 		struct said said = { 0 };
 		int pipe;
