@@ -102,7 +102,7 @@ static int item_receive(struct query *query)
 		query->changed = query->item->changed;
 		return 1;
 	}
-	r = cell_stream_end(query->stream, NULL);
+	r = table_cursor_end_stream(&query->cursor, query->stream);
 	query->stream = NULL;
 	if (r < 0 || query->is_done)
 		return r;
@@ -146,7 +146,7 @@ static int query_stop(struct cursor *cursor, bool counts)
 
 	(void)counts;
 	if (query->stream)
-		(void)cell_stream_end(query->stream, NULL);
+		(void)table_cursor_end_stream(cursor, query->stream);
 	cell_arena_deinit(&query->arena);
 	cell_arena_deinit(&query->row_arena);
 	return 0;

@@ -169,7 +169,7 @@ static int item_receive(struct scan *scan)
 	scan->item = cell_stream_recv(scan->stream);
 	scan->at = 0;
 	if (!scan->item) {
-		r = cell_stream_end(scan->stream, NULL);
+		r = table_cursor_end_stream(&scan->cursor, scan->stream);
 		scan->stream = NULL;
 		scan->has_ended = true;
 		if (r < 0 && !scan->n_received && !scan->is_provisioned &&
@@ -287,7 +287,7 @@ static int scan_stop(struct cursor *cursor, bool counts)
 	if (counts && cursor->is_of_txn)
 		r = range_add(scan);
 	if (scan->stream)
-		(void)cell_stream_end(scan->stream, NULL);
+		(void)table_cursor_end_stream(cursor, scan->stream);
 	cell_arena_deinit(&scan->arena);
 	cell_arena_deinit(&scan->row_arena);
 	return r;

@@ -35,7 +35,7 @@ static int item_receive(struct watch *watch)
 	watch->at = 0;
 	if (watch->item)
 		return 0;
-	r = cell_stream_end(watch->stream, NULL);
+	r = table_cursor_end_stream(&watch->cursor, watch->stream);
 	watch->stream = NULL;
 	if (is_first && !watch->was_opened_again &&
 	    tables_provisioned(call, watch->table->ref, r)) {
@@ -94,7 +94,7 @@ static int watch_stop(struct cursor *cursor, bool counts)
 
 	(void)counts;
 	if (watch->stream)
-		(void)cell_stream_end(watch->stream, NULL);
+		(void)table_cursor_end_stream(cursor, watch->stream);
 	cell_arena_deinit(&watch->arena);
 	return 0;
 }

@@ -288,6 +288,8 @@ struct cursor *table_cursor_new(struct cell_call *call, size_t size);
 struct cell_cursor table_cursor_drop(struct cursor *cursor, int err);
 struct cell_cursor table_cursor_failed(struct cell_call *call, int err);
 struct cell_cursor table_cursor_begun(struct cursor *cursor);
+/* As cell_stream_end(), always with a text if it fails. */
+int table_cursor_end_stream(struct cursor *cursor, struct cell_stream *stream);
 /* End those of the transaction that ends; COUNTS: what they have read is part of it. */
 int table_cursors_stop(struct cell_call *call, bool counts);
 /* The call ends: free all. */

@@ -381,6 +381,29 @@ START_TEST(memory_is_rewound_before_each_run)
 }
 END_TEST
 
+static int leave_a_future(struct cell_call *by, void *userdata)
+{
+	const struct table_table_ref table = { "bank", "account", 0 };
+	const uint8_t key[] = { 0x08, 1 };
+	unsigned *runs = userdata;
+
+	(void)table_tables_get_start(cell_to(by, "celldb", 0), &(struct table_get_request){
+		.table = &table, .n_key = sizeof key, .key = key });
+	return ++*runs < 3 ? cell_refuse(by, CELL_ABORTED, "lost") : 0;
+}
+
+START_TEST(future_that_a_run_left_behind_does_no_harm)
+{
+	unsigned runs = 0;
+
+	put(call, 1, "Ada", 1);
+	ok(cell_atomically(call, leave_a_future, &runs));
+	ck_assert_uint_eq(runs, 3);
+	(void)cell_arena_calloc(cell_arena(call), 1, 2000); /* where the futures were */
+	ck_assert_int_eq(balance(call, 1), 1);
+}
+END_TEST
+
 START_TEST(wrapper_is_a_loop)
 {
 	struct race race = { .losses = 2 };
@@ -586,6 +609,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, call_that_is_not_idempotent_is_not_made_again);
 	tcase_add_test(tc, refusal_is_no_reason_to_run_again);
 	tcase_add_test(tc, memory_is_rewound_before_each_run);
+	tcase_add_test(tc, future_that_a_run_left_behind_does_no_harm);
 	tcase_add_test(tc, wrapper_is_a_loop);
 	tcase_add_test(tc, all_who_want_one_row_get_it);
 	tcase_add_test(tc, several_cells_decide_in_two_phases);
