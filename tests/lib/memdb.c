@@ -635,6 +635,8 @@ static int commit(struct cell_call *call, void *self, const struct table_commit_
 	if (said(call, db->shared, db->memdb->cell, MEMDB_COMMIT))
 		return CELL_UNAVAILABLE;
 	must(rows && in->n_id == 16, "an id");
+	if (db->shared->commit_takes_ms && cell_sleep_ms(call, db->shared->commit_takes_ms) < 0)
+		return cell_error(call)->code;
 	for (size_t i = 0; i < db->n_ids && i < IDS_MAX; i++)
 		if (memcmp(db->ids[i].id, in->id, 16) == 0) {
 			out->version = db->ids[i].version;

@@ -30,6 +30,7 @@ struct memdb_shared {
 	_Atomic uint32_t refuse_prepare;  /* first letter of the cell that refuses to prepare */
 	_Atomic uint32_t hang_up;         /* enum memdb_said that gets no answer but a closed door */
 	_Atomic bool is_unprovisioned;    /* answers "provision it again" until that has come */
+	_Atomic uint32_t commit_takes_ms; /* as that of a disk does; several at once take no longer */
 	_Atomic uint32_t rows_per_item;   /* of a scan; 0 = 100 */
 	_Atomic bool marks_at_end_only;
 	_Atomic uint64_t n_reads, n_ranges, n_writes; /* of the last Commit or Prepare */
