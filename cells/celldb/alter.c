@@ -124,9 +124,6 @@ static void reference_check(struct alter *alter, const struct table_reference *t
 			       schema_type_print(theirs->columns[target].told, alter->arena));
 		refuse(alter, column->name, "ref", text, "");
 	}
-	if (told->on_delete == TABLE_ON_DELETE_SET_NULL && !column->nullable)
-		refuse(alter, column->name, "ref",
-		       "rows cannot be set to NULL here when what they refer to goes", "make it nullable");
 }
 
 /* What others refer to stays. */

@@ -8,26 +8,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-void database_cell(struct scene *scene, const char *env)
+/* The manifest of the cell NAME of this build: HEAD behind its [cell] keys. */
+static void manifest(struct scene *scene, const char *name, const char *rest)
 {
 	const char *build = getenv("CELL_BUILD");
-	char path[256], found[600], text[2048];
+	char path[256], found[600];
 	FILE *file;
 	char *program;
 
-	snprintf(found, sizeof found, "%s/cells/celldb/celldb", build ? build : "build");
+	snprintf(found, sizeof found, "%s/cells/%s/%s", build ? build : "build", name, name);
 	program = realpath(found, NULL);
 	ck_assert_msg(program != NULL, "%s: %s", found, strerror(errno));
-	snprintf(path, sizeof path, "%s/celldb.cell", scene->node.cells);
-	snprintf(text, sizeof text,
-		 "[cell]\nname = celldb\nsummary = a test's database\nexec = %s\nrestart = always\n"
-		 "[macros]\nnamespace = db\n[uses]\ntxn = app\n[sandbox]\n%s\n",
-		 program, env);
-	free(program);
+	snprintf(path, sizeof path, "%s/%s.cell", scene->node.cells, name);
 	file = fopen(path, "we");
 	ck_assert_msg(file != NULL, "%s: %s", path, strerror(errno));
-	fputs(text, file);
+	fprintf(file, "[cell]\nname = %s\nexec = %s\nrestart = always\nmax-instances = 1\n%s\n", name,
+		program, rest);
 	ck_assert_int_eq(fclose(file), 0);
+	free(program);
+}
+
+void database_cell(struct scene *scene, const char *env)
+{
+	char rest[512];
+
+	snprintf(rest, sizeof rest, "[macros]\nnamespace = db\n[uses]\ntxn = app\n[sandbox]\n%s", env);
+	manifest(scene, "celldb", rest);
+}
+
+void database_txn(struct scene *scene)
+{
+	manifest(scene, "txn", "[uses]\ncelldb = app\n");
 }
 
 int database_declare(struct cell_call *call, const struct table_table *table, bool only_check,
@@ -64,7 +75,7 @@ void database_provision_accounts(struct cell_call *call)
 		database_provision(call, &accounts_told[i]);
 }
 
-void database_kill(struct scene *scene)
+void database_kill(struct scene *scene, const char *cell)
 {
-	ck_assert_int_eq(kill((pid_t)scene_instance(scene, "celldb").pid, SIGKILL), 0);
+	ck_assert_int_eq(kill((pid_t)scene_instance(scene, cell).pid, SIGKILL), 0);
 }

@@ -14,6 +14,9 @@
  */
 void database_cell(struct scene *scene, const char *env);
 
+/* The same for txn. */
+void database_txn(struct scene *scene);
+
 /* Declare TABLE, as cellc or a program that starts does. The answer lives in CALL. */
 int database_declare(struct cell_call *call, const struct table_table *table, bool only_check,
 		     struct macro_provisioned *ret);
@@ -23,5 +26,5 @@ void database_provision(struct cell_call *call, const struct table_table *table)
 /* Accounts and tickets of accounts.h. */
 void database_provision_accounts(struct cell_call *call);
 
-/* kill -9, without waiting for its end. */
-void database_kill(struct scene *scene);
+/* kill -9 CELL, without waiting for its end. */
+void database_kill(struct scene *scene, const char *cell);
