@@ -6,117 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Spare ones that a process keeps: as many as calls whose memory it keeps. */
-#define SPARE_MAX RUNTIME_SERVED_KEPT
-/* Serial numbers are taken so many at a time when they are wanted often. */
-#define SERIAL_BATCH_MAX 32u
-
-/* --- what a call has ------------------------------------------------------------------------ */
-
-static int tables_new(struct runtime *rt)
-{
-	struct tables *all = calloc(1, sizeof *all);
-
-	if (!all)
-		return -ENOMEM;
-	for (unsigned i = 0; i < TABLE_TURNS; i++)
-		list_init(&all->turns[i]);
-	rt->tables = all;
-	return 0;
-}
-
-static int no_memory(struct cell_call *call)
-{
-	return cell_refuse(call, -ENOMEM, "what a call does with tables");
-}
-
-struct call_tables *call_tables_get(struct cell_call *call)
-{
-	struct call_root *root = call->root;
-	struct call_tables *tables = root->tables;
-
-	if (tables && !tables->is_broken)
-		return tables;
-	if (tables || !root->rt || (!root->rt->tables && tables_new(root->rt) < 0)) {
-		(void)no_memory(call);
-		return NULL;
-	}
-	tables = root->rt->tables->spare;
-	if (tables) {
-		root->rt->tables->spare = tables->next;
-		root->rt->tables->n_spare--;
-	} else {
-		tables = calloc(1, sizeof *tables);
-		if (!tables) {
-			(void)no_memory(call);
-			return NULL;
-		}
-		cell_arena_init(&tables->arena, TABLE_TXN_BYTES_MAX);
-	}
-	list_init(&tables->cursors);
-	root->tables = tables;
-	return tables;
-}
-
-static void call_tables_free(struct call_tables *tables)
-{
-	table_seen_free(&tables->seen);
-	cell_arena_deinit(&tables->arena);
-	free(tables);
-}
-
-void call_tables_end(struct call_root *root)
-{
-	struct call_tables *tables = root->tables;
-	struct tables *all = root->rt->tables;
-
-	if (tables->is_broken) {
-		root->tables = NULL;
-		return;
-	}
-	table_cursors_free(tables);
-	table_txn_clear(tables);
-	table_turns_leave(root);
-	root->tables = NULL;
-	table_seen_clear(&tables->seen);
-	cell_arena_trim(&tables->arena);
-	if (all->n_spare >= SPARE_MAX) {
-		call_tables_free(tables);
-		return;
-	}
-	tables->next = all->spare;
-	all->spare = tables;
-	all->n_spare++;
-}
-
-void tables_free(struct runtime *rt)
-{
-	struct tables *all = rt->tables;
-
-	if (!all)
-		return;
-	while (all->spare) {
-		struct call_tables *tables = all->spare;
-
-		all->spare = tables->next;
-		call_tables_free(tables);
-	}
-	while (all->serials) {
-		struct serial *serial = all->serials;
-
-		all->serials = serial->next;
-		free(serial);
-	}
-	free(all);
-	rt->tables = NULL;
-}
-
-void call_tables_spoil(struct call_root *root)
-{
-	if (!root->tables->is_broken)
-		root->tables->txn.is_repeatable = false;
-}
-
 /* --- requests -------------------------------------------------------------------------------- */
 
 bool tables_provisioned(struct cell_call *call, struct cell_ref *ref, int status)
@@ -354,7 +243,7 @@ int table_version_note(struct cell_call *call, const struct cell_table *table, c
 		return -ENOMEM;
 	r = row_hash(call, table, row, &hash);
 	if (r == 0 && table_seen_note(&tables->seen, hash, version) < 0)
-		r = no_memory(call);
+		r = cell_refuse(call, -ENOMEM, "what a call has seen");
 	return r;
 }
 
@@ -452,8 +341,8 @@ static int batch_send(struct cell_call *call, struct batch *batch, const struct 
 	return 0;
 }
 
-static int write_now(struct cell_call *call, const struct cell_table *table,
-		     enum table_write_kind kind, const void *row)
+int table_write_now(struct cell_call *call, const struct cell_table *table,
+		    enum table_write_kind kind, const void *row)
 {
 	struct cell_arena_mark mark = cell_arena_mark(&call->root->arena);
 	struct table_committed committed;
@@ -473,7 +362,7 @@ static int write_row(struct cell_call *call, const struct cell_table *table,
 {
 	if (call_has_txn(call))
 		return table_txn_write(call, table, kind, row);
-	return write_now(call, table, kind, row);
+	return table_write_now(call, table, kind, row);
 }
 
 int cell_table_put(struct cell_call *call, const struct cell_table *table, const void *row)
@@ -516,102 +405,7 @@ int cell_table_put_all(struct cell_call *call, const struct cell_table *table, c
 	return r;
 }
 
-/* --- inserting --------------------------------------------------------------------------------- */
-
-static struct serial *serial_get(struct cell_call *call, const struct cell_table *table,
-				 const struct cell_column *column)
-{
-	struct tables *all = call->root->rt->tables;
-	struct serial *serial;
-
-	for (serial = all->serials; serial; serial = serial->next)
-		if (serial->table == table && serial->column == column)
-			return serial;
-	serial = calloc(1, sizeof *serial);
-	if (!serial) {
-		(void)cell_refuse(call, -ENOMEM, "numbers of %s.%s", table->name, column->name);
-		return NULL;
-	}
-	*serial = (struct serial){ .next = all->serials, .table = table, .column = column,
-				   .batch = 1 };
-	all->serials = serial;
-	return serial;
-}
-
-static int serial_next(struct cell_call *call, const struct cell_table *table,
-		       const struct cell_column *column, int64_t *ret)
-{
-	struct table_table_ref ref = table_ref_of(table);
-	struct table_next_request request = { .table = &ref, .column = column->number };
-	/* Asked again it gives other numbers: that is no harm, also in a transaction. */
-	struct cell_method method = table_tables_methods[TABLES_NEXT];
-	struct serial *serial;
-	struct table_next_reply reply;
-	int r;
-
-	if (!call_tables_get(call))
-		return -ENOMEM;
-	serial = serial_get(call, table, column);
-	if (!serial)
-		return -ENOMEM;
-	if (!serial->left) {
-		request.n = serial->batch;
-		method.flags |= CELL_METHOD_IDEMPOTENT;
-		r = tables_invoke(call, table->ref, &method, &request, &reply);
-		if (r < 0)
-			return r;
-		/* Another handler may have been faster: what it did not use is lost, not shared. */
-		serial->at = reply.first;
-		serial->left = request.n;
-		if (serial->batch < SERIAL_BATCH_MAX)
-			serial->batch *= 2;
-	}
-	serial->left--;
-	*ret = serial->at++;
-	return 0;
-}
-
-static bool number_is_zero(const struct cell_column *column, const void *row)
-{
-	const uint8_t *at = (const uint8_t *)row + column->offset;
-
-	return cell_bytes_are_zero(at, column->size);
-}
-
-static int number_row(struct cell_call *call, const struct cell_table *table, void *row)
-{
-	for (size_t i = 0; i < table->n_columns; i++) {
-		const struct cell_column *column = &table->columns[i];
-		int64_t number;
-		int r;
-
-		if (!(column->flags & CELL_COLUMN_SERIAL) || !number_is_zero(column, row))
-			continue;
-		r = serial_next(call, table, column, &number);
-		if (r < 0)
-			return r;
-		if (column->size == 4 && (number < INT32_MIN || number > INT32_MAX))
-			return cell_refuse(call, CELL_OUT_OF_RANGE, "%s.%s: the number %" PRId64
-					   " does not fit", table->name, column->name, number);
-		if (column->size == 4)
-			memcpy((uint8_t *)row + column->offset, &(int32_t){ (int32_t)number }, 4);
-		else
-			memcpy((uint8_t *)row + column->offset, &number, sizeof number);
-		if (column->has_offset != UINT32_MAX)
-			*(bool *)((uint8_t *)row + column->has_offset) = true;
-	}
-	return 0;
-}
-
-static bool has_computed(const struct cell_table *table)
-{
-	for (size_t i = 0; i < table->n_columns; i++)
-		if (table->columns[i].flags & CELL_COLUMN_COMPUTED)
-			return true;
-	return false;
-}
-
-static int insert_now(struct cell_call *call, const struct cell_table *table, void *row)
+int table_insert_now(struct cell_call *call, const struct cell_table *table, void *row)
 {
 	struct table_row_type type = table_row_type_of(table);
 	struct table_committed committed;
@@ -636,18 +430,4 @@ static int insert_now(struct cell_call *call, const struct cell_table *table, vo
 	if (r == 0)
 		memcpy(row, stored, table->row_size);
 	return r;
-}
-
-int cell_table_insert(struct cell_call *call, const struct cell_table *table, void *row)
-{
-	int r = number_row(call, table, row);
-
-	if (r == 0)
-		r = table_row_complete(table, row, &call->root->error);
-	if (r < 0)
-		return r;
-	if (call_has_txn(call))
-		return table_txn_write(call, table, TABLE_WRITE_KIND_INSERT, row);
-	return has_computed(table) ? insert_now(call, table, row)
-				   : write_now(call, table, TABLE_WRITE_KIND_INSERT, row);
 }

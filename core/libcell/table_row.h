@@ -52,6 +52,3 @@ bool table_key_has_prefix(const struct cell_table *table, unsigned key, unsigned
 /* "id 9", "city Rome, age 7": for people. At most SIZE bytes at OUT, which is returned. */
 const char *table_key_print(const struct cell_table *table, unsigned key, const void *row,
 			    char *out, size_t size);
-
-/* Give ROW the defaults of an inserted one, but no serial number. */
-int table_row_complete(const struct cell_table *table, void *row, struct cell_error *err);

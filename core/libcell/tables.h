@@ -228,6 +228,11 @@ struct table_fetched {
 };
 int table_fetch(struct cell_call *call, const struct cell_table *table, unsigned key,
 		const void *row, struct table_fetched *fetched);
+/* One write, outside of a transaction. */
+int table_write_now(struct cell_call *call, const struct cell_table *table,
+		    enum table_write_kind kind, const void *row);
+/* Insert ROW, and fill it with what was stored. */
+int table_insert_now(struct cell_call *call, const struct cell_table *table, void *row);
 /* CALL knows that ROW has VERSION; 0: it is not there. */
 int table_version_note(struct cell_call *call, const struct cell_table *table, const void *row,
 	       uint64_t version);
@@ -237,19 +242,41 @@ int table_not_found(struct cell_call *call, const struct cell_table *table, unsi
 
 /* --- transactions: txn.c ------------------------------------------------------------------------ */
 
-int table_txn_get(struct cell_call *call, const struct cell_table *table, unsigned key, const void *row,
-	    void *ret_row);
-int table_txn_write(struct cell_call *call, const struct cell_table *table, enum table_write_kind kind,
-	      const void *row);
+static inline struct txn *call_txn(const struct cell_call *call)
+{
+	return &call->root->tables->txn;
+}
+
+/* Refuse: it holds what it may hold; or there never was memory for it. */
+int table_txn_too_large(struct cell_call *call);
+int table_txn_broken(struct cell_call *call);
+
 /* TABLE in the transaction; NULL, and the error is kept, if there is no room for it. */
 struct txn_table *table_txn_table(struct cell_call *call, const struct cell_table *table);
 struct txn_row *table_txn_find(const struct txn *txn, const struct cell_table *table, uint64_t hash,
-			 const uint8_t *key, size_t len);
-/* A scan gave what MARK stands for; SCAN's bytes are copied. */
-int table_txn_add_range(struct cell_call *call, const struct cell_table *table,
-		  const struct table_scan_request *scan, const uint8_t *mark, size_t mark_len);
+			       const uint8_t *key, size_t len);
+
+/* The primary key of a row, and its place in the transaction, if it has one. */
+struct txn_named {
+	struct txn_row *row;
+	const uint8_t *key;
+	size_t len;
+	uint64_t hash;
+};
+int table_txn_name(struct cell_call *call, const struct cell_table *table, const void *row,
+		   struct txn_named *ret);
+/* Give it one. */
+int table_txn_add(struct cell_call *call, const struct cell_table *table,
+		  struct txn_named *named);
+
+int table_txn_write(struct cell_call *call, const struct cell_table *table,
+		    enum table_write_kind kind, const void *row);
 /* What happened to ROW up to the write number NUMBER; NULL = nothing. */
 const struct txn_write *table_txn_write_at(const struct txn_row *row, uint64_t number);
+static inline bool txn_write_deletes(const struct txn_write *write)
+{
+	return write->kind == TABLE_WRITE_KIND_REMOVE || write->kind == TABLE_WRITE_KIND_DELETE;
+}
 
 /* End the outermost transaction, but keep what it read and wrote for a look. */
 int table_txn_commit(struct cell_call *call, int err);
@@ -257,9 +284,21 @@ int table_txn_commit(struct cell_call *call, int err);
 int table_txn_leave(struct cell_call *call, int err);
 void table_txn_clear(struct call_tables *tables);
 
-/* Commit REQUEST at a cell. */
-int table_txn_send(struct cell_call *call, struct cell_ref *ref, struct table_commit_request *request,
-	     struct table_committed *ret);
+/* txn_read.c */
+int table_txn_get(struct cell_call *call, const struct cell_table *table, unsigned key,
+		  const void *row, void *ret_row);
+/* A scan gave what MARK stands for; SCAN's bytes are copied. */
+int table_txn_add_range(struct cell_call *call, const struct cell_table *table,
+			const struct table_scan_request *scan, const uint8_t *mark,
+			size_t mark_len);
+
+/* txn_commit.c */
+/* Commit REQUEST at a cell, under an id of its own. */
+int table_txn_send(struct cell_call *call, struct cell_ref *ref,
+		   struct table_commit_request *request, struct table_committed *ret);
+/* All that the transaction has for PARTY. */
+int table_txn_commit_at(struct cell_call *call, const struct txn_party *party);
+int table_txn_commit_over_cells(struct cell_call *call);
 
 /* --- turns: table_atomic.c ---------------------------------------------------------------------- */
 
