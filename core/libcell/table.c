@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests
+ * -------------------------------------------------------------------------------- */
 
 bool tables_provisioned(struct cell_call *call, struct cell_ref *ref, int status)
 {
@@ -18,8 +19,8 @@ bool tables_provisioned(struct cell_call *call, struct cell_ref *ref, int status
 	return linked_provision(call, ref, cell) == 0;
 }
 
-int tables_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
-		  const void *in, void *out)
+int tables_invoke(struct cell_call *call, struct cell_ref *ref,
+		  const struct cell_method *method, const void *in, void *out)
 {
 	int r = cell_invoke(call, ref, method, in, out);
 
@@ -28,19 +29,20 @@ int tables_invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 	return r;
 }
 
-int table_key_bytes(struct cell_call *call, const struct cell_table *table, unsigned key, unsigned n,
-		    const void *row, struct cell_arena *arena, const uint8_t **ret_bytes,
-		    size_t *ret_len)
+int table_key_bytes(struct cell_call *call, const struct cell_table *table, unsigned key,
+		    unsigned n, const void *row, struct cell_arena *arena,
+		    const uint8_t **ret_bytes, size_t *ret_len)
 {
 	size_t bound = table_key_bound(table, key, n, row);
 	uint8_t *bytes;
 
 	if (bound == SIZE_MAX)
-		return cell_refuse(call, CELL_INVALID_ARGUMENT, "a key of %s that cannot be encoded",
-				   table->name);
+		return cell_refuse(call, CELL_INVALID_ARGUMENT,
+				   "a key of %s that cannot be encoded", table->name);
 	bytes = cell_arena_alloc(arena, bound);
 	if (!bytes)
-		return cell_refuse(call, -ENOMEM, "a key of %s of %zu bytes", table->name, bound);
+		return cell_refuse(call, -ENOMEM, "a key of %s of %zu bytes", table->name,
+				   bound);
 	*ret_bytes = bytes;
 	*ret_len = (size_t)(table_key_encode(table, key, n, row, bytes) - bytes);
 	return 0;
@@ -54,11 +56,12 @@ int table_row_bytes(struct cell_call *call, const struct cell_table *table, cons
 	uint8_t *bytes, *end;
 
 	if (bound == SIZE_MAX)
-		return cell_refuse(call, CELL_INVALID_ARGUMENT, "a row of %s that cannot be encoded",
-				   table->name);
+		return cell_refuse(call, CELL_INVALID_ARGUMENT,
+				   "a row of %s that cannot be encoded", table->name);
 	bytes = cell_arena_alloc(arena, bound);
 	if (!bytes)
-		return cell_refuse(call, -ENOMEM, "a row of %s of %zu bytes", table->name, bound);
+		return cell_refuse(call, -ENOMEM, "a row of %s of %zu bytes", table->name,
+				   bound);
 	end = table_row_encode(&type, row, bytes);
 	/* What the bound had to allow for goes back, if nothing came after it. */
 	if (arena->at == bytes + ((bound + 7) & ~(size_t)7))
@@ -68,7 +71,8 @@ int table_row_bytes(struct cell_call *call, const struct cell_table *table, cons
 	return 0;
 }
 
-/* --- one row --------------------------------------------------------------------------------- */
+/* --- one row
+ * --------------------------------------------------------------------------------- */
 
 /*
  * A GetRequest that is encoded from the row, and a GetReply that is decoded into one: nothing
@@ -119,7 +123,8 @@ static uint8_t *get_encode(const void *message, uint8_t *out)
 	body = cell_encode_open(start, 0);
 	return cell_encode_close(start, body,
 				 table_key_encode(get->table, get->key,
-						  get->table->keys[get->key].n, get->row, body));
+						  get->table->keys[get->key].n, get->row,
+						  body));
 }
 
 /*
@@ -141,19 +146,13 @@ static int fetched_decode(void *message, const uint8_t *bytes, size_t len, unsig
 		uint8_t tag = *at++;
 
 		switch (tag) {
-		case 1 << 3:
-			at = cell_decode_bool(at, end, &fetched->found);
-			break;
+		case 1 << 3: at = cell_decode_bool(at, end, &fetched->found); break;
 		case 2 << 3 | 2:
 			row = at = cell_decode_length(&d, at, end, &row_end);
 			at = at ? row_end : NULL;
 			break;
-		case 3 << 3:
-			at = cell_decode_uint64(at, end, &fetched->version);
-			break;
-		default:
-			at = cell_decode_unknown(&d, at, end, tag);
-			break;
+		case 3 << 3: at = cell_decode_uint64(at, end, &fetched->version); break;
+		default: at = cell_decode_unknown(&d, at, end, tag); break;
 		}
 	}
 	if (!at)
@@ -162,26 +161,34 @@ static int fetched_decode(void *message, const uint8_t *bytes, size_t len, unsig
 	if (!fetched->found)
 		fetched->version = 0;
 	else if (fetched->version == 0)
-		return cell_fail(err, CELL_INTERNAL, "a row of %s without a version", type.name);
-	return fetched->found ? table_row_decode(&type, fetched->row, row, (size_t)(row_end - row),
-						 flags, arena, err)
+		return cell_fail(err, CELL_INTERNAL, "a row of %s without a version",
+				 type.name);
+	return fetched->found ? table_row_decode(&type, fetched->row, row,
+						 (size_t)(row_end - row), flags, arena, err)
 			      : 0;
 }
 
 static const struct cell_message_type get_type = {
-	.name = "cell.table.v1.GetRequest", .size = sizeof(struct get_call),
-	.bound = get_bound, .encode = get_encode,
+	.name = "cell.table.v1.GetRequest",
+	.size = sizeof(struct get_call),
+	.bound = get_bound,
+	.encode = get_encode,
 };
 
 static const struct cell_message_type fetched_type = {
-	.name = "cell.table.v1.GetReply", .size = sizeof(struct table_fetched),
+	.name = "cell.table.v1.GetReply",
+	.size = sizeof(struct table_fetched),
 	.decode = fetched_decode,
 };
 
 static const struct cell_method get_method = {
-	.name = "Get", .full_name = "cell.table.v1.Tables/Get", .hash = 0xc962974au,
-	.flags = CELL_METHOD_IDEMPOTENT, .channel = CELL_CHANNEL_APP,
-	.in = &get_type, .out = &fetched_type,
+	.name = "Get",
+	.full_name = "cell.table.v1.Tables/Get",
+	.hash = 0xc962974au,
+	.flags = CELL_METHOD_IDEMPOTENT,
+	.channel = CELL_CHANNEL_APP,
+	.in = &get_type,
+	.out = &fetched_type,
 };
 
 int table_fetch(struct cell_call *call, const struct cell_table *table, unsigned key,
@@ -224,7 +231,8 @@ static int row_hash(struct cell_call *call, const struct cell_table *table, cons
 		return 0;
 	}
 	mark = cell_arena_mark(&call->root->arena);
-	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &call->root->arena, &key, &len);
+	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &call->root->arena, &key,
+			    &len);
 	if (r < 0)
 		return r;
 	*ret_hash = table_key_hash(table, key, len);
@@ -232,8 +240,8 @@ static int row_hash(struct cell_call *call, const struct cell_table *table, cons
 	return 0;
 }
 
-int table_version_note(struct cell_call *call, const struct cell_table *table, const void *row,
-	       uint64_t version)
+int table_version_note(struct cell_call *call, const struct cell_table *table,
+		       const void *row, uint64_t version)
 {
 	struct call_tables *tables = call_tables_get(call);
 	uint64_t hash = 0;
@@ -270,7 +278,8 @@ int cell_table_get(struct cell_call *call, const struct cell_table *table, unsig
 	return 0;
 }
 
-/* --- writes outside of transactions ------------------------------------------------------------ */
+/* --- writes outside of transactions
+ * ------------------------------------------------------------ */
 
 /* One or more writes to one table, to be sent at once. */
 struct batch {
@@ -294,8 +303,9 @@ static int batch_new(struct cell_call *call, struct batch *batch, size_t n)
 	return 0;
 }
 
-static int batch_add(struct cell_call *call, struct batch *batch, const struct cell_table *table,
-		     enum table_write_kind kind, const void *row)
+static int batch_add(struct cell_call *call, struct batch *batch,
+		     const struct cell_table *table, enum table_write_kind kind,
+		     const void *row)
 {
 	struct call_tables *tables = call->root->tables;
 	struct cell_arena *arena = &call->root->arena;
@@ -318,18 +328,25 @@ static int batch_add(struct cell_call *call, struct batch *batch, const struct c
 	if (kind != TABLE_WRITE_KIND_INSERT && tables && !tables->is_broken &&
 	    table_seen_find(&tables->seen, batch->hashes[batch->n - 1], &version))
 		batch->reads[batch->n_reads++] = (struct table_row_read){
-			.n_key = len, .key = key, .version = version };
+			.n_key = len, .key = key, .version = version
+		};
 	return 0;
 }
 
-static int batch_send(struct cell_call *call, struct batch *batch, const struct cell_table *table,
-		      struct table_committed *ret, bool want_rows)
+static int batch_send(struct cell_call *call, struct batch *batch,
+		      const struct cell_table *table, struct table_committed *ret,
+		      bool want_rows)
 {
 	struct table_table_ref ref = table_ref_of(table);
 	struct call_tables *tables = call->root->tables;
 	struct table_commit_request request = {
-		.n_tables = 1, .tables = &ref, .n_reads = batch->n_reads, .reads = batch->reads,
-		.n_writes = batch->n, .writes = batch->writes, .want_rows = want_rows,
+		.n_tables = 1,
+		.tables = &ref,
+		.n_reads = batch->n_reads,
+		.reads = batch->reads,
+		.n_writes = batch->n,
+		.writes = batch->writes,
+		.want_rows = want_rows,
 	};
 	int r = table_txn_send(call, table->ref, &request, ret);
 
@@ -337,7 +354,9 @@ static int batch_send(struct cell_call *call, struct batch *batch, const struct 
 		return r;
 	for (size_t i = 0; i < batch->n; i++)
 		table_seen_update(&tables->seen, batch->hashes[i],
-			    batch->writes[i].kind == TABLE_WRITE_KIND_REMOVE ? 0 : ret->version);
+				  batch->writes[i].kind == TABLE_WRITE_KIND_REMOVE
+					  ? 0
+					  : ret->version);
 	return 0;
 }
 
@@ -380,8 +399,8 @@ int cell_table_delete(struct cell_call *call, const struct cell_table *table, co
 	return write_row(call, table, TABLE_WRITE_KIND_REMOVE, row);
 }
 
-int cell_table_put_all(struct cell_call *call, const struct cell_table *table, const void *rows,
-		       size_t n)
+int cell_table_put_all(struct cell_call *call, const struct cell_table *table,
+		       const void *rows, size_t n)
 {
 	struct cell_arena_mark mark = cell_arena_mark(&call->root->arena);
 	const uint8_t *at = rows;
@@ -393,12 +412,14 @@ int cell_table_put_all(struct cell_call *call, const struct cell_table *table, c
 		return 0;
 	if (call_has_txn(call)) {
 		for (size_t i = 0; i < n && r == 0; i++)
-			r = table_txn_write(call, table, TABLE_WRITE_KIND_PUT, at + i * table->row_size);
+			r = table_txn_write(call, table, TABLE_WRITE_KIND_PUT,
+					    at + i * table->row_size);
 		return r;
 	}
 	r = batch_new(call, &batch, n);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = batch_add(call, &batch, table, TABLE_WRITE_KIND_PUT, at + i * table->row_size);
+		r = batch_add(call, &batch, table, TABLE_WRITE_KIND_PUT,
+			      at + i * table->row_size);
 	if (r == 0)
 		r = batch_send(call, &batch, table, &committed, false);
 	cell_arena_rewind(&call->root->arena, mark);
@@ -420,8 +441,8 @@ int table_insert_now(struct cell_call *call, const struct cell_table *table, voi
 	if (r < 0)
 		return r;
 	if (committed.n_rows != 1)
-		return cell_refuse(call, CELL_INTERNAL, "%s: what was stored did not come back",
-				   table->name);
+		return cell_refuse(call, CELL_INTERNAL,
+				   "%s: what was stored did not come back", table->name);
 	stored = cell_arena_alloc(&call->root->arena, table->row_size);
 	if (!stored)
 		return cell_refuse(call, -ENOMEM, "a row of %s", table->name);

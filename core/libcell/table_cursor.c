@@ -48,7 +48,8 @@ int table_cursor_end_stream(struct cursor *cursor, struct cell_stream *stream)
 	struct call_root *root = cursor->call.root;
 	int r = cell_stream_end(stream, NULL);
 
-	/* One that there was no memory for belongs to no call, and has no place for a text. */
+	/* One that there was no memory for belongs to no call, and has no place for a text.
+	 */
 	if (r < 0 && root->error.code != r)
 		return cell_fail(&root->error, r, "a cursor: %s", cell_status_name(r));
 	return r;

@@ -14,7 +14,8 @@
 /* Serial numbers are taken so many at a time when they are wanted often. */
 #define SERIAL_BATCH_MAX 32u
 
-/* --- defaults ------------------------------------------------------------------------------ */
+/* --- defaults ------------------------------------------------------------------------------
+ */
 
 /* Whether an inserted row lacks COLUMN. */
 static bool is_lacking(const struct cell_column *column, const void *row)
@@ -24,7 +25,8 @@ static bool is_lacking(const struct cell_column *column, const void *row)
 	if (column->count_offset != UINT32_MAX)
 		return column_count(column, row) == 0;
 	if (column->kind == CELL_COLUMN_TEXT)
-		return !column_pointer(column, row) || !*(const char *)column_pointer(column, row);
+		return !column_pointer(column, row) ||
+		       !*(const char *)column_pointer(column, row);
 	return cell_bytes_are_zero(column_member(column, row), column->size);
 }
 
@@ -38,7 +40,8 @@ static int uuid_make(uint8_t *to, struct cell_error *err)
 	return 0;
 }
 
-static int column_complete(const struct cell_column *column, void *row, struct cell_error *err)
+static int column_complete(const struct cell_column *column, void *row,
+			   struct cell_error *err)
 {
 	void *to = column_member_of(column, row);
 	int r = 0;
@@ -76,7 +79,8 @@ static int complete_row(const struct cell_table *table, void *row, struct cell_e
 	return r;
 }
 
-/* --- serial numbers --------------------------------------------------------------------------- */
+/* --- serial numbers
+ * --------------------------------------------------------------------------- */
 
 static struct serial *serial_get(struct cell_call *call, const struct cell_table *table,
 				 const struct cell_column *column)
@@ -89,11 +93,13 @@ static struct serial *serial_get(struct cell_call *call, const struct cell_table
 			return serial;
 	serial = calloc(1, sizeof *serial);
 	if (!serial) {
-		(void)cell_refuse(call, -ENOMEM, "numbers of %s.%s", table->name, column->name);
+		(void)cell_refuse(call, -ENOMEM, "numbers of %s.%s", table->name,
+				  column->name);
 		return NULL;
 	}
-	*serial = (struct serial){ .next = all->serials, .table = table, .column = column,
-				   .batch = 1 };
+	*serial = (struct serial){
+		.next = all->serials, .table = table, .column = column, .batch = 1
+	};
 	all->serials = serial;
 	return serial;
 }
@@ -120,7 +126,8 @@ static int serial_next(struct cell_call *call, const struct cell_table *table,
 		r = tables_invoke(call, table->ref, &method, &request, &reply);
 		if (r < 0)
 			return r;
-		/* Another handler may have been faster: what it did not use is lost, not shared. */
+		/* Another handler may have been faster: what it did not use is lost, not
+		 * shared. */
 		serial->at = reply.first;
 		serial->left = request.n;
 		if (serial->batch < SERIAL_BATCH_MAX)
@@ -151,10 +158,12 @@ static int number_row(struct cell_call *call, const struct cell_table *table, vo
 		if (r < 0)
 			return r;
 		if (column->size == 4 && (number < INT32_MIN || number > INT32_MAX))
-			return cell_refuse(call, CELL_OUT_OF_RANGE, "%s.%s: the number %" PRId64
-					   " does not fit", table->name, column->name, number);
+			return cell_refuse(call, CELL_OUT_OF_RANGE,
+					   "%s.%s: the number %" PRId64 " does not fit",
+					   table->name, column->name, number);
 		if (column->size == 4)
-			memcpy((uint8_t *)row + column->offset, &(int32_t){ (int32_t)number }, 4);
+			memcpy((uint8_t *)row + column->offset, &(int32_t){ (int32_t)number },
+			       4);
 		else
 			memcpy((uint8_t *)row + column->offset, &number, sizeof number);
 		if (column->has_offset != UINT32_MAX)
@@ -181,6 +190,7 @@ int cell_table_insert(struct cell_call *call, const struct cell_table *table, vo
 		return r;
 	if (call_has_txn(call))
 		return table_txn_write(call, table, TABLE_WRITE_KIND_INSERT, row);
-	return has_computed(table) ? table_insert_now(call, table, row)
-				   : table_write_now(call, table, TABLE_WRITE_KIND_INSERT, row);
+	return has_computed(table)
+		       ? table_insert_now(call, table, row)
+		       : table_write_now(call, table, TABLE_WRITE_KIND_INSERT, row);
 }

@@ -12,13 +12,14 @@
 /* Bytes of a text or of bytes that a message shows. */
 #define PRINTED_MAX 60
 
-static inline const struct cell_column *key_column(const struct cell_table *table, unsigned key,
-						   unsigned i)
+static inline const struct cell_column *key_column(const struct cell_table *table,
+						   unsigned key, unsigned i)
 {
 	return &table->columns[table->keys[key].columns[i]];
 }
 
-size_t table_key_bound(const struct cell_table *table, unsigned key, unsigned n, const void *row)
+size_t table_key_bound(const struct cell_table *table, unsigned key, unsigned n,
+		       const void *row)
 {
 	uint64_t size = 0;
 
@@ -39,7 +40,8 @@ static bool is_real_zero(const struct cell_column *column, const void *row)
 {
 	if (column->kind == CELL_COLUMN_FLOAT)
 		return *(const float *)column_member(column, row) == 0;
-	return column->kind == CELL_COLUMN_DOUBLE && *(const double *)column_member(column, row) == 0;
+	return column->kind == CELL_COLUMN_DOUBLE &&
+	       *(const double *)column_member(column, row) == 0;
 }
 
 uint8_t *table_key_encode(const struct cell_table *table, unsigned key, unsigned n,
@@ -56,7 +58,8 @@ uint8_t *table_key_encode(const struct cell_table *table, unsigned key, unsigned
 	return out;
 }
 
-/* --- order --------------------------------------------------------------------------------- */
+/* --- order ---------------------------------------------------------------------------------
+ */
 
 static int bytes_compare(const void *a, size_t a_len, const void *b, size_t b_len)
 {
@@ -74,11 +77,13 @@ static int real_compare(double a, double b)
 	return (a > b) - (a < b);
 }
 
-#define COMPARE(type, a, b) ((*(const type *)(a) > *(const type *)(b)) - \
-			     (*(const type *)(a) < *(const type *)(b)))
+#define COMPARE(type, a, b)                                                                  \
+	((*(const type *)(a) > *(const type *)(b)) -                                         \
+	 (*(const type *)(a) < *(const type *)(b)))
 
 /* The bytes of a column that has some. */
-static const void *bytes_of(const struct cell_column *column, const void *row, size_t *ret_len)
+static const void *bytes_of(const struct cell_column *column, const void *row,
+			    size_t *ret_len)
 {
 	const void *at = column_member(column, row);
 
@@ -90,12 +95,8 @@ static const void *bytes_of(const struct cell_column *column, const void *row, s
 	case CELL_COLUMN_BYTES:
 		*ret_len = column_count(column, row);
 		return column_pointer(column, row);
-	case CELL_COLUMN_CHARS:
-		*ret_len = column_chars_len(column, row);
-		return at;
-	default:
-		*ret_len = column->size;
-		return at;
+	case CELL_COLUMN_CHARS: *ret_len = column_chars_len(column, row); return at;
+	default: *ret_len = column->size; return at;
 	}
 }
 
@@ -108,21 +109,14 @@ static int column_compare(const struct cell_column *column, const void *a, const
 	if (a_is_null || b_is_null)
 		return b_is_null - a_is_null;
 	switch ((enum cell_column_kind)column->kind) {
-	case CELL_COLUMN_BOOL:
-		return COMPARE(bool, x, y);
+	case CELL_COLUMN_BOOL: return COMPARE(bool, x, y);
 	case CELL_COLUMN_INT32:
-	case CELL_COLUMN_ENUM:
-		return COMPARE(int32_t, x, y);
-	case CELL_COLUMN_UINT32:
-		return COMPARE(uint32_t, x, y);
-	case CELL_COLUMN_INT64:
-		return COMPARE(int64_t, x, y);
-	case CELL_COLUMN_UINT64:
-		return COMPARE(uint64_t, x, y);
-	case CELL_COLUMN_FLOAT:
-		return real_compare(*(const float *)x, *(const float *)y);
-	case CELL_COLUMN_DOUBLE:
-		return real_compare(*(const double *)x, *(const double *)y);
+	case CELL_COLUMN_ENUM: return COMPARE(int32_t, x, y);
+	case CELL_COLUMN_UINT32: return COMPARE(uint32_t, x, y);
+	case CELL_COLUMN_INT64: return COMPARE(int64_t, x, y);
+	case CELL_COLUMN_UINT64: return COMPARE(uint64_t, x, y);
+	case CELL_COLUMN_FLOAT: return real_compare(*(const float *)x, *(const float *)y);
+	case CELL_COLUMN_DOUBLE: return real_compare(*(const double *)x, *(const double *)y);
 	default:
 		x = bytes_of(column, a, &x_len);
 		y = bytes_of(column, b, &y_len);
@@ -150,17 +144,19 @@ bool table_key_has_prefix(const struct cell_table *table, unsigned key, unsigned
 	if (n == 0)
 		return true;
 	column = key_column(table, key, n - 1);
-	if (table_key_compare(table, key, n - 1, begin, row) != 0 || column_is_null(column, row) ||
-	    column_is_null(column, begin))
+	if (table_key_compare(table, key, n - 1, begin, row) != 0 ||
+	    column_is_null(column, row) || column_is_null(column, begin))
 		return false;
 	part = bytes_of(column, begin, &part_len);
 	whole = bytes_of(column, row, &whole_len);
 	return part_len <= whole_len && (!part_len || memcmp(part, whole, part_len) == 0);
 }
 
-/* --- for people ---------------------------------------------------------------------------- */
+/* --- for people ----------------------------------------------------------------------------
+ */
 
-static int bytes_print(const struct cell_column *column, const void *row, char *out, size_t size)
+static int bytes_print(const struct cell_column *column, const void *row, char *out,
+		       size_t size)
 {
 	size_t len;
 	const uint8_t *bytes = bytes_of(column, row, &len);
@@ -172,8 +168,8 @@ static int bytes_print(const struct cell_column *column, const void *row, char *
 	if (column->kind == CELL_COLUMN_TEXT || column->kind == CELL_COLUMN_CHARS) {
 		while (is_long && len && (bytes[len] & 0xc0) == 0x80)
 			len--;
-		return snprintf(out, size, "%.*s%s", (int)len, bytes ? (const char *)bytes : "",
-				is_long ? "…" : "");
+		return snprintf(out, size, "%.*s%s", (int)len,
+				bytes ? (const char *)bytes : "", is_long ? "…" : "");
 	}
 	n = snprintf(out, size, "0x");
 	for (size_t i = 0; i < len && (size_t)n < size; i++)
@@ -181,7 +177,8 @@ static int bytes_print(const struct cell_column *column, const void *row, char *
 	return (size_t)n < size && is_long ? n + snprintf(out + n, size - (size_t)n, "…") : n;
 }
 
-static int column_print(const struct cell_column *column, const void *row, char *out, size_t size)
+static int column_print(const struct cell_column *column, const void *row, char *out,
+			size_t size)
 {
 	const void *at = column_member(column, row);
 
@@ -191,20 +188,15 @@ static int column_print(const struct cell_column *column, const void *row, char 
 	case CELL_COLUMN_BOOL:
 		return snprintf(out, size, "%s", *(const bool *)at ? "true" : "false");
 	case CELL_COLUMN_INT32:
-	case CELL_COLUMN_ENUM:
-		return snprintf(out, size, "%" PRId32, *(const int32_t *)at);
+	case CELL_COLUMN_ENUM: return snprintf(out, size, "%" PRId32, *(const int32_t *)at);
 	case CELL_COLUMN_UINT32:
 		return snprintf(out, size, "%" PRIu32, *(const uint32_t *)at);
-	case CELL_COLUMN_INT64:
-		return snprintf(out, size, "%" PRId64, *(const int64_t *)at);
+	case CELL_COLUMN_INT64: return snprintf(out, size, "%" PRId64, *(const int64_t *)at);
 	case CELL_COLUMN_UINT64:
 		return snprintf(out, size, "%" PRIu64, *(const uint64_t *)at);
-	case CELL_COLUMN_FLOAT:
-		return snprintf(out, size, "%g", (double)*(const float *)at);
-	case CELL_COLUMN_DOUBLE:
-		return snprintf(out, size, "%g", *(const double *)at);
-	default:
-		return bytes_print(column, row, out, size);
+	case CELL_COLUMN_FLOAT: return snprintf(out, size, "%g", (double)*(const float *)at);
+	case CELL_COLUMN_DOUBLE: return snprintf(out, size, "%g", *(const double *)at);
+	default: return bytes_print(column, row, out, size);
 	}
 }
 

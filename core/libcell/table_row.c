@@ -8,20 +8,17 @@
 static size_t item_size(enum cell_column_kind kind)
 {
 	switch (kind) {
-	case CELL_COLUMN_BOOL:
-		return sizeof(bool);
+	case CELL_COLUMN_BOOL: return sizeof(bool);
 	case CELL_COLUMN_INT64:
 	case CELL_COLUMN_UINT64:
-	case CELL_COLUMN_DOUBLE:
-		return 8;
-	case CELL_COLUMN_TEXT:
-		return sizeof(const char *);
-	default:
-		return 4;
+	case CELL_COLUMN_DOUBLE: return 8;
+	case CELL_COLUMN_TEXT: return sizeof(const char *);
+	default: return 4;
 	}
 }
 
-/* --- encoding ------------------------------------------------------------------------------ */
+/* --- encoding ------------------------------------------------------------------------------
+ */
 
 static uint64_t list_bound(const struct cell_column *column, const void *row)
 {
@@ -40,17 +37,13 @@ uint64_t table_column_bound(const struct cell_column *column, const void *row)
 	if (column->kind < CELL_COLUMN_TEXT)
 		return 0;
 	switch ((enum cell_column_kind)column->kind) {
-	case CELL_COLUMN_TEXT:
-		return cell_bound_string(column_pointer(column, row));
-	case CELL_COLUMN_BYTES:
-		return cell_bound_size(column_count(column, row));
+	case CELL_COLUMN_TEXT: return cell_bound_string(column_pointer(column, row));
+	case CELL_COLUMN_BYTES: return cell_bound_size(column_count(column, row));
 	case CELL_COLUMN_CHARS:
-	case CELL_COLUMN_BLOCK:
-		return column->size;
+	case CELL_COLUMN_BLOCK: return column->size;
 	case CELL_COLUMN_MESSAGE:
 		return cell_bound_size(column->message->bound(column_member(column, row)));
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -70,27 +63,23 @@ static uint8_t *list_encode(const struct cell_column *column, const void *row, u
 		return out;
 	out = cell_encode_varint(out, column->number << 3 | WIRE_BYTES);
 	switch ((enum cell_column_kind)column->kind) {
-	case CELL_COLUMN_BOOL:
-		return cell_encode_packed_bool(out, items, n);
-	case CELL_COLUMN_UINT32:
-		return cell_encode_packed_uint32(out, items, n);
+	case CELL_COLUMN_BOOL: return cell_encode_packed_bool(out, items, n);
+	case CELL_COLUMN_UINT32: return cell_encode_packed_uint32(out, items, n);
 	case CELL_COLUMN_INT64:
-	case CELL_COLUMN_UINT64:
-		return cell_encode_packed_uint64(out, items, n);
-	case CELL_COLUMN_FLOAT:
-		return cell_encode_packed_fixed32(out, items, n);
-	case CELL_COLUMN_DOUBLE:
-		return cell_encode_packed_fixed64(out, items, n);
-	default:
-		return cell_encode_packed_int32(out, items, n);
+	case CELL_COLUMN_UINT64: return cell_encode_packed_uint64(out, items, n);
+	case CELL_COLUMN_FLOAT: return cell_encode_packed_fixed32(out, items, n);
+	case CELL_COLUMN_DOUBLE: return cell_encode_packed_fixed64(out, items, n);
+	default: return cell_encode_packed_int32(out, items, n);
 	}
 }
 
-static uint8_t *message_encode(const struct cell_column *column, const void *row, uint8_t *out)
+static uint8_t *message_encode(const struct cell_column *column, const void *row,
+			       uint8_t *out)
 {
 	uint8_t *body = cell_encode_open(out, 0);
 
-	return cell_encode_close(out, body, column->message->encode(column_member(column, row), body));
+	return cell_encode_close(out, body,
+				 column->message->encode(column_member(column, row), body));
 }
 
 /* The value behind its tag. */
@@ -99,29 +88,21 @@ static uint8_t *value_encode(const struct cell_column *column, const void *row, 
 	const void *at = column_member(column, row);
 
 	switch ((enum cell_column_kind)column->kind) {
-	case CELL_COLUMN_BOOL:
-		return cell_encode_bool(out, *(const bool *)at);
-	case CELL_COLUMN_UINT32:
-		return cell_encode_uint32(out, *(const uint32_t *)at);
+	case CELL_COLUMN_BOOL: return cell_encode_bool(out, *(const bool *)at);
+	case CELL_COLUMN_UINT32: return cell_encode_uint32(out, *(const uint32_t *)at);
 	case CELL_COLUMN_INT64:
-	case CELL_COLUMN_UINT64:
-		return cell_encode_uint64(out, *(const uint64_t *)at);
-	case CELL_COLUMN_FLOAT:
-		return cell_encode_float(out, *(const float *)at);
-	case CELL_COLUMN_DOUBLE:
-		return cell_encode_double(out, *(const double *)at);
-	case CELL_COLUMN_TEXT:
-		return cell_encode_string(out, column_pointer(column, row));
+	case CELL_COLUMN_UINT64: return cell_encode_uint64(out, *(const uint64_t *)at);
+	case CELL_COLUMN_FLOAT: return cell_encode_float(out, *(const float *)at);
+	case CELL_COLUMN_DOUBLE: return cell_encode_double(out, *(const double *)at);
+	case CELL_COLUMN_TEXT: return cell_encode_string(out, column_pointer(column, row));
 	case CELL_COLUMN_CHARS:
 		return cell_encode_bytes(out, at, column_chars_len(column, row));
 	case CELL_COLUMN_BYTES:
-		return cell_encode_bytes(out, column_pointer(column, row), column_count(column, row));
-	case CELL_COLUMN_BLOCK:
-		return cell_encode_bytes(out, at, column->size);
-	case CELL_COLUMN_MESSAGE:
-		return message_encode(column, row, out);
-	default:
-		return cell_encode_int32(out, *(const int32_t *)at);
+		return cell_encode_bytes(out, column_pointer(column, row),
+					 column_count(column, row));
+	case CELL_COLUMN_BLOCK: return cell_encode_bytes(out, at, column->size);
+	case CELL_COLUMN_MESSAGE: return message_encode(column, row, out);
+	default: return cell_encode_int32(out, *(const int32_t *)at);
 	}
 }
 
@@ -151,7 +132,8 @@ uint8_t *table_row_encode(const struct table_row_type *type, const void *row, ui
 	return out;
 }
 
-/* --- decoding ------------------------------------------------------------------------------ */
+/* --- decoding ------------------------------------------------------------------------------
+ */
 
 /* Columns mostly come in the order of the struct: *NEXT is where to look first. */
 static inline const struct cell_column *column_find(const struct table_row_type *type,
@@ -172,22 +154,17 @@ static inline const struct cell_column *column_find(const struct table_row_type 
 }
 
 static const uint8_t *packed_decode(struct cell_decoder *d, const struct cell_column *column,
-				    const uint8_t *at, const uint8_t *end, struct cell_list *list)
+				    const uint8_t *at, const uint8_t *end,
+				    struct cell_list *list)
 {
 	switch ((enum cell_column_kind)column->kind) {
-	case CELL_COLUMN_BOOL:
-		return cell_decode_packed_bool(d, at, end, list);
-	case CELL_COLUMN_UINT32:
-		return cell_decode_packed_uint32(d, at, end, list);
+	case CELL_COLUMN_BOOL: return cell_decode_packed_bool(d, at, end, list);
+	case CELL_COLUMN_UINT32: return cell_decode_packed_uint32(d, at, end, list);
 	case CELL_COLUMN_INT64:
-	case CELL_COLUMN_UINT64:
-		return cell_decode_packed_uint64(d, at, end, list);
-	case CELL_COLUMN_FLOAT:
-		return cell_decode_packed_fixed32(d, at, end, list);
-	case CELL_COLUMN_DOUBLE:
-		return cell_decode_packed_fixed64(d, at, end, list);
-	default:
-		return cell_decode_packed_int32(d, at, end, list);
+	case CELL_COLUMN_UINT64: return cell_decode_packed_uint64(d, at, end, list);
+	case CELL_COLUMN_FLOAT: return cell_decode_packed_fixed32(d, at, end, list);
+	case CELL_COLUMN_DOUBLE: return cell_decode_packed_fixed64(d, at, end, list);
+	default: return cell_decode_packed_int32(d, at, end, list);
 	}
 }
 
@@ -199,17 +176,13 @@ static const uint8_t *number_decode(struct cell_decoder *d, enum cell_column_kin
 	bool fits = true;
 
 	switch (kind) {
-	case CELL_COLUMN_BOOL:
-		*(bool *)to = v.value != 0;
-		break;
+	case CELL_COLUMN_BOOL: *(bool *)to = v.value != 0; break;
 	case CELL_COLUMN_UINT32:
 		fits = v.value <= UINT32_MAX;
 		*(uint32_t *)to = (uint32_t)v.value;
 		break;
 	case CELL_COLUMN_INT64:
-	case CELL_COLUMN_UINT64:
-		*(uint64_t *)to = v.value;
-		break;
+	case CELL_COLUMN_UINT64: *(uint64_t *)to = v.value; break;
 	default:
 		fits = (int64_t)v.value == (int32_t)v.value;
 		*(int32_t *)to = (int32_t)v.value;
@@ -233,7 +206,8 @@ static const uint8_t *scalar_decode(struct cell_decoder *d, enum cell_column_kin
 }
 
 static const uint8_t *list_decode(struct cell_decoder *d, const struct cell_column *column,
-				  uint32_t tag, const uint8_t *at, const uint8_t *end, void *row)
+				  uint32_t tag, const uint8_t *at, const uint8_t *end,
+				  void *row)
 {
 	size_t size = item_size(column->kind);
 	struct cell_list list = { .n = column_count(column, row) };
@@ -264,29 +238,25 @@ static const uint8_t *message_decode(struct cell_decoder *d, const struct cell_c
 	at = cell_decode_length(d, at, end, &stop);
 	if (!at)
 		return NULL;
-	d->code = column->message->decode(column_member_of(column, row), at, (size_t)(stop - at), flags,
-					  d->arena, d->err);
+	d->code = column->message->decode(column_member_of(column, row), at,
+					  (size_t)(stop - at), flags, d->arena, d->err);
 	return d->code < 0 ? NULL : stop;
 }
 
-static inline const uint8_t *column_decode(struct cell_decoder *d, const struct cell_column *column,
+static inline const uint8_t *column_decode(struct cell_decoder *d,
+					   const struct cell_column *column,
 					   const uint8_t *at, const uint8_t *end, void *row)
 {
 	void *to = column_member_of(column, row);
 
 	switch ((enum cell_column_kind)column->kind) {
-	case CELL_COLUMN_TEXT:
-		return cell_decode_string(d, at, end, to);
-	case CELL_COLUMN_CHARS:
-		return cell_decode_chars(d, at, end, to, column->size);
+	case CELL_COLUMN_TEXT: return cell_decode_string(d, at, end, to);
+	case CELL_COLUMN_CHARS: return cell_decode_chars(d, at, end, to, column->size);
 	case CELL_COLUMN_BYTES:
 		return cell_decode_bytes(d, at, end, column_count_in(column, row), to);
-	case CELL_COLUMN_BLOCK:
-		return cell_decode_block(d, at, end, to, column->size);
-	case CELL_COLUMN_MESSAGE:
-		return message_decode(d, column, at, end, row);
-	default:
-		return scalar_decode(d, column->kind, at, end, to);
+	case CELL_COLUMN_BLOCK: return cell_decode_block(d, at, end, to, column->size);
+	case CELL_COLUMN_MESSAGE: return message_decode(d, column, at, end, row);
+	default: return scalar_decode(d, column->kind, at, end, to);
 	}
 }
 
@@ -298,7 +268,8 @@ static int fill_absent(const struct table_row_type *type, void *row, struct cell
 		const struct cell_column *column = &type->columns[i];
 		void *to = column_member_of(column, row);
 
-		if (column->kind == CELL_COLUMN_TEXT && !(column->flags & CELL_COLUMN_REPEATED))
+		if (column->kind == CELL_COLUMN_TEXT &&
+		    !(column->flags & CELL_COLUMN_REPEATED))
 			memcpy(to, &(const char *){ "" }, sizeof(const char *));
 		if (column->kind == CELL_COLUMN_MESSAGE) {
 			int r = column->message->decode(to, NULL, 0, 0, arena, err);
@@ -324,8 +295,9 @@ static int decode_failed(const struct table_row_type *type, const struct cell_co
 			 d->why ? d->why : "cut short, or no number");
 }
 
-int table_row_decode(const struct table_row_type *type, void *row, const uint8_t *bytes, size_t len,
-		     unsigned flags, struct cell_arena *arena, struct cell_error *err)
+int table_row_decode(const struct table_row_type *type, void *row, const uint8_t *bytes,
+		     size_t len, unsigned flags, struct cell_arena *arena,
+		     struct cell_error *err)
 {
 	const struct cell_column *column = NULL;
 	const uint8_t *at = bytes, *end = bytes + len;
@@ -351,7 +323,8 @@ int table_row_decode(const struct table_row_type *type, void *row, const uint8_t
 		if (CELL_UNLIKELY(!column)) {
 			at = cell_decode_skip(&d, at, end, tag);
 		} else if (CELL_UNLIKELY(column->flags & CELL_COLUMN_REPEATED) &&
-			   ((tag & 7) == WIRE_BYTES || (tag & 7) == column_wire_types[column->kind])) {
+			   ((tag & 7) == WIRE_BYTES ||
+			    (tag & 7) == column_wire_types[column->kind])) {
 			at = list_decode(&d, column, tag, at, end, row);
 		} else if (CELL_UNLIKELY((tag & 7) != column_wire_types[column->kind])) {
 			d.why = "of another type than the struct has it";

@@ -18,7 +18,8 @@ int table_txn_too_large(struct cell_call *call)
 			   TABLE_TXN_BYTES_MAX >> 20);
 }
 
-/* --- what is in it ------------------------------------------------------------------------- */
+/* --- what is in it -------------------------------------------------------------------------
+ */
 
 int table_txn_broken(struct cell_call *call)
 {
@@ -39,8 +40,11 @@ static struct txn_party *party_get(struct cell_call *call, const struct cell_tab
 	if (!party || !cell)
 		return NULL;
 	*party = (struct txn_party){
-		.next = tables->txn.parties, .cell = cell, .ref = table->ref,
-		.to_cell = call->to_cell ? cell : NULL, .to_instance = call->to_instance,
+		.next = tables->txn.parties,
+		.cell = cell,
+		.ref = table->ref,
+		.to_cell = call->to_cell ? cell : NULL,
+		.to_instance = call->to_instance,
 	};
 	tables->txn.parties = party;
 	tables->txn.n_parties++;
@@ -62,14 +66,16 @@ struct txn_table *table_txn_table(struct cell_call *call, const struct cell_tabl
 		(void)table_txn_too_large(call);
 		return NULL;
 	}
-	*found = (struct txn_table){ .next = tables->txn.tables, .table = table, .party = party,
+	*found = (struct txn_table){ .next = tables->txn.tables,
+				     .table = table,
+				     .party = party,
 				     .number = party->n_tables++ };
 	tables->txn.tables = found;
 	return found;
 }
 
-struct txn_row *table_txn_find(const struct txn *txn, const struct cell_table *table, uint64_t hash,
-			 const uint8_t *key, size_t len)
+struct txn_row *table_txn_find(const struct txn *txn, const struct cell_table *table,
+			       uint64_t hash, const uint8_t *key, size_t len)
 {
 	struct txn_row *row;
 	uint32_t mask = txn->n_buckets - 1;
@@ -92,7 +98,8 @@ static void bucket_put(struct txn *txn, struct txn_row *row)
 	txn->buckets[i] = row;
 }
 
-/* The smaller table of buckets stays in the arena until the end: half as much again at most. */
+/* The smaller table of buckets stays in the arena until the end: half as much again at most.
+ */
 static int buckets_grow(struct call_tables *tables)
 {
 	struct txn *txn = &tables->txn;
@@ -127,7 +134,9 @@ static struct txn_row *row_add(struct cell_call *call, const struct cell_table *
 		(void)table_txn_too_large(call);
 		return NULL;
 	}
-	*row = (struct txn_row){ .next = txn->rows, .table = where, .hash = hash, .key_len = len };
+	*row = (struct txn_row){
+		.next = txn->rows, .table = where, .hash = hash, .key_len = len
+	};
 	if (len)
 		memcpy(row->key, key, len);
 	txn->rows = row;
@@ -166,11 +175,13 @@ const struct txn_write *table_txn_write_at(const struct txn_row *row, uint64_t n
 	return write;
 }
 
-/* --- writing ------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------
+ */
 
 /* What is known already about whether the row is there makes it fail now, not at the end. */
 static int check_presence(struct cell_call *call, const struct cell_table *table,
-			  enum table_write_kind kind, const struct txn_row *known, const void *row)
+			  enum table_write_kind kind, const struct txn_row *known,
+			  const void *row)
 {
 	char text[CELL_ERROR_TEXT_MAX];
 	bool is_there;
@@ -197,7 +208,8 @@ static bool may_replace(const struct txn *txn, const struct txn_row *row,
 	const struct txn_write *last = txn->last_write;
 
 	return last && last->row == row && last->number > txn->frozen &&
-	       (last->kind == TABLE_WRITE_KIND_PUT || last->kind == TABLE_WRITE_KIND_UPDATE) &&
+	       (last->kind == TABLE_WRITE_KIND_PUT ||
+		last->kind == TABLE_WRITE_KIND_UPDATE) &&
 	       (kind == TABLE_WRITE_KIND_PUT || kind == TABLE_WRITE_KIND_UPDATE);
 }
 
@@ -216,8 +228,12 @@ static int write_add(struct cell_call *call, struct txn_row *row, enum table_wri
 	write = cell_arena_alloc(&tables->arena, sizeof *write);
 	if (!write)
 		return table_txn_too_large(call);
-	*write = (struct txn_write){ .previous = row->write, .row = row, .kind = kind,
-				     .number = ++txn->n_writes, .len = len, .bytes = bytes };
+	*write = (struct txn_write){ .previous = row->write,
+				     .row = row,
+				     .kind = kind,
+				     .number = ++txn->n_writes,
+				     .len = len,
+				     .bytes = bytes };
 	*txn->writes_end = write;
 	txn->writes_end = &write->next;
 	txn->last_write = row->write = write;
@@ -226,8 +242,8 @@ static int write_add(struct cell_call *call, struct txn_row *row, enum table_wri
 	return 0;
 }
 
-int table_txn_write(struct cell_call *call, const struct cell_table *table, enum table_write_kind kind,
-	      const void *row)
+int table_txn_write(struct cell_call *call, const struct cell_table *table,
+		    enum table_write_kind kind, const void *row)
 {
 	struct call_tables *tables = call->root->tables;
 	const uint8_t *bytes = NULL;
@@ -276,9 +292,11 @@ static void take_back(struct txn *txn, struct txn_write *last)
 	txn->last_write = last;
 }
 
-/* --- begin and end -------------------------------------------------------------------------- */
+/* --- begin and end
+ * -------------------------------------------------------------------------- */
 
-/* What a call has that got no memory for a transaction: so its writes are not done at once. */
+/* What a call has that got no memory for a transaction: so its writes are not done at once.
+ */
 static struct txn_level no_level;
 static struct call_tables no_tables = { .txn.level = &no_level, .is_broken = true };
 
@@ -325,7 +343,8 @@ static int validate(struct cell_call *call)
 		n_reads += party->n_reads + party->n_ranges;
 	if (n_reads < 2)
 		return 0;
-	for (const struct txn_party *party = txn->parties; party && r == 0; party = party->next)
+	for (const struct txn_party *party = txn->parties; party && r == 0;
+	     party = party->next)
 		r = table_txn_commit_at(call, party);
 	return r;
 }
@@ -340,11 +359,12 @@ int table_txn_commit(struct cell_call *call, int err)
 	if (r < 0)
 		return r;
 	if (txn->has_lost)
-		return cell_refuse(call, CELL_ABORTED, "something was read twice, and was another");
+		return cell_refuse(call, CELL_ABORTED,
+				   "something was read twice, and was another");
 	if (!txn->writes)
 		return validate(call);
 	return txn->n_parties == 1 ? table_txn_commit_at(call, txn->parties)
-				    : table_txn_commit_over_cells(call);
+				   : table_txn_commit_over_cells(call);
 }
 
 int table_txn_leave(struct cell_call *call, int err)
@@ -365,8 +385,9 @@ int cell_txn_end(struct cell_call *call, int err)
 	int r;
 
 	if (!call_has_txn(call))
-		return err ? err : cell_refuse(call, CELL_FAILED_PRECONDITION,
-					       "the end of a transaction that was not begun");
+		return err ? err
+			   : cell_refuse(call, CELL_FAILED_PRECONDITION,
+					 "the end of a transaction that was not begun");
 	if (tables->is_broken) {
 		call->root->tables = NULL;
 		return err ? err : table_txn_broken(call);

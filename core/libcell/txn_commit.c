@@ -19,8 +19,8 @@
 
 static struct cell_ref coordinator_ref = CELL_REF(COORDINATOR);
 
-int table_txn_send(struct cell_call *call, struct cell_ref *ref, struct table_commit_request *request,
-	     struct table_committed *ret)
+int table_txn_send(struct cell_call *call, struct cell_ref *ref,
+		   struct table_commit_request *request, struct table_committed *ret)
 {
 	uint8_t id[16];
 
@@ -55,14 +55,16 @@ static void fill_reads(const struct txn *txn, const struct txn_party *party,
 {
 	for (const struct txn_row *row = txn->rows; row; row = row->next)
 		if (row->was_read && row->table->party == party)
-			*reads++ = (struct table_row_read){
-				.table = row->table->number, .n_key = row->key_len,
-				.key = row->key, .version = row->version };
+			*reads++ = (struct table_row_read){ .table = row->table->number,
+							    .n_key = row->key_len,
+							    .key = row->key,
+							    .version = row->version };
 	for (const struct txn_range *range = txn->ranges; range; range = range->next)
 		if (range->table->party == party)
-			*ranges++ = (struct table_range_read){
-				.table = range->table->number, .scan = &range->scan,
-				.n_mark = range->mark_len, .mark = range->mark };
+			*ranges++ = (struct table_range_read){ .table = range->table->number,
+							       .scan = &range->scan,
+							       .n_mark = range->mark_len,
+							       .mark = range->mark };
 }
 
 static void fill_writes(const struct txn *txn, const struct txn_party *party,
@@ -70,9 +72,10 @@ static void fill_writes(const struct txn *txn, const struct txn_party *party,
 {
 	for (const struct txn_write *write = txn->writes; write; write = write->next)
 		if (write->row->table->party == party)
-			*writes++ = (struct table_write){
-				.table = write->row->table->number, .kind = write->kind,
-				.n_row = write->len, .row = write->bytes };
+			*writes++ = (struct table_write){ .table = write->row->table->number,
+							  .kind = write->kind,
+							  .n_row = write->len,
+							  .row = write->bytes };
 }
 
 /* What PARTY is to check and do, in the transaction's memory. */
@@ -81,10 +84,14 @@ static int request_make(struct cell_call *call, const struct txn_party *party,
 {
 	struct cell_arena *arena = &call->root->tables->arena;
 	const struct txn *txn = call_txn(call);
-	struct table_table_ref *tables = cell_arena_calloc(arena, party->n_tables, sizeof *tables);
-	struct table_row_read *reads = cell_arena_calloc(arena, party->n_reads, sizeof *reads);
-	struct table_range_read *ranges = cell_arena_calloc(arena, party->n_ranges, sizeof *ranges);
-	struct table_write *writes = cell_arena_calloc(arena, party->n_writes, sizeof *writes);
+	struct table_table_ref *tables =
+		cell_arena_calloc(arena, party->n_tables, sizeof *tables);
+	struct table_row_read *reads =
+		cell_arena_calloc(arena, party->n_reads, sizeof *reads);
+	struct table_range_read *ranges =
+		cell_arena_calloc(arena, party->n_ranges, sizeof *ranges);
+	struct table_write *writes =
+		cell_arena_calloc(arena, party->n_writes, sizeof *writes);
 
 	if (!tables || !reads || !ranges || !writes)
 		return table_txn_too_large(call);
@@ -92,9 +99,14 @@ static int request_make(struct cell_call *call, const struct txn_party *party,
 	fill_reads(txn, party, reads, ranges);
 	fill_writes(txn, party, writes);
 	*ret = (struct table_commit_request){
-		.n_tables = party->n_tables, .tables = tables, .n_reads = party->n_reads,
-		.reads = reads, .n_ranges = party->n_ranges, .ranges = ranges,
-		.n_writes = party->n_writes, .writes = writes,
+		.n_tables = party->n_tables,
+		.tables = tables,
+		.n_reads = party->n_reads,
+		.reads = reads,
+		.n_ranges = party->n_ranges,
+		.ranges = ranges,
+		.n_writes = party->n_writes,
+		.writes = writes,
 	};
 	return 0;
 }
@@ -109,7 +121,8 @@ int table_txn_commit_at(struct cell_call *call, const struct txn_party *party)
 	return r < 0 ? r : table_txn_send(&to, party->ref, &request, &committed);
 }
 
-/* --- several cells --------------------------------------------------------------------------- */
+/* --- several cells
+ * --------------------------------------------------------------------------- */
 
 struct prepare {
 	struct cell_call call;
@@ -133,11 +146,13 @@ static int prepare_start(struct cell_call *call, struct prepare *prepare,
 	prepare->party = party;
 	prepare->commit.n_id = sizeof prepare->id;
 	prepare->commit.id = prepare->id;
-	prepare->request = (struct table_prepare_request){
-		.n_txn = 16, .txn = txn, .coordinator = COORDINATOR, .commit = &prepare->commit };
-	prepare->future = cell_invoke_start(&prepare->call, party->ref,
-					    &table_tables_methods[TABLES_PREPARE],
-					    &prepare->request);
+	prepare->request = (struct table_prepare_request){ .n_txn = 16,
+							   .txn = txn,
+							   .coordinator = COORDINATOR,
+							   .commit = &prepare->commit };
+	prepare->future =
+		cell_invoke_start(&prepare->call, party->ref,
+				  &table_tables_methods[TABLES_PREPARE], &prepare->request);
 	return 0;
 }
 
@@ -158,15 +173,16 @@ static int prepare_wait(struct prepare *prepare)
 static int prepare_all(struct cell_call *call, const uint8_t *txn)
 {
 	const struct txn *what = call_txn(call);
-	struct prepare *prepares = cell_arena_calloc(&call->root->tables->arena, what->n_parties,
-						     sizeof *prepares);
+	struct prepare *prepares = cell_arena_calloc(&call->root->tables->arena,
+						     what->n_parties, sizeof *prepares);
 	struct cell_error first = { 0 };
 	size_t n = 0;
 	int r = 0;
 
 	if (!prepares)
 		return table_txn_too_large(call);
-	for (const struct txn_party *party = what->parties; party && r == 0; party = party->next)
+	for (const struct txn_party *party = what->parties; party && r == 0;
+	     party = party->next)
 		r = prepare_start(call, &prepares[n++], party, txn);
 	if (r < 0)
 		first = call->root->error;
@@ -186,8 +202,8 @@ static int prepare_all(struct cell_call *call, const uint8_t *txn)
 static int begin_at_coordinator(struct cell_call *call, uint8_t *ret_txn)
 {
 	const struct txn *what = call_txn(call);
-	const char **names = cell_arena_calloc(&call->root->tables->arena, what->n_parties,
-					       sizeof *names);
+	const char **names =
+		cell_arena_calloc(&call->root->tables->arena, what->n_parties, sizeof *names);
 	struct txn_begin_request request = { .participants = names };
 	struct txn_begun begun;
 	int r;
@@ -215,7 +231,8 @@ static void abort_at_coordinator(struct cell_call *call, const uint8_t *txn)
 	struct txn_abort_request request = { .n_txn = 16, .txn = txn };
 	struct txn_aborted aborted;
 
-	(void)cell_invoke(soon, &coordinator_ref, &txn_methods[TXN_ABORT], &request, &aborted);
+	(void)cell_invoke(soon, &coordinator_ref, &txn_methods[TXN_ABORT], &request,
+			  &aborted);
 	call->root->error = error;
 }
 
@@ -238,6 +255,6 @@ int table_txn_commit_over_cells(struct cell_call *call)
 		return r;
 	}
 	request = (struct txn_commit_request){ .n_txn = sizeof txn, .txn = txn };
-	return cell_invoke(&own, &coordinator_ref, &txn_methods[TXN_COMMIT], &request, &committed);
+	return cell_invoke(&own, &coordinator_ref, &txn_methods[TXN_COMMIT], &request,
+			   &committed);
 }
-

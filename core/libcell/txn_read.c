@@ -5,11 +5,12 @@
 #include <string.h>
 
 /*
- * Reading in a transaction: its own writes first, then what the cell says, which is remembered
- * with its version.
+ * Reading in a transaction: its own writes first, then what the cell says, which is
+ * remembered with its version.
  */
 
-/* A row as the transaction itself has written it. Its bytes may be replaced: texts are copied. */
+/* A row as the transaction itself has written it. Its bytes may be replaced: texts are
+ * copied. */
 static int give_own(struct cell_call *call, const struct cell_table *table, unsigned key,
 		    const struct txn_write *write, const void *row, void *ret_row)
 {
@@ -29,7 +30,8 @@ static int give_own(struct cell_call *call, const struct cell_table *table, unsi
 	return r;
 }
 
-/* It was read before, as another: then the transaction cannot succeed, and had better know. */
+/* It was read before, as another: then the transaction cannot succeed, and had better know.
+ */
 static int lost(struct cell_call *call, const struct cell_table *table, unsigned key,
 		const void *row)
 {
@@ -40,8 +42,8 @@ static int lost(struct cell_call *call, const struct cell_table *table, unsigned
 			   table->name, table_key_print(table, key, row, text, sizeof text));
 }
 
-static int note_read(struct cell_call *call, const struct cell_table *table, struct txn_named *named,
-		     const void *row, uint64_t version)
+static int note_read(struct cell_call *call, const struct cell_table *table,
+		     struct txn_named *named, const void *row, uint64_t version)
 {
 	int r = table_txn_add(call, table, named);
 
@@ -55,8 +57,8 @@ static int note_read(struct cell_call *call, const struct cell_table *table, str
 	return 0;
 }
 
-static int get_primary(struct cell_call *call, const struct cell_table *table, const void *row,
-		       void *ret_row)
+static int get_primary(struct cell_call *call, const struct cell_table *table,
+		       const void *row, void *ret_row)
 {
 	struct table_fetched fetched;
 	struct txn_named named;
@@ -121,12 +123,16 @@ static int read_nothing(struct cell_call *call, const struct cell_table *table, 
 			const void *row)
 {
 	unsigned n = table->keys[key].n;
-	struct cell_cursor cursor = cell_table_scan(call, table, &(struct cell_scan){
-		.key = key, .from = row, .n_from = n, .to = row, .n_to = n });
+	struct cell_cursor cursor = cell_table_scan(
+		call, table,
+		&(struct cell_scan){
+			.key = key, .from = row, .n_from = n, .to = row, .n_to = n });
 	bool found = cell_cursor_next(&cursor) != NULL;
 	int r = cell_cursor_end(&cursor);
 
-	return r < 0 ? r : found ? lost(call, table, key, row) : table_not_found(call, table, key, row);
+	return r < 0   ? r
+	       : found ? lost(call, table, key, row)
+		       : table_not_found(call, table, key, row);
 }
 
 static int get_unique(struct cell_call *call, const struct cell_table *table, unsigned key,
@@ -155,8 +161,8 @@ static int get_unique(struct cell_call *call, const struct cell_table *table, un
 	return 0;
 }
 
-int table_txn_get(struct cell_call *call, const struct cell_table *table, unsigned key, const void *row,
-	    void *ret_row)
+int table_txn_get(struct cell_call *call, const struct cell_table *table, unsigned key,
+		  const void *row, void *ret_row)
 {
 	if (call->root->tables->is_broken)
 		return table_txn_broken(call);
@@ -165,7 +171,8 @@ int table_txn_get(struct cell_call *call, const struct cell_table *table, unsign
 }
 
 int table_txn_add_range(struct cell_call *call, const struct cell_table *table,
-		  const struct table_scan_request *scan, const uint8_t *mark, size_t mark_len)
+			const struct table_scan_request *scan, const uint8_t *mark,
+			size_t mark_len)
 {
 	struct call_tables *tables = call->root->tables;
 	struct txn_table *where = table_txn_table(call, table);
@@ -175,7 +182,9 @@ int table_txn_add_range(struct cell_call *call, const struct cell_table *table,
 
 	if (!where || !range || !bytes)
 		return table_txn_too_large(call);
-	*range = (struct txn_range){ .next = tables->txn.ranges, .table = where, .scan = *scan };
+	*range = (struct txn_range){ .next = tables->txn.ranges,
+				     .table = where,
+				     .scan = *scan };
 	range->scan.table = NULL;
 	range->scan.from = bytes;
 	range->scan.to = bytes + from_len;
@@ -191,4 +200,3 @@ int table_txn_add_range(struct cell_call *call, const struct cell_table *table,
 	where->party->n_ranges++;
 	return 0;
 }
-

@@ -153,8 +153,8 @@ static int run_with_failure(uint64_t n)
 	ck_assert_int_eq(account_get(crew.clients[1], 2, &bob), 0);
 	ck_assert_int_eq(ada.balance + bob.balance, 100);
 	ck_assert(ada.balance == 100 || ada.balance == 90);
-	ck_assert_msg(r == 0 || cell_error(crew.clients[0])->text[0], "allocation %u: %d without a text",
-		      (unsigned)n, r);
+	ck_assert_msg(r == 0 || cell_error(crew.clients[0])->text[0],
+		      "allocation %u: %d without a text", (unsigned)n, r);
 	crew_stop(&crew);
 	return r;
 }
@@ -203,9 +203,13 @@ START_TEST(warm_transactions_allocate_nothing)
 	if (!IS_COUNTED)
 		return;
 	crew_start(&crew, &(struct crew_member){ "celldb", memdb_serve, &memdb }, 1);
-	ck_assert_int_eq(account_put(crew.clients[0], &(struct account){ .id = 1, .owner = "Ada",
-									 .balance = 100000 }), 0);
-	ck_assert_int_eq(account_put(crew.clients[0], &(struct account){ .id = 2, .owner = "Bob" }), 0);
+	ck_assert_int_eq(account_put(crew.clients[0], &(struct account){ .id = 1,
+									 .owner = "Ada",
+									 .balance = 100000 }),
+			 0);
+	ck_assert_int_eq(account_put(crew.clients[0],
+				     &(struct account){ .id = 2, .owner = "Bob" }),
+			 0);
 	/* Check's own claims allocate. */
 	for (int i = 0; i < 200 && r == 0; i++) {
 		n_allocations = 0;
