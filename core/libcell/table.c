@@ -227,7 +227,7 @@ static int row_hash(struct cell_call *call, const struct cell_table *table, cons
 	if (table_key_bound(table, 0, table->keys[0].n, row) <= sizeof short_key) {
 		len = (size_t)(table_key_encode(table, 0, table->keys[0].n, row, short_key) -
 			       short_key);
-		*ret_hash = table_key_hash(table, short_key, len);
+		*ret_hash = table_key_hash(call, table, short_key, len);
 		return 0;
 	}
 	mark = cell_arena_mark(&call->root->arena);
@@ -235,7 +235,7 @@ static int row_hash(struct cell_call *call, const struct cell_table *table, cons
 			    &len);
 	if (r < 0)
 		return r;
-	*ret_hash = table_key_hash(table, key, len);
+	*ret_hash = table_key_hash(call, table, key, len);
 	cell_arena_rewind(&call->root->arena, mark);
 	return 0;
 }
@@ -324,7 +324,7 @@ static int batch_add(struct cell_call *call, struct batch *batch,
 	}
 	if (r < 0)
 		return r;
-	batch->hashes[batch->n++] = table_key_hash(table, key, len);
+	batch->hashes[batch->n++] = table_key_hash(call, table, key, len);
 	if (kind != TABLE_WRITE_KIND_INSERT && tables && !tables->is_broken &&
 	    table_seen_find(&tables->seen, batch->hashes[batch->n - 1], &version))
 		batch->reads[batch->n_reads++] = (struct table_row_read){

@@ -135,7 +135,7 @@ static int is_hidden(struct scan *scan, const void *row)
 	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &scan->arena, &key, &len);
 	if (r < 0)
 		return r;
-	own = table_txn_find(&call->root->tables->txn, table, table_key_hash(table, key, len),
+	own = table_txn_find(&call->root->tables->txn, table, table_key_hash(call, table, key, len),
 			     key, len);
 	cell_arena_rewind(&scan->arena, mark);
 	return own && table_txn_write_at(own, scan->number) != NULL;

@@ -199,8 +199,9 @@ static inline bool call_has_txn(const struct cell_call *call)
 /* --- versions seen: seen.c
  * -------------------------------------------------------------------- */
 
-/* What names a row of a table, in a process. */
-uint64_t table_key_hash(const struct cell_table *table, const uint8_t *key, size_t len);
+/* What names a row of a table in a process, and at the cell that CALL goes to. */
+uint64_t table_key_hash(const struct cell_call *call, const struct cell_table *table,
+			const uint8_t *key, size_t len);
 /* -ENOMEM leaves it as it was: then it is not known. */
 int table_seen_note(struct seen *seen, uint64_t hash, uint64_t version);
 bool table_seen_find(const struct seen *seen, uint64_t hash, uint64_t *ret_version);

@@ -51,6 +51,15 @@ static struct txn_party *party_get(struct cell_call *call, const struct cell_tab
 	return party;
 }
 
+/* The same table of another cell, by cell_to(), is another one. */
+static bool is_at(const struct txn_party *party, const struct cell_call *call,
+		  const struct cell_table *table)
+{
+	if (!call->to_cell && !party->to_cell)
+		return true;
+	return strcmp(party->cell, call->to_cell ? call->to_cell : table->ref->cell) == 0;
+}
+
 struct txn_table *table_txn_table(struct cell_call *call, const struct cell_table *table)
 {
 	struct call_tables *tables = call->root->tables;
@@ -58,7 +67,7 @@ struct txn_table *table_txn_table(struct cell_call *call, const struct cell_tabl
 	struct txn_table *found;
 
 	for (found = tables->txn.tables; found; found = found->next)
-		if (found->table == table)
+		if (found->table == table && is_at(found->party, call, table))
 			return found;
 	party = party_get(call, table);
 	found = party ? cell_arena_calloc(&tables->arena, 1, sizeof *found) : NULL;
@@ -153,7 +162,7 @@ int table_txn_name(struct cell_call *call, const struct cell_table *table, const
 
 	if (r < 0)
 		return r;
-	ret->hash = table_key_hash(table, ret->key, ret->len);
+	ret->hash = table_key_hash(call, table, ret->key, ret->len);
 	ret->row = table_txn_find(call_txn(call), table, ret->hash, ret->key, ret->len);
 	return 0;
 }

@@ -540,6 +540,28 @@ START_TEST(several_cells_decide_in_two_phases)
 }
 END_TEST
 
+START_TEST(one_table_at_two_cells_is_two)
+{
+	struct cell_call *far;
+	struct account account;
+
+	put(call, 1, "Ada", 10);
+	far = cell_to(call, "postgres", 0);
+	ck_assert_int_eq(balance(far, 1), -1);
+	put(call, 1, "Ada", 11); /* what was seen there says nothing of here */
+	ok(cell_txn_begin(call));
+	put(far, 1, "Far", 5);
+	ck_assert_int_eq(balance(call, 1), 11);
+	ck_assert_int_eq(balance(far, 1), 5);
+	put(call, 1, "Ada", 12);
+	ck_assert_int_eq(balance(far, 1), 5);
+	ok(cell_txn_end(call, 0));
+	ok(account_get(far, 1, &account));
+	ck_assert_str_eq(account.owner, "Far");
+	ck_assert_int_eq(balance(other, 1), 12);
+}
+END_TEST
+
 START_TEST(refusal_of_one_is_the_end_of_all)
 {
 	open_both();
@@ -630,6 +652,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, wrapper_is_a_loop);
 	tcase_add_loop_test(tc, all_who_want_one_row_get_it, 0, 2);
 	tcase_add_test(tc, several_cells_decide_in_two_phases);
+	tcase_add_test(tc, one_table_at_two_cells_is_two);
 	tcase_add_test(tc, refusal_of_one_is_the_end_of_all);
 	tcase_add_test(tc, race_that_one_cell_saw_aborts_both);
 	tcase_add_test(tc, participant_that_is_lost_aborts_all);
