@@ -36,7 +36,15 @@ core_pure='core/libcellgen/check.c core/libcellgen/decode.c core/libcellgen/enco
 	core/cellc/lex.c core/cellc/lines.c core/cellc/arguments.c core/cellc/scan.c
 	core/cellc/doc.c core/cellc/declare.c core/cellc/splice.c
 	core/cellc/command.c core/cellc/command_names.c core/cellc/option.c
-	core/cellc/own_option.c core/cellc/words.c'
+	core/cellc/own_option.c core/cellc/words.c
+	core/libcelltable/value.c core/libcelltable/value_parse.c core/libcelltable/literal.c
+	core/libcelltable/schema.c core/libcelltable/schema_check.c
+	core/libcelltable/row.c core/libcelltable/row_finish.c core/libcelltable/key.c
+	core/libcelltable/expression.c core/libcelltable/expression_type.c
+	core/libcelltable/expression_value.c core/libcelltable/expression_sql.c
+	core/libcelltable/migrate.c core/libcelltable/migrate_convert.c
+	core/libcelltable/migrate_judge.c core/libcelltable/migrate_print.c
+	core/libcelltable/migrate_coexists.c'
 io_headers='sys/socket|sys/un|sys/epoll|sys/eventfd|sys/signalfd|sys/timerfd|sys/mman|sys/stat|sys/wait|sys/random|sys/time|netinet/.*|arpa/.*|netdb|net/.*|poll|unistd|fcntl|dirent|signal|time|spawn|pthread|threads|ev|lmdb|curl/.*|gnutls/.*|ngtcp2/.*'
 io_calls='socket|connect|accept4?|bind|listen|send|sendto|sendmsg|recv|recvfrom|recvmsg|read|write|pread|pwrite|open|openat|fopen|fread|fwrite|close|stat|unlink|rename|fork|execv.*|posix_spawn.*|clock_gettime|gettimeofday|time|nanosleep|usleep|sleep|rand|random|getrandom|randombytes_.*|getenv|ev_.*|mdb_.*|kill|mmap|poll|epoll_.*'
 core_libraries='libev|libprotobuf-c|libsodium|libinih|libc|libm|libgcc_s|ld-linux.*'

@@ -99,6 +99,7 @@ struct pg_fault {
 	char constraint[64];
 	char table[64];
 	char column[64];
+	size_t statement; /* which of those of the round trip failed */
 	size_t position; /* of the character in the statement, from 1; 0 = not known */
 };
 const struct pg_fault *pg_fault(const struct pg_session *session);

@@ -80,6 +80,7 @@ int pg_failed(struct cell_call *call, struct pg_session *session, const PGresult
 	struct pg_fault *fault = &session->fault;
 
 	memset(fault, 0, sizeof *fault);
+	fault->statement = session->n_results;
 	if (result)
 		fault_fill(fault, result);
 	if (!*fault->sqlstate) {
@@ -366,6 +367,7 @@ int pg_run(struct cell_call *call, struct pg_session *session,
 	int err = 0, r = session->add_err;
 
 	pg_results_clear(session);
+	memset(&session->fault, 0, sizeof session->fault);
 	if (session->is_broken)
 		return cell_refuse(call, CELL_UNAVAILABLE, "the connection to PostgreSQL broke");
 	if (r == -EIO)

@@ -34,16 +34,29 @@ static bool is_macro(const struct expansion_spot *spot, const char *said,
 	       is_same_argument(must_printf(arena, "(%s)", spot->argument), said + n);
 }
 
-/* The spot of SITE that D names; NULL: the site itself. */
+/* What macro("column", …) at the declaration is about: unique(city, street). */
+static bool is_about(const struct expansion_spot *spot, const struct macro_diagnostic *d)
+{
+	return !*spot->member && *d->member && strcmp(spot->argument, d->member) == 0 &&
+	       strlen(spot->macro) == strcspn(d->macro, "(") &&
+	       strncmp(spot->macro, d->macro, strlen(spot->macro)) == 0;
+}
+
+/*
+ * The spot of SITE that D names: the macro at the member, or one at the declaration that is
+ * about the member, or the member. NULL: the site itself.
+ */
 static const struct expansion_spot *find_spot(const struct expansion_site *site,
 					      const struct macro_diagnostic *d,
 					      struct cell_arena *arena)
 {
-	const struct expansion_spot *member = NULL;
+	const struct expansion_spot *about = NULL, *member = NULL;
 
 	for (size_t i = 0; i < site->n_spots; i++) {
 		const struct expansion_spot *spot = &site->spots[i];
 
+		if (is_about(spot, d))
+			about = spot;
 		if (strcmp(spot->member, d->member) != 0)
 			continue;
 		if (*d->macro && is_macro(spot, d->macro, arena))
@@ -51,7 +64,7 @@ static const struct expansion_spot *find_spot(const struct expansion_site *site,
 		if (*d->member && !*spot->macro)
 			member = spot;
 	}
-	return member;
+	return about ? about : member;
 }
 
 static void say_provision(const struct expansion *e, const struct macro_diagnostic *d,

@@ -132,10 +132,10 @@ bool tables_provisioned(struct cell_call *call, struct cell_ref *ref, int status
 int tables_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		  const void *in, void *out)
 {
-	int r = call_invoke(call, ref, method, in, out);
+	int r = cell_invoke(call, ref, method, in, out);
 
 	if (CELL_UNLIKELY(r == CELL_FAILED_PRECONDITION) && tables_provisioned(call, ref, r))
-		r = call_invoke(call, ref, method, in, out);
+		r = cell_invoke(call, ref, method, in, out);
 	return r;
 }
 
@@ -322,12 +322,20 @@ int table_not_found(struct cell_call *call, const struct cell_table *table, unsi
 static int row_hash(struct cell_call *call, const struct cell_table *table, const void *row,
 		    uint64_t *ret_hash)
 {
-	struct cell_arena_mark mark = cell_arena_mark(&call->root->arena);
+	struct cell_arena_mark mark;
+	uint8_t short_key[128];
 	const uint8_t *key;
 	size_t len;
-	int r = table_key_bytes(call, table, 0, table->keys[0].n, row, &call->root->arena, &key,
-				&len);
+	int r;
 
+	if (table_key_bound(table, 0, table->keys[0].n, row) <= sizeof short_key) {
+		len = (size_t)(table_key_encode(table, 0, table->keys[0].n, row, short_key) -
+			       short_key);
+		*ret_hash = table_key_hash(table, short_key, len);
+		return 0;
+	}
+	mark = cell_arena_mark(&call->root->arena);
+	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &call->root->arena, &key, &len);
 	if (r < 0)
 		return r;
 	*ret_hash = table_key_hash(table, key, len);
@@ -535,6 +543,8 @@ static int serial_next(struct cell_call *call, const struct cell_table *table,
 {
 	struct table_table_ref ref = table_ref_of(table);
 	struct table_next_request request = { .table = &ref, .column = column->number };
+	/* Asked again it gives other numbers: that is no harm, also in a transaction. */
+	struct cell_method method = table_tables_methods[TABLES_NEXT];
 	struct serial *serial;
 	struct table_next_reply reply;
 	int r;
@@ -546,8 +556,8 @@ static int serial_next(struct cell_call *call, const struct cell_table *table,
 		return -ENOMEM;
 	if (!serial->left) {
 		request.n = serial->batch;
-		r = tables_invoke(call, table->ref, &table_tables_methods[TABLES_NEXT], &request,
-				  &reply);
+		method.flags |= CELL_METHOD_IDEMPOTENT;
+		r = tables_invoke(call, table->ref, &method, &request, &reply);
 		if (r < 0)
 			return r;
 		/* Another handler may have been faster: what it did not use is lost, not shared. */

@@ -92,10 +92,13 @@ static uint64_t list_bound(const struct cell_column *column, const void *row)
 	return n > CELL_MESSAGE_SIZE_MAX / 10 ? (uint64_t)CELL_MESSAGE_SIZE_MAX + 1 : n * 10;
 }
 
+/* Numbers are all in HEAD_MAX. */
 static uint64_t column_bound(const struct cell_column *column, const void *row)
 {
-	if (column->flags & CELL_COLUMN_REPEATED)
+	if (CELL_UNLIKELY(column->flags & CELL_COLUMN_REPEATED))
 		return list_bound(column, row);
+	if (column->kind < CELL_COLUMN_TEXT)
+		return 0;
 	switch ((enum cell_column_kind)column->kind) {
 	case CELL_COLUMN_TEXT:
 		return cell_bound_string(pointer_of(column, row));

@@ -212,7 +212,7 @@ int table_row_bytes(struct cell_call *call, const struct cell_table *table, cons
 
 /*
  * Call METHOD of the cell that has tables; provisions what is linked in, once, if that cell
- * does not know it. cell_invoke() but that it never spoils a transaction.
+ * does not know it. Else as cell_invoke().
  */
 int tables_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		  const void *in, void *out);

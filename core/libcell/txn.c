@@ -606,7 +606,7 @@ static int prepare_start(struct cell_call *call, struct prepare *prepare,
 	prepare->commit.id = prepare->id;
 	prepare->request = (struct table_prepare_request){
 		.n_txn = 16, .txn = txn, .coordinator = COORDINATOR, .commit = &prepare->commit };
-	prepare->future = call_invoke_start(&prepare->call, party->ref,
+	prepare->future = cell_invoke_start(&prepare->call, party->ref,
 					    &table_tables_methods[TABLES_PREPARE],
 					    &prepare->request);
 	return 0;
@@ -621,7 +621,7 @@ static int prepare_wait(struct prepare *prepare)
 	int r = cell_invoke_wait(&prepare->future, &prepared);
 
 	if (r == CELL_UNAVAILABLE || tables_provisioned(&prepare->call, ref, r))
-		r = call_invoke(&prepare->call, ref, method, &prepare->request, &prepared);
+		r = cell_invoke(&prepare->call, ref, method, &prepare->request, &prepared);
 	return r;
 }
 
@@ -667,7 +667,7 @@ static int begin_at_coordinator(struct cell_call *call, uint8_t *ret_txn)
 		return too_large(call);
 	for (const struct txn_party *party = what->parties; party; party = party->next)
 		names[request.n_participants++] = party->cell;
-	r = call_invoke(call, &coordinator_ref, &txn_methods[TXN_BEGIN], &request, &begun);
+	r = cell_invoke(call, &coordinator_ref, &txn_methods[TXN_BEGIN], &request, &begun);
 	if (r == 0 && begun.n_txn != 16)
 		r = cell_refuse(call, CELL_INTERNAL, "%s: a transaction's id of %zu bytes",
 				COORDINATOR, begun.n_txn);
@@ -686,7 +686,7 @@ static void abort_at_coordinator(struct cell_call *call, const uint8_t *txn)
 	struct txn_abort_request request = { .n_txn = 16, .txn = txn };
 	struct txn_aborted aborted;
 
-	(void)call_invoke(soon, &coordinator_ref, &txn_methods[TXN_ABORT], &request, &aborted);
+	(void)cell_invoke(soon, &coordinator_ref, &txn_methods[TXN_ABORT], &request, &aborted);
 	call->root->error = error;
 }
 
@@ -709,7 +709,7 @@ static int commit_over_cells(struct cell_call *call)
 		return r;
 	}
 	request = (struct txn_commit_request){ .n_txn = sizeof txn, .txn = txn };
-	return call_invoke(&own, &coordinator_ref, &txn_methods[TXN_COMMIT], &request, &committed);
+	return cell_invoke(&own, &coordinator_ref, &txn_methods[TXN_COMMIT], &request, &committed);
 }
 
 /* --- begin and end -------------------------------------------------------------------------- */

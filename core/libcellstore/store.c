@@ -141,7 +141,8 @@ static int check(struct cell_store *store, struct cell_error *err)
 
 	if (r < 0 || (folder->state == FOLDER_CLOSED && !missing))
 		return r;
-	r = child_walk(folder->path, true, WALK_MS, &entries, &is_partial, err);
+	r = child_walk(folder->fd, folder->data_path, true, WALK_MS, &entries, &is_partial,
+		       err);
 	if (r == 0 && is_partial)
 		cell_log(CELL_LOG_INFO, "store", "walk_partial",
 			 "file=\"%s\" good_entries=%" PRIu64 " of=%" PRIu64 " after_ms=%d",

@@ -9,6 +9,7 @@
 
 struct planning {
 	const struct schema *before, *after;
+	struct cell_arena *arena;
 	struct migration_step *steps;
 	size_t n;
 	int *was; /* by column of AFTER: the index in BEFORE of what it was; -1 = it is new */
@@ -243,7 +244,7 @@ static void blame_key(const struct planning *p, struct migration_step *step, con
 	const struct schema_key *key = &p->after->keys[step->after];
 
 	step->macro = macro;
-	if (key->n == 1)
+	if (key->n)
 		step->member = after_column(p, key->columns[0])->name;
 }
 
@@ -297,7 +298,10 @@ static void plan_checks(struct planning *p)
 			continue;
 		step = add(p, MIGRATION_ADD_CHECK, MIGRATION_COUNT_VIOLATIONS, -1, (int)i);
 		step->member = check->column;
-		step->macro = "check";
+		/* There may be several. */
+		step->macro = cell_arena_printf(p->arena, "check(%s)", check->text);
+		if (!step->macro)
+			step->macro = "check";
 	}
 }
 
@@ -358,7 +362,7 @@ static size_t steps_max(const struct schema *before, const struct schema *after)
 int migration_plan(struct migration *ret, const struct schema *before, const struct schema *after,
 		   struct cell_arena *arena)
 {
-	struct planning p = { .before = before, .after = after };
+	struct planning p = { .before = before, .after = after, .arena = arena };
 	size_t max = before ? steps_max(before, after) : 1;
 
 	p.steps = cell_arena_calloc(arena, max, sizeof *p.steps);

@@ -6,6 +6,7 @@
 #include "stored.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,30 @@ START_TEST(is_killed_at_any_moment)
 }
 END_TEST
 
+/* As a cell without sandbox has its state directory. */
+START_TEST(a_path_by_a_descriptor_is_looked_through_as_well)
+{
+	struct disk none = { 0 };
+	struct said said = { 0 };
+	uint64_t entries;
+	char dir[80];
+	pid_t child;
+	int fd, pipe;
+
+	child = start_writer(1000000, &pipe, &none);
+	ck_assert(hear(pipe, &said) && hear(pipe, &said));
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	(void)hear_out(child, pipe, &said);
+	fd = open(s.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	memcpy(dir, s.dir, sizeof dir);
+	snprintf(s.dir, sizeof s.dir, "/proc/self/fd/%d/store", fd);
+	check_said(&said, "descriptor", 0);
+	ck_ok(cell_store_verify(s.dir, &entries, &s.err));
+	memcpy(s.dir, dir, sizeof dir);
+	close(fd);
+}
+END_TEST
+
 /* A reader that verifies dies; its place in LMDB's table is given back. */
 START_TEST(a_killed_verifier_holds_no_pages)
 {
@@ -301,6 +326,7 @@ int main(void)
 	tcase_add_loop_test(tc, dies_at_each_write_and_sync, 0, 2);
 	tcase_add_loop_test(tc, power_is_lost_at_each_write_and_sync, 0, 3);
 	tcase_add_loop_test(tc, is_killed_at_any_moment, 0, 2);
+	tcase_add_test(tc, a_path_by_a_descriptor_is_looked_through_as_well);
 	tcase_add_test(tc, a_killed_verifier_holds_no_pages);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

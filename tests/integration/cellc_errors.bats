@@ -241,6 +241,11 @@ handler() {
 	# Of several, the one with that argument.
 	says 'struct [[alpha::keep(macro = "check(a<b)"), alpha::check(a > 0),\n\talpha::check(a < b)]] q { int a, b; };' \
 		"x.c:3:9: error: alpha::check: $said"
+	# One at the struct that is about the member, unless the member has its own.
+	says 'struct [[alpha::check(a), alpha::keep(member = "a", macro = "check")]] q {\n\tint a;\n};' \
+		"x.c:2:10: error: alpha::check: $said"
+	says 'struct [[alpha::check(a), alpha::keep(member = "a", macro = "check")]] q {\n\t[[alpha::check(a > 0)]] int a;\n};' \
+		"x.c:3:11: error: alpha::check: $said"
 	# No macro: the member. No member: what declared it. Neither is there: the same.
 	says 'struct [[alpha::keep(member = "a")]] q {\n\tint a;\n};' "x.c:3:13: error: alpha::keep: $said"
 	says 'struct [[alpha::keep(member = "gone", macro = "check")]] q { int a; };' \

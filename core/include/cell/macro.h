@@ -317,7 +317,8 @@ int cell_provision_refuse(struct cell_macro_work *work, const struct macro_decla
 /*
  * The same where it stands: at the attribute of MACRO ("check", of DECLARED's namespace) on
  * MEMBER, or, with MEMBER "", on the declaration. If several of MACRO may stand there, its
- * first argument tells them apart: "check(balance >= 0)". With MACRO "" it is the member
+ * first argument tells them apart: "check(balance >= 0)". One on the declaration whose first
+ * argument is MEMBER's name counts, too: unique(city, street). With MACRO "" it is the member
  * itself. What is not in the source any more falls back to member and declaration.
  */
 int cell_provision_refuse_member(struct cell_macro_work *work,

@@ -223,7 +223,7 @@ static struct {
 	  "dropped index a of table account\nadded index a to table account", "" },
 	{ { .columns = { ID, OWNER } }, { .columns = { ID, OWNER }, .key = one_two, .n_key = 2 }, 5,
 	  "changed the key of table account#",
-	  "/key: the key of account is another one, and the table has 5 rows | leave the key as it "
+	  "id/key: the key of account is another one, and the table has 5 rows | leave the key as it "
 	  "was, or make a table of another name and copy the rows" },
 	{ { .columns = { ID, OWNER } }, { .columns = { ID, OWNER }, .key = two, .n_key = 1 }, 0,
 	  "changed the key of table account#", "" },
@@ -232,12 +232,12 @@ static struct {
 	  { .columns = { ID, COLUMN("balance", INT64) },
 	    .checks = { { "balance >= 0", "balance" } } }, 17,
 	  "added check balance >= 0 to table account#",
-	  "balance/check: 17 rows violate balance >= 0 | change or delete them first; the filter "
+	  "balance/check(balance >= 0): 17 rows violate balance >= 0 | change or delete them first; the filter "
 	  "!(balance >= 0) finds them" },
 	{ { .columns = { ID, COLUMN("balance", INT64) }, .checks = { { "balance >= 0", "balance" } } },
 	  { .columns = { ID, COLUMN("balance", INT64) }, .checks = { { "id > 0", "" } } }, 1,
 	  "dropped check balance >= 0 of table account\nadded check id > 0 to table account#",
-	  "/check: 1 row violates id > 0 | change or delete them first; the filter !(id > 0) finds "
+	  "/check(id > 0): 1 row violates id > 0 | change or delete them first; the filter !(id > 0) finds "
 	  "them" },
 	{ { .columns = { ID, OWNER, COLUMN("client", UINT64) } },
 	  { .columns = { ID, OWNER, COLUMN("client", UINT64) }, .references = { { 3, "client", "", 0 } } },

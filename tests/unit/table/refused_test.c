@@ -140,6 +140,9 @@ static const struct refusal {
 	  "3:13: error: no column 'balence' (did you mean 'balance'?)\n" },
 	{ HEAD "[[db::check(balance >= 0 && ownr)]] int64_t balance; bool owner; };",
 	  "3:29: error: no column 'ownr' (did you mean 'owner'?)\n" },
+	/* Tokens are tidied on the way. */
+	{ HEAD "[[db::check(length( name )<9 && lenght(name) > 2)]] const char *name; };",
+	  "3:33: error: no function 'lenght' (did you mean 'length'?)\n" },
 	{ HEAD "[[db::check(length(nam) < 9)]] const char *name; };",
 	  "3:20: error: no column 'nam' (did you mean 'name'?)\n" },
 	{ HEAD "[[db::check(x +)]] int32_t x; };",

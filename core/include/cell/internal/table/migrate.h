@@ -59,7 +59,9 @@ struct migration_step {
 	int after;     /* in the new one */
 	uint64_t n;    /* the count, to be filled in */
 	const char *member; /* where it belongs in the struct; "" = at the table */
-	const char *macro;  /* "check", "unique", "table", …: whose attribute to blame */
+	/* Whose attribute to blame, as cell_provision_refuse_member() has it: "unique", "table",
+	 * "check(balance >= 0)", … */
+	const char *macro;
 };
 
 struct migration {
