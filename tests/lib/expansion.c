@@ -293,7 +293,12 @@ static void weave(struct sink *sink, const struct declaration *declaration,
 	}
 	fputc('\n', sink->text);
 	for (uint32_t below = UINT32_MAX; (piece = wrapper_below(code, n, below)); below = piece->phase) {
-		put_replaced(sink->text, piece->text, next);
+		/* Who takes the user's name has his linkage, too. */
+		bool is_bare = piece == outermost && piece->phase != MACRO_PHASE_ENTRY &&
+			       !declaration->request.declaration->is_static &&
+			       strncmp(piece->text, "static ", 7) == 0;
+
+		put_replaced(sink->text, piece->text + (is_bare ? 7 : 0), next);
 		next = piece->symbol;
 	}
 }

@@ -143,6 +143,12 @@ static const struct refusal {
 	/* Tokens are tidied on the way. */
 	{ HEAD "[[db::check(length( name )<9 && lenght(name) > 2)]] const char *name; };",
 	  "3:33: error: no function 'lenght' (did you mean 'length'?)\n" },
+	{ HEAD "[[db::check(length(nam) < 9)]] const char *name; };",
+	  "3:20: error: no column 'nam' (did you mean 'name'?)\n" },
+	{ HEAD "[[db::check(x +)]] int32_t x; };",
+	  "3:15: error: something is missing at the end\n" },
+	{ HEAD "[[db::check(x == \"a\")]] int32_t x; };",
+	  "3:13: error: 'x' is a number, and is compared with text\n" },
 	{ "struct [[db::table, db::check(x + 1)]] t { [[db::key]] uint64_t id; int32_t x; };",
 	  "1:31: error: a check is true or false, and this is an integer\n" },
 	{ HEAD "[[db::check]] int64_t x; };", "3:3: error: needs an expression\n" },
