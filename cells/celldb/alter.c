@@ -32,23 +32,12 @@ static void refuse(struct alter *alter, const char *member, const char *macro, c
 	*last = refusal;
 }
 
-/* Several checks may stand at one place: the text tells which. */
-static const char *macro_of(const struct alter *alter, const struct migration_step *step)
-{
-	const char *text = NULL;
-
-	if (step->kind == MIGRATION_ADD_CHECK)
-		text = cell_arena_printf(alter->arena, "%s(%s)", step->macro,
-					 alter->after.schema->told->checks[step->after].text);
-	return text ? text : step->macro;
-}
-
 static void on_refused(void *userdata, const struct migration_step *step, const char *text,
 		       const char *note)
 {
 	struct alter *alter = userdata;
 
-	refuse(alter, step->member, macro_of(alter, step), text, note);
+	refuse(alter, step->member, step->macro, text, note);
 }
 
 static int report_changes(struct alter *alter, struct cell_error *err)
@@ -124,9 +113,6 @@ static void reference_check(struct alter *alter, const struct table_reference *t
 			       schema_type_print(theirs->columns[target].told, alter->arena));
 		refuse(alter, column->name, "ref", text, "");
 	}
-	if (told->on_delete == TABLE_ON_DELETE_SET_NULL && !column->nullable)
-		refuse(alter, column->name, "ref",
-		       "rows cannot be set to NULL here when what they refer to goes", "make it nullable");
 }
 
 /* What others refer to stays. */
