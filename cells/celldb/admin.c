@@ -95,16 +95,34 @@ static uint64_t uptime_us(const struct celldb *db)
 	return now_us > db->started_us ? now_us - db->started_us : 0;
 }
 
+/* Columns that are encrypted. */
+static int encrypted_count(struct celldb *db, struct cell_call *call, uint32_t *ret_n)
+{
+	const struct celldb_table *tables;
+	size_t n;
+	int r = celldb_tables(db, call, &tables, &n);
+
+	*ret_n = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		for (size_t k = 0; k < tables[i].told->n_columns; k++)
+			*ret_n += tables[i].told->columns[k].encrypted;
+	return r;
+}
+
 static int stats(struct cell_call *call, void *self, struct celldb_database_stats *out)
 {
 	struct celldb_stats s;
+	uint32_t encrypted;
 	int r = only_owner(call);
 
 	if (r == 0)
 		r = celldb_stats(self, call, &s);
+	if (r == 0)
+		r = encrypted_count(self, call, &encrypted);
 	if (r < 0)
 		return r;
 	*out = (struct celldb_database_stats){
+		.encrypted = encrypted,
 		.tables = s.tables,
 		.versions = s.versions,
 		.rows = s.rows,

@@ -32,23 +32,12 @@ static void refuse(struct alter *alter, const char *member, const char *macro, c
 	*last = refusal;
 }
 
-/* Several checks may stand at one place: the text tells which. */
-static const char *macro_of(const struct alter *alter, const struct migration_step *step)
-{
-	const char *text = NULL;
-
-	if (step->kind == MIGRATION_ADD_CHECK)
-		text = cell_arena_printf(alter->arena, "%s(%s)", step->macro,
-					 alter->after.schema->told->checks[step->after].text);
-	return text ? text : step->macro;
-}
-
 static void on_refused(void *userdata, const struct migration_step *step, const char *text,
 		       const char *note)
 {
 	struct alter *alter = userdata;
 
-	refuse(alter, step->member, macro_of(alter, step), text, note);
+	refuse(alter, step->member, step->macro, text, note);
 }
 
 static int report_changes(struct alter *alter, struct cell_error *err)

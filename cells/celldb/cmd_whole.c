@@ -16,7 +16,7 @@ static json_t *stats_json(const struct celldb_database_stats *s)
 {
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+		"s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
 		"tables", (json_int_t)s->tables, "versions", (json_int_t)s->versions, "rows",
 		(json_int_t)s->rows, "file_bytes", (json_int_t)s->file_bytes, "max_bytes",
 		(json_int_t)s->max_bytes, "free_bytes", (json_int_t)s->free_bytes, "entries",
@@ -26,8 +26,8 @@ static json_t *stats_json(const struct celldb_database_stats *s)
 		(json_int_t)s->batches, "sync_ns", (json_int_t)s->sync_ns, "gets",
 		(json_int_t)s->gets, "scans", (json_int_t)s->scans, "queued", (json_int_t)s->queued,
 		"prepared", (json_int_t)s->prepared, "watches", (json_int_t)s->watches, "readers",
-		(json_int_t)s->readers, "oldest_reader", (json_int_t)s->oldest_reader, "key",
-		(json_int_t)s->key, "uptime_us", (json_int_t)s->uptime_us, "trouble", s->trouble);
+		(json_int_t)s->readers, "oldest_reader", (json_int_t)s->oldest_reader,
+		"encrypted", (json_int_t)s->encrypted, "key", (json_int_t)s->key, "uptime_us", (json_int_t)s->uptime_us, "trouble", s->trouble);
 }
 
 static void stats_print(const struct command *command, const struct celldb_database_stats *s)
@@ -49,8 +49,9 @@ static void stats_print(const struct command *command, const struct celldb_datab
 	printf("now: %" PRIu32 " commits wait, %" PRIu32 " undecided, %" PRIu32
 	       " readers, the oldest %" PRIu64 " versions behind\n",
 	       s->queued, s->prepared, s->readers, s->oldest_reader);
-	if (s->key)
-		printf("encrypted columns: key %" PRIu32 "\n", s->key);
+	if (s->encrypted)
+		printf("%" PRIu32 " encrypted columns, sealed with key %" PRIu32 "\n", s->encrypted,
+		       s->key);
 	if (*s->trouble)
 		out_print(&command->out, OUT_BAD, "unhealthy: %s\n",
 			  out_plain(trouble, sizeof trouble, s->trouble));
@@ -183,7 +184,8 @@ static void note_key(struct command *command)
 {
 	struct celldb_database_stats stats;
 
-	if (celldb_admin_stats(db_call(command, false), &stats) == 0 && stats.key)
+	if (celldb_admin_stats(db_call(command, false), &stats) == 0 &&
+	    stats.encrypted)
 		command_note(command, "encrypted columns need the cell's key file, too: "
 				      "it is not in the copy");
 }

@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include "reply.h"
+
 #include <cell/cell.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,8 +332,9 @@ static struct draft_moment moment_of(const struct engine *engine)
 				      .fill_random = engine->options.fill_random };
 }
 
-static int answered_before(struct engine *engine, uint64_t version, struct table_committed *out,
-			   struct cell_arena *arena, struct cell_error *err)
+static int answered_before(struct engine *engine, const uint8_t *id, uint64_t version,
+			   struct table_committed *out, struct cell_arena *arena,
+			   struct cell_error *err)
 {
 	struct cell_store_bytes bytes;
 	struct record_answer answer;
@@ -346,25 +349,32 @@ static int answered_before(struct engine *engine, uint64_t version, struct table
 	if (r == 0)
 		r = record_answer_decode(&answer, bytes, err);
 	if (r == 0)
+		r = reply_take(engine->seal, id, answer.reply, &answer.reply, arena, err);
+	if (r == 0)
 		r = table_committed_type.decode(out, answer.reply.at, answer.reply.len, 0, arena,
 						err);
 	return r;
 }
 
-static int answer_write(struct engine *engine, const uint8_t *id, const struct table_committed *out,
-			struct cell_arena *arena, struct cell_error *err)
+static int answer_write(struct engine *engine, const struct commit *commit,
+			const struct table_committed *out, struct cell_arena *arena,
+			struct cell_error *err)
 {
 	struct record_answer answer = { .at_us = (uint64_t)engine->now_us };
 	uint8_t *reply = cell_arena_alloc(arena, table_committed_type.bound(out));
 	struct cell_store_bytes bytes;
 	struct layout_key key;
+	int r;
 
 	if (!reply)
 		return no_memory(err);
 	answer.reply = (struct cell_store_bytes){
 		reply, (size_t)(table_committed_type.encode(out, reply) - reply)
 	};
-	memcpy(answer.id, id, LAYOUT_ID);
+	memcpy(answer.id, commit->in->id, LAYOUT_ID);
+	r = reply_keep(commit, engine->seal, answer.id, answer.reply, &answer.reply, arena, err);
+	if (r < 0)
+		return r;
 	bytes = record_answer_encode(&answer, arena);
 	if (!bytes.at)
 		return no_memory(err);
@@ -402,7 +412,7 @@ int engine_commit(struct engine *engine, const struct catalog_peer *peer,
 				 in->n_id, LAYOUT_ID);
 	version = answers_find(engine->answers, in->id);
 	if (version)
-		return answered_before(engine, version, out, arena, err);
+		return answered_before(engine, in->id, version, out, arena, err);
 	r = draft_init(&commit.draft, &engine->view, engine->participants, arena, err);
 	if (r == 0)
 		r = commit_check(&commit, in, peer, engine->meta.log_from, &moment, err);
@@ -416,7 +426,7 @@ int engine_commit(struct engine *engine, const struct catalog_peer *peer,
 	r = draft_write(engine, &commit.draft, err);
 	out->version = engine->meta.version;
 	if (r == 0)
-		r = answer_write(engine, in->id, out, arena, err);
+		r = answer_write(engine, &commit, out, arena, err);
 	if (r == 0)
 		answers_add(engine->answers, in->id, out->version, (uint64_t)engine->now_us);
 	return r;
@@ -424,19 +434,23 @@ int engine_commit(struct engine *engine, const struct catalog_peer *peer,
 
 /* ---- transactions over several cells ----------------------------------------------------------- */
 
-static int prepared_before(const struct participant *participant, struct table_prepared *out,
+static int prepared_before(struct engine *engine, const struct participant *participant,
+			   const uint8_t *txn, struct table_prepared *out,
 			   struct cell_arena *arena, struct cell_error *err)
 {
-	return table_prepared_type.decode(out, participant->record.reply.at,
-					  participant->record.reply.len, 0, arena, err);
+	struct cell_store_bytes reply;
+	int r = reply_take(engine->seal, txn, participant->record.reply, &reply, arena, err);
+
+	return r < 0 ? r : table_prepared_type.decode(out, reply.at, reply.len, 0, arena, err);
 }
 
 static int prepared_write(struct engine *engine, const struct table_prepare_request *in,
-			  const struct draft *draft, struct record_prepared *record,
+			  const struct commit *commit, struct record_prepared *record,
 			  const struct table_prepared *out, struct cell_arena *arena,
 			  struct cell_error *err)
 {
 	uint8_t *reply = cell_arena_alloc(arena, table_prepared_type.bound(out));
+	const struct draft *draft = &commit->draft;
 	struct cell_store_bytes bytes;
 	struct layout_key key;
 	int r;
@@ -448,6 +462,9 @@ static int prepared_write(struct engine *engine, const struct table_prepare_requ
 	record->reply = (struct cell_store_bytes){
 		reply, (size_t)(table_prepared_type.encode(out, reply) - reply)
 	};
+	r = reply_keep(commit, engine->seal, in->txn, record->reply, &record->reply, arena, err);
+	if (r < 0)
+		return r;
 	record->locks = draft->locks.items;
 	record->n_locks = draft->locks.n;
 	record->ranges = draft->ranges;
@@ -480,7 +497,7 @@ int engine_prepare(struct engine *engine, const struct catalog_peer *peer,
 				 LAYOUT_ID);
 	before = participants_find(engine->participants, in->txn);
 	if (before)
-		return prepared_before(before, out, arena, err);
+		return prepared_before(engine, before, in->txn, out, arena, err);
 	r = draft_init(&commit.draft, &engine->view, engine->participants, arena, err);
 	commit.draft.takes_locks = true;
 	if (r == 0)
@@ -491,7 +508,7 @@ int engine_prepare(struct engine *engine, const struct catalog_peer *peer,
 		r = apply_records(&commit.draft, engine->now_us, &record.changes, &record.n_changes,
 				  err);
 	if (r == 0)
-		r = prepared_write(engine, in, &commit.draft, &record, out, arena, err);
+		r = prepared_write(engine, in, &commit, &record, out, arena, err);
 	return r;
 }
 

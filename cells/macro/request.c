@@ -61,6 +61,12 @@ static bool is_own(const struct plan_part *part, const char *ns)
 	return plan_list_has(part->namespaces, part->n_namespaces, ns);
 }
 
+/* What cell::service and cell::handler say is what providers have in common. */
+static bool is_seen(const struct plan_part *part, const char *ns)
+{
+	return is_own(part, ns) || strcmp(ns, "cell") == 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct macro_attribute *left = a, *right = b;
@@ -87,7 +93,7 @@ const struct macro_plan_request *request_for(struct cell_arena *arena,
 	*own = *request;
 	for (size_t i = 0; i < request->n_attributes; i++) {
 		attributes[i] = request->attributes[i];
-		if (!is_own(part, attributes[i].ns)) {
+		if (!is_seen(part, attributes[i].ns)) {
 			attributes[i].values = NULL;
 			attributes[i].n_values = 0;
 		}
@@ -97,7 +103,7 @@ const struct macro_plan_request *request_for(struct cell_arena *arena,
 	own->context = context;
 	own->n_context = 0;
 	for (size_t i = 0; i < request->n_context; i++)
-		if (is_own(part, request->context[i].ns))
+		if (is_seen(part, request->context[i].ns))
 			context[own->n_context++] = request->context[i];
 	own->kept = kept;
 	own->n_kept = 0;

@@ -59,6 +59,8 @@ static int folder_make(char folder[static FOLDER_MAX], struct cell_error *err)
 	if (!mkdtemp(folder))
 		return cell_fail(err, -errno, "a folder in %s: %s", tmp, strerror(errno));
 	(void)setenv("CELL_RUNDIR", folder, 1);
+	/* State in the folder, too: what the user's own cells keep is nothing for a test. */
+	(void)unsetenv("CELL_STATEDIR");
 	return 0;
 }
 

@@ -469,26 +469,52 @@ static bool is_around(const struct attribute *other, const struct attribute *own
 				      strcmp(other->at.file, own->at.file) == 0);
 }
 
+/* Of the namespaces that are ON the declaration, of its file, and not its own. */
+static bool is_context(const struct builder *builder, const struct attribute_list *on,
+		       const struct attribute *attribute)
+{
+	const struct attribute *own = builder->attributes.n ? builder->attributes.items[0] : NULL;
+
+	if (attribute->is_in_macro || (own && !is_around(attribute, own)))
+		return false;
+	for (size_t i = 0; i < builder->attributes.n; i++)
+		if (builder->attributes.items[i] == attribute)
+			return false;
+	for (size_t i = 0; i < on->all.n; i++)
+		if (strcmp(on->all.items[i].ns, attribute->ns) == 0)
+			return true;
+	return false;
+}
+
+static bool is_service(const char *ns, const char *name)
+{
+	return strcmp(ns, "cell") == 0 && strcmp(name, "service") == 0;
+}
+
+/*
+ * What stands for the whole file. A service whose state is a struct of the file is that of its
+ * handlers that ask for no state, too, unless [[cell::service]]; says another.
+ */
 static void context_collect(struct builder *builder, const struct attribute_list *on,
 			    size_t but_start, struct attribute_list *list)
 {
 	const struct scan *scan = &builder->context->unit->scan;
-	const struct attribute *own = builder->attributes.n ? builder->attributes.items[0] : NULL;
+	bool has_service = false;
 
 	for (size_t i = 0; i < scan->n_attributes; i++) {
-		bool is_wanted = false;
+		const struct attribute *a = &scan->attributes[i];
 
-		if (!scan->attributes[i].is_bare || scan->attributes[i].is_in_macro ||
-		    scan->attributes[i].list_start == but_start)
+		if (!a->is_bare || a->list_start == but_start || !is_context(builder, on, a))
 			continue;
-		if (own && !is_around(&scan->attributes[i], own))
-			continue;
-		for (size_t k = 0; k < on->all.n && !is_wanted; k++)
-			is_wanted = strcmp(on->all.items[k].ns, scan->attributes[i].ns) == 0;
-		if (is_wanted)
+		has_service |= is_service(a->ns, a->name);
+		*VECTOR_ADD(builder->context->arena, &list->all) = attribute_add(builder, i, NULL);
+	}
+	for (size_t i = 0; but_start == SIZE_MAX && !has_service && i < scan->n_attributes; i++)
+		if (!scan->attributes[i].is_bare &&
+		    is_service(scan->attributes[i].ns, scan->attributes[i].name) &&
+		    is_context(builder, on, &scan->attributes[i]))
 			*VECTOR_ADD(builder->context->arena, &list->all) =
 				attribute_add(builder, i, NULL);
-	}
 }
 
 static void request_fill(struct builder *builder, const struct macro_declaration *declaration,

@@ -348,6 +348,42 @@ START_TEST(encrypted_columns_are_never_in_the_file)
 }
 END_TEST
 
+/* What a commit answered is kept, to answer it again. */
+START_TEST(answers_with_encrypted_columns_are_kept_sealed)
+{
+	struct declared secret = now;
+	struct table_committed first = { 0 }, again = { 0 };
+	struct base_write write;
+
+	secret.table.name = "secret";
+	secret.columns[1].encrypted = true;
+	secret.table.columns = secret.columns;
+	BASE_OK(&base, base_alter(&base, &secret.table, false, NULL));
+	write = (struct base_write){ &secret.table, TABLE_WRITE_KIND_PUT,
+				     base_row(&base, &secret.table, "id", "1", "owner",
+					      "\"Wintermute\"", "balance", "5", NULL) };
+	base_begin(&base);
+	BASE_OK(&base, base_commit_id(&base, 77, &write, 1, &first));
+	base_end(&base);
+	ck_assert(!file_has("Wintermute"));
+	base_reopen(&base);
+	base_begin(&base);
+	BASE_OK(&base, base_commit_id(&base, 77, &write, 1, &again));
+	ck_assert_uint_eq(again.version, first.version);
+	ck_assert_uint_eq(again.n_rows, 1);
+	ck_assert_uint_eq(again.rows[0].len, first.rows[0].len);
+	ck_assert_mem_eq(again.rows[0].at, first.rows[0].at, first.rows[0].len);
+	base_end(&base);
+	/* With its key it is lost, and says that it has happened. */
+	ck_assert_int_eq(seal_rotate(base.seal, &base.err), 0);
+	BASE_OK(&base, seal_forget(base.seal, seal_newest(base.seal), &base.err));
+	base_begin(&base);
+	ck_assert_int_eq(base_commit_id(&base, 77, &write, 1, &again), CELL_DATA_LOSS);
+	ck_assert_ptr_nonnull(strstr(base.err.text, "it was committed, and its answer is lost"));
+	base_end(&base);
+}
+END_TEST
+
 START_TEST(columns_become_encrypted_and_plain_again)
 {
 	struct declared secret = now;
@@ -381,6 +417,7 @@ int main(void)
 	tcase_add_test(tc, reference_needs_its_table_and_rows);
 	tcase_add_test(tc, table_with_a_prepared_transaction_waits);
 	tcase_add_test(tc, encrypted_columns_are_never_in_the_file);
+	tcase_add_test(tc, answers_with_encrypted_columns_are_kept_sealed);
 	tcase_add_test(tc, columns_become_encrypted_and_plain_again);
 	return base_run(suite, tc);
 }

@@ -352,7 +352,7 @@ END_TEST
 
 /* --- requests and providers ------------------------------------------------------------------------ */
 
-START_TEST(a_provider_sees_values_of_its_own_only)
+START_TEST(a_provider_sees_values_of_its_own_and_of_cell)
 {
 	struct macro_value values[] = { { MACRO_VALUE_KIND_STRING, "", "secret", 0, 0 } };
 	struct macro_kept_of kept[] = { { .ns = "auth" }, { .ns = "db" } };
@@ -361,22 +361,26 @@ START_TEST(a_provider_sees_values_of_its_own_only)
 	begin();
 	add("db", 1, 60);
 	add("auth", 2, 30);
-	for (size_t i = 0; i < 2; i++) {
+	add("cell", 3, 35);
+	for (size_t i = 0; i < 3; i++) {
 		attributes[i].n_values = 1;
 		attributes[i].values = values;
 	}
 	request.context = attributes;
-	request.n_context = 2;
+	request.n_context = 3;
 	request.kept = kept;
 	request.n_kept = 2;
 	seen = request_for(&arena, &request, &parts[0]);
-	ck_assert_uint_eq(seen->n_attributes, 2);
+	ck_assert_uint_eq(seen->n_attributes, 3);
 	/* By name, whatever came first in the source. */
 	ck_assert_str_eq(seen->attributes[0].ns, "auth");
 	ck_assert_uint_eq(seen->attributes[0].n_values, 0);
+	ck_assert_str_eq(seen->attributes[1].ns, "cell");
 	ck_assert_uint_eq(seen->attributes[1].n_values, 1);
-	ck_assert_uint_eq(seen->n_context, 1);
+	ck_assert_uint_eq(seen->attributes[2].n_values, 1);
+	ck_assert_uint_eq(seen->n_context, 2);
 	ck_assert_str_eq(seen->context[0].ns, "db");
+	ck_assert_str_eq(seen->context[1].ns, "cell");
 	ck_assert_uint_eq(seen->n_kept, 1);
 	ck_assert_str_eq(seen->kept[0].ns, "db");
 }
@@ -447,7 +451,7 @@ int main(void)
 	tcase_add_test(tcase, code_is_what_was_planned);
 	tcase_add_test(tcase, too_much_text_is_refused);
 	tcase_add_loop_test(tcase, files_stay_below_the_build, 0, sizeof paths / sizeof *paths);
-	tcase_add_test(tcase, a_provider_sees_values_of_its_own_only);
+	tcase_add_test(tcase, a_provider_sees_values_of_its_own_and_of_cell);
 	tcase_add_test(tcase, requests_are_checked);
 	tcase_add_test(tcase, one_namespace_has_one_provider);
 	suite_add_tcase(suite, tcase);

@@ -19,9 +19,10 @@ refused() {
 	case $said in *"$1"*) ;; *) fail "$2 $3: $said" ;; esac
 }
 
-# stock CODE: how many there are
+# stock CODE: how many there are; a zero is not in what is answered
 stock() {
-	shop get_product "{\"code\": \"$1\"}" | sed -n 's/.*"stock": *"\{0,1\}\([0-9]*\).*/\1/p'
+	left=$(shop get_product "{\"code\": \"$1\"}" | sed -n 's/.*"stock": *"\{0,1\}\([0-9]*\).*/\1/p')
+	echo "${left:-0}"
 }
 
 cell -q run .
