@@ -1,5 +1,7 @@
 #include "ddl.h"
 
+#include "retype.h"
+
 #include <cell/internal/table/expression.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -403,15 +405,17 @@ static void drop_column(struct ddl *ddl, const struct ddl_place *place, const ch
 	add_alter(ddl, place, quoted ? cell_arena_printf(arena, "DROP COLUMN %s", quoted) : NULL, arena);
 }
 
-static void retype(struct ddl *ddl, const struct ddl_place *place, const struct schema_column *after,
-		   struct cell_arena *arena)
+static void retype(struct ddl *ddl, const struct ddl_place *place, const struct table_column *before,
+		   const struct schema_column *after, struct cell_arena *arena)
 {
 	const char *name = sql_name(after->told->name, arena);
 	struct sql sql = sql_begin(arena);
 
 	sql_put(&sql, "TYPE ");
 	put_type(&sql, after->told);
-	sql_put(&sql, " USING %s::%s", name ? name : "", type_declared(after->told, arena));
+	sql_put(&sql, " USING ");
+	sql.failed |= !name;
+	retype_put_value(&sql, before, after->told, name ? name : "");
 	/* A default of the old type may not become one of the new. */
 	add_alter_column(ddl, place, after, "DROP DEFAULT", arena);
 	add_alter_column(ddl, place, after, sql_text(&sql), arena);
@@ -549,7 +553,9 @@ bool ddl_step(const struct migration *m, const struct migration_step *step,
 	case MIGRATION_DROP_COLUMN:
 		drop_column(ret, place, before_of(m, step)->told->name, arena);
 		break;
-	case MIGRATION_RETYPE_COLUMN: retype(ret, place, after_of(m, step), arena); break;
+	case MIGRATION_RETYPE_COLUMN:
+		retype(ret, place, before_of(m, step)->told, after_of(m, step), arena);
+		break;
 	case MIGRATION_SET_NULLABLE:
 		add_alter_column(ret, place, after_of(m, step), "DROP NOT NULL", arena);
 		break;
@@ -634,79 +640,25 @@ static void put_null_test(struct sql *sql, const struct migration *m, const stru
 	sql_put(sql, " %s", test);
 }
 
-static bool is_text_type(const struct table_column *column)
-{
-	return column->type == TABLE_COLUMN_TYPE_TEXT || column->type == TABLE_COLUMN_TYPE_BYTES ||
-	       column->type == TABLE_COLUMN_TYPE_MESSAGE;
-}
-
-static void put_integer_range(struct sql *sql, const char *name, enum table_column_type type)
-{
-	switch (type) {
-	case TABLE_COLUMN_TYPE_INT32:
-		sql_put(sql, "%s NOT BETWEEN -2147483648 AND 2147483647", name);
-		break;
-	case TABLE_COLUMN_TYPE_UINT32: sql_put(sql, "%s NOT BETWEEN 0 AND 4294967295", name); break;
-	case TABLE_COLUMN_TYPE_INT64:
-		sql_put(sql, "%s NOT BETWEEN -9223372036854775808 AND 9223372036854775807", name);
-		break;
-	case TABLE_COLUMN_TYPE_UINT64:
-		sql_put(sql, "%s NOT BETWEEN 0 AND 18446744073709551615", name);
-		break;
-	/* Anything else would be another value: no row that holds one fits. */
-	default: sql_put(sql, "%s IS NOT NULL", name); break;
-	}
-}
-
-static bool is_integer(enum table_column_type type)
-{
-	return type == TABLE_COLUMN_TYPE_INT32 || type == TABLE_COLUMN_TYPE_UINT32 ||
-	       type == TABLE_COLUMN_TYPE_INT64 || type == TABLE_COLUMN_TYPE_UINT64;
-}
-
-/* varchar(n), char(n): the n; 0 = none. */
-static unsigned characters_of(const char *native)
-{
-	unsigned n = 0;
-
-	if (sscanf(native, "%*[a-z ](%u)", &n) != 1)
-		return 0;
-	return starts_with(native, "varchar") || starts_with(native, "char") ? n : 0;
-}
-
 static void put_unfit(struct sql *sql, const struct migration *m, const struct migration_step *step)
 {
 	const struct table_column *before = before_of(m, step)->told, *after = after_of(m, step)->told;
 	const char *name = sql_name(before->name, sql->arena);
-	unsigned characters = characters_of(after->native);
 
-	if (!name || before->repeated || after->repeated) {
-		sql_put(sql, "%s IS NOT NULL", name ? name : "NULL");
-	} else if (step->kind == MIGRATION_SET_VALUES || after->type == TABLE_COLUMN_TYPE_ENUM) {
-		sql_put(sql, "%s NOT IN (", name);
-		for (size_t i = 0; i < after->n_values; i++) {
-			sql_put(sql, i ? ", " : "");
-			if (ddl_is_enum(before))
-				sql_put(sql, "'%s'", after->values[i].name);
-			else
-				sql_put(sql, "%" PRId32, after->values[i].number);
-		}
-		sql_put(sql, ")");
-	} else if (is_text_type(before) && before->type == after->type) {
-		const char *bytes = after->type == TABLE_COLUMN_TYPE_TEXT ? "::text" : "";
-
-		sql_put(sql, "(false");
-		if (after->length)
-			sql_put(sql, " OR octet_length(%s%s) %s %u", name, bytes, after->fixed ? "<>" : ">",
-				after->length);
-		if (characters)
-			sql_put(sql, " OR length(%s%s) > %u", name, bytes, characters);
-		sql_put(sql, ")");
-	} else if (is_integer(before->type) && is_integer(after->type)) {
-		put_integer_range(sql, name, after->type);
-	} else {
-		sql_put(sql, "%s IS NOT NULL", name);
+	sql->failed |= !name;
+	if (!name)
+		return;
+	if (step->kind != MIGRATION_SET_VALUES) {
+		retype_put_unfit(sql, before, after, name);
+		return;
 	}
+	sql_put(sql, "%s NOT IN (", name);
+	for (size_t i = 0; i < after->n_values; i++)
+		if (ddl_is_enum(before))
+			sql_put(sql, "%s'%s'", i ? ", " : "", after->values[i].name);
+		else
+			sql_put(sql, "%s%" PRId32, i ? ", " : "", after->values[i].number);
+	sql_put(sql, ")");
 }
 
 static const char *count_duplicates(const struct migration *m, const struct migration_step *step,

@@ -5,6 +5,7 @@
 #include "ddl.h"
 #include "macros.h"
 #include "postgres.h"
+#include "retype.h"
 
 #include <cell/cell.h>
 #include <cell/internal/table/migrate.h>
@@ -339,6 +340,17 @@ static int ref_key(struct provisioning *p, const struct migration_step *step, co
 	return r;
 }
 
+/* What PostgreSQL's own types make of a change: varchar(n) is a length that the plan can't see. */
+static void count_kind(const struct migration *migration, struct migration_step *step)
+{
+	if (step->kind != MIGRATION_RETYPE_COLUMN)
+		return;
+	step->count = retype_of(migration->before->columns[step->before].told,
+				migration->after->columns[step->after].told) == RETYPE_NEVER
+			      ? MIGRATION_COUNT_HELD
+			      : MIGRATION_COUNT_UNFIT;
+}
+
 static int count_steps(struct provisioning *p, const struct migration *migration)
 {
 	for (size_t i = 0; i < migration->n_steps; i++) {
@@ -347,6 +359,7 @@ static int count_steps(struct provisioning *p, const struct migration *migration
 		const char *text, *key = "";
 		int r = 0;
 
+		count_kind(migration, step);
 		if (step->count == MIGRATION_COUNT_NOTHING)
 			continue;
 		if (step->count == MIGRATION_COUNT_ORPHANS)

@@ -68,7 +68,8 @@ static int env_open(struct cell_store *store, uint64_t max_bytes, struct cell_er
 	/* A huge page is the most that LMDB's own page can be; so the sum is whole pages. */
 	bytes = bytes < MAP_MIN ? MAP_MIN : (bytes + page - 1) / page * page;
 	rc = env_open_with(store, bytes);
-	while (rc == ENOMEM && !max_bytes && bytes > MAP_LEAST) {
+	/* Under valgrind it is EINVAL. */
+	while ((rc == ENOMEM || rc == EINVAL) && !max_bytes && bytes > MAP_LEAST) {
 		bytes /= 2;
 		rc = env_open_with(store, bytes);
 	}
@@ -101,8 +102,8 @@ static bool is_unfinished(struct cell_store *store)
 	struct stat status;
 
 	return store->folder.state == FOLDER_NEW &&
-	       format_read(store->folder.data_fd, store->folder.data_path, &meta, &size,
-			   &missing, NULL) < 0 &&
+	       format_read(store->folder.data_fd, store->folder.data_path, FORMAT_NEWEST,
+			   &meta, &size, &missing, NULL) < 0 &&
 	       fstat(store->folder.data_fd, &status) == 0 &&
 	       status.st_size <= 2 * FORMAT_PAGE_MAX;
 }
@@ -137,7 +138,8 @@ static int check(struct cell_store *store, struct cell_error *err)
 	uint64_t size, missing, entries;
 	struct format_meta meta;
 	bool is_partial;
-	int r = format_read(folder->data_fd, folder->data_path, &meta, &size, &missing, err);
+	int r = format_read(folder->data_fd, folder->data_path, FORMAT_NEWEST, &meta, &size,
+			    &missing, err);
 
 	if (r < 0 || (folder->state == FOLDER_CLOSED && !missing))
 		return r;

@@ -181,13 +181,13 @@ static void check_said(const struct said *said, const char *what, unsigned at)
  * included. */
 START_TEST(dies_at_each_write_and_sync)
 {
-	unsigned at = 0;
 	bool is_over = false;
+	unsigned at;
 
-	while (!is_over) {
+	for (at = 1; !is_over; at++) {
 		struct disk trouble = { .trouble = _i == 0 ? DISK_KILLS : DISK_KILLS_LATE,
 					.calls = DISK_ALL,
-					.at = ++at };
+					.at = at };
 		struct said said = { 0 };
 		int pipe;
 		pid_t child = start_writer(3, &pipe, &trouble);
@@ -211,13 +211,13 @@ END_TEST
 /* Pages that were not synced are there or not, each as a coin has it. */
 START_TEST(power_is_lost_at_each_write_and_sync)
 {
-	unsigned at = 0;
 	bool is_over = false;
+	unsigned at;
 
-	while (!is_over) {
+	for (at = 1; !is_over; at++) {
 		struct disk trouble = { .trouble = DISK_LOSES_POWER,
 					.calls = DISK_ALL,
-					.at = ++at,
+					.at = at,
 					.seed = at + (unsigned)_i * 1000 };
 		struct said said = { 0 };
 		int pipe;
@@ -281,6 +281,30 @@ START_TEST(a_path_by_a_descriptor_is_looked_through_as_well)
 }
 END_TEST
 
+/* It holds on to one commit while others are made, and the file grows. */
+START_TEST(verifying_goes_on_beside_a_writer)
+{
+	struct disk none = { 0 };
+	struct said said = { 0 };
+	uint64_t entries;
+	pid_t child;
+	int pipe;
+
+	child = start_writer(1000000, &pipe, &none);
+	while (said.acknowledged < WINDOW)
+		ck_assert(hear(pipe, &said));
+	for (unsigned i = 0; i < 100; i++) {
+		ck_ok(cell_store_verify(s.dir, &entries, &s.err));
+		ck_assert_uint_eq(entries, WINDOW + 1);
+		/* What it says has room in the pipe, or it would stop. */
+		for (unsigned words = 0; words < 50; words++)
+			ck_assert(hear(pipe, &said));
+	}
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	(void)hear_out(child, pipe, &said);
+}
+END_TEST
+
 /* A reader that verifies dies; its place in LMDB's table is given back. */
 START_TEST(a_killed_verifier_holds_no_pages)
 {
@@ -327,6 +351,7 @@ int main(void)
 	tcase_add_loop_test(tc, power_is_lost_at_each_write_and_sync, 0, 3);
 	tcase_add_loop_test(tc, is_killed_at_any_moment, 0, 2);
 	tcase_add_test(tc, a_path_by_a_descriptor_is_looked_through_as_well);
+	tcase_add_test(tc, verifying_goes_on_beside_a_writer);
 	tcase_add_test(tc, a_killed_verifier_holds_no_pages);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -317,3 +317,101 @@ ledger_build() {
 	[ "$(./ledger get)" -ge "$acknowledged" ]
 	[ "$(./ledger get)" -le $((acknowledged + 1 + $(tail -1 out | cut -d' ' -f2))) ]
 }
+
+# version TEXT: pay.c with these members
+version() { printf '#include <cell/cell.h>\n\nstruct [[postgres::table]] pay {\n\t[[postgres::key]] int64_t id;\n%s\n};\n' "$1" >pay.c; }
+
+@test "a table follows its struct, where no row stands in the way" {
+	version 'const char *name; int32_t n;'
+	cellc $flags -c pay.c
+	sql "INSERT INTO pay VALUES (1, 'a', 5), (2, 'bb', 6), (3, 'a', 7)"
+	# A column that may be NULL, one with a default, an index, a wider number, a check that holds.
+	version 'const char *name; [[postgres::check(n > 0)]] int64_t n; bool has_note; const char *note;
+		[[postgres::default("new"), postgres::index]] const char *state; [[postgres::computed(n * 2)]] int64_t twice;'
+	cellc $flags -c pay.c
+	[ "$(sql "SELECT * FROM pay ORDER BY id LIMIT 1")" = "1|a|5||new|10" ]
+	run sql "INSERT INTO pay VALUES (4, 'x', 0)"
+	[[ $output == *"check constraint"* ]]
+	# Each of these is refused with what stands in the way, at its line.
+	good='int64_t n; bool has_note; const char *note; const char *state; [[postgres::computed(n * 2)]] int64_t twice;'
+	version "[[postgres::unique]] const char *name; $good"
+	refused pay "pay.c:5:3: error: postgres::unique: 2 rows"
+	version "[[postgres::check(length(name) < 2)]] const char *name; $good"
+	refused pay "pay.c:5:3: error: postgres::check: 1 row violates length(name) < 2"
+	version "$good"
+	refused pay "3 rows have a value of 'name', which is no longer declared" '[[postgres::dropped("name")]]'
+	version "const char *name; int32_t must; $good"
+	refused pay "'must' would have no value in the 3 rows that are there" "[[postgres::default(0)]]"
+	version "[[postgres::varchar(1)]] const char *name; $good"
+	refused pay "1 row"
+	version "const char *name; int64_t n; const char *note; const char *state; [[postgres::computed(n * 2)]] int64_t twice;"
+	refused pay "'note'"
+	[ "$(sql "SELECT count(*) FROM pay")" -eq 3 ]
+	# What nobody ever gave a value goes without asking; a name may change.
+	version '[[postgres::renamed(from = "name")]] const char *title; int64_t n; const char *state;
+		[[postgres::computed(n * 3)]] int64_t twice;'
+	cellc $flags -c pay.c
+	[ "$(sql "SELECT * FROM pay ORDER BY id LIMIT 1")" = "1|5|new|15|a" ] ||
+		[ "$(sql "SELECT title, n, state, twice FROM pay ORDER BY id LIMIT 1")" = "a|5|new|15" ]
+	# A column that is encrypted from now on, and no longer.
+	version '[[postgres::encrypted]] const char *title; int64_t n; const char *state;
+		[[postgres::computed(n * 3)]] int64_t twice;'
+	cellc $flags -c pay.c
+	[ "$(sql "SELECT bool_and(length(title) > 20) AND pg_typeof(min(title::text))::text = 'text' FROM pay")" = t ]
+	[ "$(cell postgres --json rotate-key | jq -c '[.key > 1, .rows]')" = "[true,3]" ]
+	version 'const char *title; int64_t n; const char *state; [[postgres::computed(n * 3)]] int64_t twice;'
+	cellc $flags -c pay.c
+	sql "SELECT * FROM pay"
+	[ "$(sql "SELECT string_agg(title, ' ' ORDER BY id) FROM pay")" = "a bb a" ]
+}
+
+@test "what the command says of the server" {
+	version 'int32_t n;'
+	cellc $flags -c pay.c
+	run cell postgres
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == "server       socket in /state/s, port 5432, database postgres" ]]
+	[[ $output == *"public.pay"*"bank"*"created"*1* ]]
+	[ "$(cell postgres --json status | jq -c '[.trouble, .limit, .tables[0].name, .in_doubt]')" = '["",6,"pay",[]]' ]
+	pg_kill QUIT
+	run cell postgres
+	[ "$status" -eq 0 ]
+	[[ $output == *"trouble"*"PostgreSQL: "* ]]
+	run cellc $flags -o /dev/null -c pay.c
+	pg_server
+	[ "$(cell postgres --json | jq -r .trouble)" = "" ]
+	# Settings that make no sense, and a password that others can read.
+	printf 'hots = x\n' >"$PG_STATE/postgres.conf"
+	run env CELL_STATEDIR="$PG_STATE" "$CELL_BUILD/cells/postgres/postgres"
+	[ "$status" -eq 2 ]
+	[[ $output == *"postgres.conf: line 1: no setting 'hots'"* ]]
+}
+
+@test "a password, over TCP and TLS, from a file that only the cell reads" {
+	port=$((20000 + RANDOM % 20000))
+	sql "CREATE ROLE shop LOGIN CREATEDB PASSWORD 'it''s secret'"
+	sql "GRANT ALL ON DATABASE postgres TO shop; GRANT ALL ON SCHEMA public TO shop"
+	printf 'local all owner trust\nhostssl all shop 127.0.0.1/32 scram-sha-256\n' >"$PG_DIR/data/pg_hba.conf"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$PG_DIR/data/server.key" -out "$PG_DIR/data/server.crt" 2>/dev/null
+	chmod 600 "$PG_DIR/data/server.key"
+	[ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$PG_DIR"/data/server.*
+	cp "$PG_DIR/data/server.crt" "$PG_STATE/root.crt"
+	chmod 644 "$PG_STATE/root.crt"
+	pg_kill QUIT
+	export PGPORT=$port
+	pg_server listen_addresses=127.0.0.1 port=$port ssl=on
+	conf() { printf "host = localhost\nport = $port\nuser = shop\ndbname = postgres\nsslmode = verify-full\nsslrootcert = /state/root.crt\n%s\n" "$1" >"$PG_STATE/postgres.conf"; }
+	conf "password = 'it's secret'"
+	chmod 644 "$PG_STATE/postgres.conf"
+	version 'int32_t n;'
+	run cellc $flags -c pay.c
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"others may read it: chmod 600"* ]]
+	chmod 600 "$PG_STATE/postgres.conf"
+	[ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$PG_STATE/postgres.conf"
+	cellc $flags -c pay.c
+	[ "$(sql "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'shop' LIMIT 1")" = t ]
+	! grep -rq "it's secret" "$dir/log" "$CELL_STATEDIR/log" || false
+}

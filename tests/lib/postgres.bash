@@ -51,7 +51,7 @@ postgres_start() {
 	pg_server "$@"
 }
 
-# pg_server [SETTING=VALUE ...]: start the server on what is there
+# pg_server [SETTING=VALUE ...]: start the server on what is there; PGPORT is its port
 pg_server() {
 	local setting options=()
 
@@ -61,7 +61,7 @@ pg_server() {
 	done
 	pg_as "$PG_BIN/postgres" -D "$PG_DIR/data" -k "$PG_SOCKET" "${options[@]}" >>"$dir/pg.log" 2>&1 3>&- &
 	PG_JOB=$!
-	until "$PG_BIN/pg_isready" -q -h "$PG_SOCKET"; do
+	until "$PG_BIN/pg_isready" -q; do
 		kill -0 "$PG_JOB" || { cat "$dir/pg.log"; return 1; }
 		sleep 0.05
 	done
@@ -77,7 +77,7 @@ pg_kill() {
 
 postgres_stop() {
 	[ -z "${PG_PID:-}" ] || pg_kill INT
-	unset PGHOST PGDATABASE PGUSER
+	unset PGHOST PGDATABASE PGUSER PGPORT
 }
 
 # sql TEXT: what psql prints, plain
