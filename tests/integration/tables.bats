@@ -76,10 +76,12 @@ code() { grep -cE '[^[:space:]]' <(grep -vE '^[[:space:]]*/\*.*\*/$' "$1"); }
 	make CC=cellc >"$dir/made" 2>&1 || { cat "$dir/made"; false; }
 	[ -z "$(grep -E 'warning|error:' "$dir/made")" ]
 	cell -q db put account id=1 owner=ada balance=0 >/dev/null
-	for _ in 1 2 3 4 5 6 7 8; do build/client 1 3 "${DEPOSITS:-250}" >/dev/null 3>&- & done
-	for job in $(jobs -p); do
-		[ "$job" = "$core" ] || wait "$job"
+	clients=
+	for _ in 1 2 3 4 5 6 7 8; do
+		build/client 1 3 "${DEPOSITS:-250}" >/dev/null 3>&- &
+		clients="$clients $!"
 	done
+	for client in $clients; do wait "$client"; done
 	[ "$(cell db get account 1 --json | jq .balance)" -eq $((24 * ${DEPOSITS:-250})) ]
 }
 
