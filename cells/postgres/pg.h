@@ -61,8 +61,8 @@ int pg_take(struct cell_call *call, struct pg *pg, bool is_long, struct pg_sessi
 void pg_give(struct pg_session *session);
 
 /*
- * Add a statement to the next round trip. It is prepared once per connection: equal TEXT must
- * come with equal types. What VALUES point to is copied. A failure shows in pg_run().
+ * Add a statement to the next round trip. It is prepared once per connection. What VALUES point
+ * to is copied. A failure shows in pg_run().
  */
 void pg_add(struct pg_session *session, const char *text, const struct pg_value *values, size_t n);
 
@@ -99,6 +99,7 @@ struct pg_fault {
 	char constraint[64];
 	char table[64];
 	char column[64];
+	size_t statement; /* which of those of the round trip failed */
 	size_t position; /* of the character in the statement, from 1; 0 = not known */
 };
 const struct pg_fault *pg_fault(const struct pg_session *session);

@@ -32,6 +32,7 @@ struct pg_statement {
 	char *text;
 	uint32_t hash;
 	uint32_t number;
+	uint64_t types;
 	uint64_t used; /* a clock of uses */
 	bool is_due;   /* its preparation is on its way */
 };

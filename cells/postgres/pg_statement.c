@@ -80,6 +80,7 @@ int pg_failed(struct cell_call *call, struct pg_session *session, const PGresult
 	struct pg_fault *fault = &session->fault;
 
 	memset(fault, 0, sizeof *fault);
+	fault->statement = session->n_results;
 	if (result)
 		fault_fill(fault, result);
 	if (!*fault->sqlstate) {
@@ -112,10 +113,21 @@ static uint32_t hash_of(const char *text)
 	return hash;
 }
 
-static int statement_find(const struct pg_session *session, const char *text, uint32_t hash)
+/* The types of the parameters as one number: equal texts of other types are other statements. */
+static uint64_t types_of(const struct pg_value *values, size_t n)
+{
+	uint64_t types = 14695981039346656037u;
+
+	for (size_t i = 0; i < n; i++)
+		types = (types ^ values[i].oid) * 1099511628211u;
+	return types;
+}
+
+static int statement_find(const struct pg_session *session, const char *text, uint32_t hash,
+			  uint64_t types)
 {
 	for (size_t i = 0; i < session->n_statements; i++)
-		if (session->statements[i].hash == hash &&
+		if (session->statements[i].hash == hash && session->statements[i].types == types &&
 		    strcmp(session->statements[i].text, text) == 0)
 			return (int)i;
 	return -1;
@@ -158,7 +170,8 @@ static bool statement_drop(struct pg_session *session, struct pg_statement *stat
 }
 
 /* A place for TEXT, or -errno. */
-static int statement_place(struct pg_session *session, const char *text, uint32_t hash)
+static int statement_place(struct pg_session *session, const char *text, uint32_t hash,
+			   uint64_t types)
 {
 	struct pg_statement *statement;
 	char *copy = strdup(text);
@@ -177,7 +190,8 @@ static int statement_place(struct pg_session *session, const char *text, uint32_
 		session->n_statements++;
 	}
 	statement = &session->statements[place];
-	*statement = (struct pg_statement){ .text = copy, .hash = hash, .is_due = true,
+	*statement = (struct pg_statement){ .text = copy, .hash = hash, .types = types,
+					    .is_due = true,
 					    .number = session->next_number++ };
 	return place;
 }
@@ -225,7 +239,8 @@ struct arguments {
 static int send(struct pg_session *session, const char *text, const struct pg_value *values, size_t n)
 {
 	uint32_t hash = hash_of(text);
-	int place = statement_find(session, text, hash);
+	uint64_t types = types_of(values, n);
+	int place = statement_find(session, text, hash, types);
 	bool prepares = place < 0;
 	struct arguments *a;
 	char name[16];
@@ -237,7 +252,7 @@ static int send(struct pg_session *session, const char *text, const struct pg_va
 	if (session->n_pending + 2 > sizeof session->pending / sizeof *session->pending)
 		return -ENOBUFS;
 	if (prepares)
-		place = statement_place(session, text, hash);
+		place = statement_place(session, text, hash, types);
 	if (place < 0)
 		return place;
 	a = malloc(sizeof *a);
@@ -366,6 +381,7 @@ int pg_run(struct cell_call *call, struct pg_session *session,
 	int err = 0, r = session->add_err;
 
 	pg_results_clear(session);
+	memset(&session->fault, 0, sizeof session->fault);
 	if (session->is_broken)
 		return cell_refuse(call, CELL_UNAVAILABLE, "the connection to PostgreSQL broke");
 	if (r == -EIO)

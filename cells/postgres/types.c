@@ -156,7 +156,9 @@ static unsigned holding_codecs(const struct table_column *column)
 	case TABLE_COLUMN_TYPE_TEXT:
 		return BIT(TYPE_TEXT) | BIT(TYPE_JSONB) | BIT(TYPE_NUMERIC) | BIT(TYPE_LABEL);
 	case TABLE_COLUMN_TYPE_BYTES:
-		return BIT(TYPE_BYTEA) | (column->fixed && column->length == 16 ? BIT(TYPE_UUID) : 0);
+		/* Of another length than 16 it is refused when it comes to that. */
+		return BIT(TYPE_BYTEA) |
+		       (!column->fixed || column->length == 16 ? BIT(TYPE_UUID) : 0);
 	default: return plain_codecs(column);
 	}
 }

@@ -859,20 +859,15 @@ static int invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 	}
 }
 
-int call_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
-		const void *in, void *out)
-{
-	struct pending pending;
-	int r = invoke(call, ref, method, in, NULL, &pending);
-
-	return r < 0 ? r : decode_reply(call, &pending, out);
-}
-
 int cell_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
 		const void *in, void *out)
 {
+	struct pending pending;
+	int r;
+
 	call_tables_note(call->root, method);
-	return call_invoke(call, ref, method, in, out);
+	r = invoke(call, ref, method, in, NULL, &pending);
+	return r < 0 ? r : decode_reply(call, &pending, out);
 }
 
 int cell_invoke_payload(struct cell_call *call, struct cell_ref *ref,
@@ -920,7 +915,7 @@ int cell_post(struct cell_call *call, struct cell_ref *ref, const struct cell_me
 	return send_request(conn, &frame, method->in, in, call->root, false);
 }
 
-struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *ref,
+struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
 				     const struct cell_method *method, const void *in)
 {
 	struct cell_future future = { .call = call };
@@ -932,6 +927,7 @@ struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *re
 		future.err = no_runtime(call);
 		return future;
 	}
+	call_tables_note(call->root, method);
 	pending = cell_arena_alloc(&call->root->arena, sizeof *pending);
 	if (!pending) {
 		future.err = cell_refuse(call, -ENOMEM, "a future");
@@ -948,13 +944,6 @@ struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *re
 	list_append(&call->root->pendings, &pending->in_root);
 	future.pending = pending;
 	return future;
-}
-
-struct cell_future cell_invoke_start(struct cell_call *call, struct cell_ref *ref,
-				     const struct cell_method *method, const void *in)
-{
-	call_tables_note(call->root, method);
-	return call_invoke_start(call, ref, method, in);
 }
 
 int cell_invoke_wait(struct cell_future *future, void *out)

@@ -154,12 +154,6 @@ void call_root_deinit(struct call_root *root);
 /* Wake its stack, if it waits, with STATUS. */
 void call_root_cancel(struct call_root *root, int status);
 
-/* As cell_invoke() and cell_invoke_start(), but a transaction may be repeated after them. */
-int call_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
-		const void *in, void *out);
-struct cell_future call_invoke_start(struct cell_call *call, struct cell_ref *ref,
-				     const struct cell_method *method, const void *in);
-
 /* The connection that REF means in CALL: made if need be. */
 int call_connect(struct cell_call *call, struct cell_ref *ref, uint64_t deadline_ns,
 		 struct connection **ret_conn);
@@ -241,6 +235,8 @@ int linked_connect(struct runtime *rt, struct cell_call *call, const char *cell,
  */
 int linked_check(const struct runtime *rt, const struct cell_method *method,
 		 struct cell_error *err);
+/* The method with HASH of what stands in; NULL = there is none. */
+const struct cell_method *linked_method(const struct runtime *rt, uint32_t hash);
 /* Run the stop functions of what was started: once. */
 int linked_stop(struct runtime *rt, struct cell_call *call);
 /* Before the runtime ends: finish what stand-ins still do. */

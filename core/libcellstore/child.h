@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 /*
- * Walk the file of the store in DIR. What is committed while it goes on is not waited for.
+ * Walk the file of the store in the folder that is open as DIR_FD; PATH, of the file, is for
+ * texts. What is committed while it goes on is not waited for.
  * BUDGET_MS: give up after so long and call good what was seen until then; 0 = all of it.
  * IS_ALONE: nobody else has it open.
  *
@@ -19,5 +20,5 @@
  * Returns 0, CELL_DATA_LOSS if something is wrong or the process died or hung, -ENOENT if
  * there is no store, or -errno. *ret_entries were good; *ret_is_partial: not all were seen.
  */
-int child_walk(const char *dir, bool is_alone, unsigned budget_ms, uint64_t *ret_entries,
-	       bool *ret_is_partial, struct cell_error *err);
+int child_walk(int dir_fd, const char *path, bool is_alone, unsigned budget_ms,
+	       uint64_t *ret_entries, bool *ret_is_partial, struct cell_error *err);

@@ -119,6 +119,7 @@ int declared_make(struct read *read, struct declared *ret)
 {
 	struct table_table table = {
 		.store = read->store, .name = read->name, .shared = read->is_shared,
+		.schema = read->schema,
 		.doc = read->type->doc ? read->type->doc : "",
 		.n_checks = read->n_checks, .checks = read->checks,
 		.n_dropped = read->n_dropped, .dropped = (const char *const *)read->dropped,

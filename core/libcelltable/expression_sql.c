@@ -98,12 +98,6 @@ static void put_bytes(struct sql *sql, const struct value *value)
 	put_word(sql, "'::bytea");
 }
 
-/* An enumerator of a type that the database has: its name. Others are numbers there, too. */
-static bool is_named(const struct expression *e)
-{
-	return e->operation == OPERATION_LITERAL && e->column && e->column->native[0];
-}
-
 static void put_literal(struct sql *sql, const struct expression *e)
 {
 	char number[48];
@@ -114,10 +108,6 @@ static void put_literal(struct sql *sql, const struct expression *e)
 	case VALUE_TEXT: put_text(sql, &e->value); return;
 	case VALUE_BYTES: put_bytes(sql, &e->value); return;
 	case VALUE_INT:
-		if (is_named(e)) {
-			put_doubled(sql, e->text, e->text_len, '\'');
-			return;
-		}
 		(void)snprintf(number, sizeof number, e->value.integer < 0 ? "(%" PRId64 ")"
 									      : "%" PRId64,
 			       e->value.integer);
@@ -133,9 +123,78 @@ static void put_literal(struct sql *sql, const struct expression *e)
 	put_word(sql, number);
 }
 
-static void put_column(struct sql *sql, const struct table_column *column)
+static void put_name(struct sql *sql, const struct table_column *column)
 {
 	put_doubled(sql, column->name, strlen(column->name), '"');
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* COLUMN is of an enum of the database's own, which has names and no numbers. */
+static bool has_labels(const struct table_column *column)
+{
+	static const char *const numbers[] = { "smallint", "integer", "bigint", "int2", "int4", "int8" };
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (strcmp(column->native, numbers[i]) == 0)
+			return false;
+	return column->type == TABLE_COLUMN_TYPE_ENUM && column->native[0];
+}
+
+static void put_labels(struct sql *sql, const struct table_column *column)
+{
+	char number[24];
+
+	put_word(sql, "(CASE ");
+	put_name(sql, column);
+	for (size_t i = 0; i < column->n_values; i++) {
+		put_word(sql, " WHEN ");
+		put_doubled(sql, column->values[i].name, strlen(column->values[i].name), '\'');
+		(void)snprintf(number, sizeof number, " THEN %" PRId32, column->values[i].number);
+		put_word(sql, number);
+	}
+	put_word(sql, " END)");
+}
+
+/* PREFIX, the column's name, SUFFIX. */
+static void put_around(struct sql *sql, const char *prefix, const struct table_column *column,
+		       const char *suffix)
+{
+	put_word(sql, prefix);
+	put_name(sql, column);
+	put_word(sql, suffix);
+}
+
+/*
+ * A column as the value that rows have of it. Differences of times rather than extract() of one:
+ * that would depend on the time zone, and no index or generated column could be made of it.
+ */
+static void put_column(struct sql *sql, const struct table_column *column)
+{
+	const char *native = column->repeated ? "" : column->native;
+	bool is_text = begins(native, "text") || begins(native, "varchar") || begins(native, "char");
+
+	if (!native[0] || column->encrypted)
+		put_name(sql, column);
+	else if (begins(native, "timestamptz") || begins(native, "timestamp with time zone"))
+		put_around(sql, "(extract(epoch FROM ", column,
+			   " - '1970-01-01 00:00:00+00'::timestamptz) * 1000000)::int8");
+	else if (begins(native, "timestamp"))
+		put_around(sql, "(extract(epoch FROM ", column,
+			   " - '1970-01-01 00:00:00'::timestamp) * 1000000)::int8");
+	else if (strcmp(native, "date") == 0)
+		put_around(sql, "(", column, " - '1970-01-01'::date)");
+	else if (strcmp(native, "uuid") == 0)
+		put_around(sql, "uuid_send(", column, ")");
+	else if (has_labels(column))
+		put_labels(sql, column);
+	else if (column->type == TABLE_COLUMN_TYPE_TEXT && !is_text)
+		put_around(sql, "", column, "::text");
+	else
+		put_name(sql, column);
 }
 
 /* --- operations ------------------------------------------------------------------------------------ */
@@ -182,10 +241,46 @@ static void put_division(struct sql *sql, const struct expression *e)
 	put_word(sql, ")");
 }
 
+/* A column that is of the database's own type. */
+static const struct table_column *native_column(const struct expression *e)
+{
+	return e->operation == OPERATION_COLUMN && e->column->native[0] ? e->column : NULL;
+}
+
+/* What can be compared as the database has it, so that indexes help. False: nothing was put. */
+static bool put_natives(struct sql *sql, const struct expression *e, const char *sign)
+{
+	const struct table_column *a = native_column(e->of[0]), *b = native_column(e->of[1]);
+	bool is_equality = e->operation == OPERATION_EQUAL || e->operation == OPERATION_NOT_EQUAL;
+
+	if (a && b && a->type != TABLE_COLUMN_TYPE_ENUM && a->type != TABLE_COLUMN_TYPE_TEXT &&
+	    strcmp(a->native, b->native) == 0) {
+		put_around(sql, "(", a, sign);
+		put_around(sql, "", b, ")");
+		return true;
+	}
+	/* kind == RED, either way round; the enumerator is known to be one of the column's. */
+	for (size_t i = 0; i < 2 && is_equality; i++) {
+		const struct table_column *column = i ? b : a;
+		const struct expression *other = e->of[1 - i];
+
+		if (!column || !has_labels(column) || other->operation != OPERATION_LITERAL ||
+		    other->column != column)
+			continue;
+		put_around(sql, "(", column, sign);
+		put_doubled(sql, other->text, other->text_len, '\'');
+		put_word(sql, ")");
+		return true;
+	}
+	return false;
+}
+
 static void put_comparison(struct sql *sql, const struct expression *e, const char *sign)
 {
 	bool is_real = e->operands == VALUE_REAL;
 
+	if (put_natives(sql, e, sign))
+		return;
 	put_word(sql, "(");
 	for (size_t i = 0; i < 2; i++) {
 		const struct expression *of = e->of[i];

@@ -46,6 +46,9 @@ int macro_describe(struct read *read, struct text *once)
 		r = declared_make(read, &declared);
 	if (r == 0 && name)
 		r = cell_macro_declare(read->work, read->mine, name, declared.body, declared.len);
+	if (r == 0 && read->provider->declared)
+		read->provider->declared(read->work, read->store, read->name, declared.body,
+					 declared.len);
 	if (r == 0)
 		emit_descriptor(once, read, declared.version);
 	return r;

@@ -110,19 +110,32 @@ static const struct cell_macro macros[] = {
 	  .plan = macro_atomic_plan, .expand = macro_atomic_expand },
 };
 
+/* One of OURS by the name of OWN: that takes its arguments and its text, and does what ours does. */
+static bool widens(struct cell_macro *ours, size_t n, const struct cell_macro *own)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ours[i].name, own->name) == 0) {
+			ours[i].arguments = own->arguments;
+			ours[i].doc = own->doc;
+			return true;
+		}
+	return false;
+}
+
 const struct cell_macro *table_macros(const struct cell_macro *own)
 {
-	const size_t n = sizeof macros / sizeof *macros;
+	const size_t n_ours = sizeof macros / sizeof *macros;
 	struct cell_macro *all;
-	size_t n_own = 0;
+	size_t n_own = 0, n = n_ours;
 
 	while (own && own[n_own].name)
 		n_own++;
-	all = calloc(n + n_own + 1, sizeof *all);
+	all = calloc(n_ours + n_own + 1, sizeof *all);
 	if (!all)
 		return NULL;
 	memcpy(all, macros, sizeof macros);
-	if (n_own)
-		memcpy(all + n, own, n_own * sizeof *own);
+	for (size_t i = 0; i < n_own; i++)
+		if (!widens(all, n_ours, &own[i]))
+			all[n++] = own[i];
 	return all;
 }

@@ -278,7 +278,7 @@ static int check_name(struct read *read, const char *argument, const char *name)
 	if (is_store ? schema_store_is_valid(name) : schema_name_is_valid(name))
 		return 0;
 	(void)READ_REFUSE(read, read->mine, value, "'%s' is no name of a %s", name,
-			  is_store ? "store" : "table");
+			  is_store ? "store" : strcmp(argument, "schema") == 0 ? "schema" : "table");
 	cell_macro_note(read->work, "letters, digits and %s, at most %d bytes, no digit first",
 			is_store ? "'_', '-', '.'" : "'_'", SCHEMA_NAME_MAX);
 	return CELL_INVALID_ARGUMENT;
@@ -300,9 +300,12 @@ static int read_head(struct read *read)
 	read->tag = read->type->tag;
 	read->noun = cell_macro_text(read->work, read->mine, "prefix", read->tag);
 	read->name = cell_macro_text(read->work, read->mine, "name", read->tag);
+	read->schema = cell_macro_text(read->work, read->mine, "schema", "");
 	read->is_shared = shared != NULL;
 	read->store = shared ? shared : program && *program ? program : "default";
 	r = check_name(read, "name", read->name);
+	if (r == 0 && *read->schema)
+		r = check_name(read, "schema", read->schema);
 	if (r == 0 && shared)
 		r = check_name(read, "shared", shared);
 	if (r == 0 && !is_word(read->noun))
@@ -350,6 +353,7 @@ int read_columns(struct read *ret, struct cell_macro_work *work, const struct ma
 {
 	int r = begin(ret, work, READ_COLUMNS, NULL, type);
 
+	ret->tag = ret->noun = type ? type->tag : "";
 	if (r == 0)
 		r = read_members(ret);
 	for (size_t i = 0; r == 0 && i < ret->n_columns; i++)

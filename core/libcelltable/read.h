@@ -47,6 +47,7 @@ struct read {
 	const char *noun;  /* what names begin with */
 	const char *name;  /* of the table */
 	const char *store;
+	const char *schema; /* of the database, as it was named; "" */
 	bool is_shared;
 	size_t n_columns;
 	struct read_column *columns;

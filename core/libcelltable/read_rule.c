@@ -145,38 +145,27 @@ static const struct table_column *all_columns(const struct read *read)
 	return columns;
 }
 
-/* Where in TOKENS is what byte AT of TEXT is: the same, but for spaces. */
-static size_t place_in_tokens(const char *text, size_t at, const char *tokens)
-{
-	const char *to = tokens;
-
-	for (size_t i = 0; i < at && text[i]; i++)
-		if (text[i] != ' ') {
-			to += strspn(to, " ");
-			to += *to != 0;
-		}
-	to += strspn(to, " ");
-	return (size_t)(to - tokens);
-}
-
 /* The expression of AT; NULL after a refusal. */
 static const struct expression *parse(struct read *read, const struct macro_attribute *at,
 				      const struct table_column *columns, const char **ret_text)
 {
 	const struct macro_value *value = cell_macro_next(at, NULL, NULL);
 	struct cell_arena *arena = cell_arena(cell_macro_call(read->work));
+	const bool is_tokens = value && value->kind == MACRO_VALUE_KIND_TOKENS;
 	struct cell_error err = { .code = 0 };
 	const struct expression *expression;
 	size_t where = 0;
 
 	*ret_text = argument_text(read, at);
-	if (columns && expression_parse(&expression, *ret_text, columns, read->n_columns, arena,
-					&where, &err) == 0)
-		return expression;
+	/* As it came, so that a byte of it is a place in the source. */
+	if (!columns || expression_parse(&expression, is_tokens ? value->text : *ret_text, columns,
+					 read->n_columns, arena, &where, &err) == 0)
+		return columns ? expression : NULL;
 	read->is_wrong = true;
-	(void)cell_macro_refuse_at(read->work, at, value,
-				   value ? place_in_tokens(*ret_text, where, value->text) : 0,
-				   "%s", err.text);
+	if (is_tokens)
+		(void)cell_macro_refuse_at(read->work, at, value, where, "%s", err.text);
+	else
+		(void)cell_macro_refuse(read->work, at, value, "%s", err.text);
 	return NULL;
 }
 
@@ -284,9 +273,9 @@ static void read_reference(struct read *read, size_t column, const char *macro, 
 	const struct macro_value *value, *action;
 	const char *what;
 
-	if (!at)
-		return;
-	value = cell_macro_argument(read->work, at, argument);
+	value = at ? cell_macro_argument(read->work, at, argument) : NULL;
+	if (!value)
+		return; /* it is required, and that has been said */
 	action = cell_macro_argument(read->work, at, "on_delete");
 	what = action ? action->text : "restrict";
 	*ref = (struct read_reference){ .column = (uint16_t)column };

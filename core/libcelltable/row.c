@@ -20,6 +20,18 @@ static int row_fail(const struct schema *schema, int column, const char *why,
 			 schema->told->columns[column].name, why);
 }
 
+/*
+ * Whether the varint from AT to END is longer than it has to be. In a list it stays as it is, and
+ * equal lists would have different bytes.
+ */
+static bool is_overlong(const uint8_t *at, const uint8_t *end, const char **ret_why)
+{
+	if (CELL_LIKELY(end - at == 1 || end[-1]))
+		return false;
+	*ret_why = "a number that is not in its shortest form";
+	return true;
+}
+
 /* The items of texts or bytes that follow each other, all with TAG, of which the first is read. */
 static const uint8_t *read_texts(enum table_column_type type, uint32_t tag, const uint8_t *at,
 				 const uint8_t *end, struct value *ret, struct cell_arena *arena,
@@ -33,7 +45,7 @@ static const uint8_t *read_texts(enum table_column_type type, uint32_t tag, cons
 
 	do {
 		stop = column_read(type, at, end, &item, ret_why);
-		if (!stop)
+		if (!stop || is_overlong(at, item.bytes, ret_why))
 			return NULL;
 		n++;
 		len += (size_t)(stop - at);
@@ -67,13 +79,16 @@ static const uint8_t *read_list(enum table_column_type type, uint32_t tag, const
 	at = column_read(TABLE_COLUMN_TYPE_BYTES, at, end, &bytes, ret_why);
 	if (!at)
 		return NULL;
-	for (const uint8_t *i = bytes.bytes, *stop = i + bytes.len; i < stop;) {
-		i = column_read(type, i, stop, &item, ret_why);
-		if (!i)
+	for (const uint8_t *i = bytes.bytes, *stop = i + bytes.len, *next; i < stop; i = next) {
+		next = column_read(type, i, stop, &item, ret_why);
+		if (!next || (type_of(type)->wire == WIRE_VARINT && is_overlong(i, next, ret_why)))
 			return NULL;
 	}
-	*ret = bytes;
-	ret->kind = VALUE_LIST;
+	/* An empty one is as good as left out: NULL, where that may be. */
+	if (bytes.len) {
+		*ret = bytes;
+		ret->kind = VALUE_LIST;
+	}
 	return at;
 }
 

@@ -3,6 +3,7 @@
 #include "libcell/callstate.h"
 #include "libcell/sock.h"
 
+#include <ops.cell.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +81,16 @@ static void member_run(struct wires *wires, size_t i)
 	}
 	runtime_run(call->root->rt, call->root);
 	cell_close(call);
-	exit(0);
+	_exit(0); /* what a member holds goes with it */
+}
+
+/* Until it takes signals as it should: one that came before would be Check's. */
+static void wait_for(struct cell_call *call, const char *cell)
+{
+	struct ops_ping_message pong;
+	int r = ops_ping(cell_to(call, cell, 0), &(struct ops_ping_message){ 0 }, &pong);
+
+	must(r == 0, cell_error(call)->text);
 }
 
 void crew_start(struct crew *crew, const struct crew_member *members, size_t n)
@@ -114,6 +124,8 @@ void crew_start(struct crew *crew, const struct crew_member *members, size_t n)
 			if (c < n)
 				(void)close(wires.fds[c][s][0]);
 		}
+	for (size_t i = 0; i < n; i++)
+		wait_for(crew->clients[1], members[i].cell);
 }
 
 void crew_stop(struct crew *crew)

@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The manifest of the cell NAME of this build: HEAD behind its [cell] keys. */
-static void manifest(struct scene *scene, const char *name, const char *rest)
+/* The manifest of a cell NAME, which is this build's PROGRAM: REST behind its [cell] keys. */
+static void manifest(struct scene *scene, const char *name, const char *program_name,
+		     const char *rest)
 {
 	const char *build = getenv("CELL_BUILD");
 	char path[256], found[600];
 	FILE *file;
 	char *program;
 
-	snprintf(found, sizeof found, "%s/cells/%s/%s", build ? build : "build", name, name);
+	snprintf(found, sizeof found, "%s/cells/%s/%s", build ? build : "build",
+		 program_name, program_name);
 	program = realpath(found, NULL);
 	ck_assert_msg(program != NULL, "%s: %s", found, strerror(errno));
 	snprintf(path, sizeof path, "%s/%s.cell", scene->node.cells, name);
@@ -28,21 +30,27 @@ static void manifest(struct scene *scene, const char *name, const char *rest)
 	free(program);
 }
 
-void database_cell(struct scene *scene, const char *env)
+void database_cell_as(struct scene *scene, const char *name, const char *env)
 {
 	char rest[512];
 
-	snprintf(rest, sizeof rest, "[macros]\nnamespace = db\n[uses]\ntxn = app\n[sandbox]\n%s", env);
-	manifest(scene, "celldb", rest);
+	snprintf(rest, sizeof rest, "[macros]\nnamespace = %s\n[uses]\ntxn = app\n[sandbox]\n%s",
+		 strcmp(name, "celldb") == 0 ? "db" : name, env);
+	manifest(scene, name, "celldb", rest);
+}
+
+void database_cell(struct scene *scene, const char *env)
+{
+	database_cell_as(scene, "celldb", env);
 }
 
 void database_txn(struct scene *scene)
 {
-	manifest(scene, "txn", "[uses]\ncelldb = app\n");
+	manifest(scene, "txn", "txn", "[uses]\ncelldb = app\npostgres = app\n");
 }
 
-int database_declare(struct cell_call *call, const struct table_table *table, bool only_check,
-		     struct macro_provisioned *ret)
+static int declare_at(struct cell_call *call, const char *cell, const struct table_table *table,
+			bool only_check, struct macro_provisioned *ret)
 {
 	static uint8_t body[65536];
 	uint8_t digest[32];
@@ -55,17 +63,28 @@ int database_declare(struct cell_call *call, const struct table_table *table, bo
 	ck_assert_uint_le(table_table_type.bound(table), sizeof body);
 	declared.n_body = (size_t)(table_table_type.encode(table, body) - body);
 	(void)crypto_generichash(digest, sizeof digest, body, declared.n_body, NULL, 0);
-	return macro_provider_provision(cell_to(call, "celldb", 0), &request, ret);
+	return macro_provider_provision(cell_to(call, cell, 0), &request, ret);
 }
 
-void database_provision(struct cell_call *call, const struct table_table *table)
+int database_declare(struct cell_call *call, const struct table_table *table, bool only_check,
+		     struct macro_provisioned *ret)
+{
+	return declare_at(call, "celldb", table, only_check, ret);
+}
+
+void database_provision_at(struct cell_call *call, const char *cell, const struct table_table *table)
 {
 	struct macro_provisioned answer;
-	int r = database_declare(call, table, false, &answer);
+	int r = declare_at(call, cell, table, false, &answer);
 
 	ck_assert_msg(r == 0, "%s", cell_error(call)->text);
 	ck_assert_msg(answer.status == 0, "%s",
 		      answer.n_diagnostics ? answer.diagnostics[0].text : "no reason");
+}
+
+void database_provision(struct cell_call *call, const struct table_table *table)
+{
+	database_provision_at(call, "celldb", table);
 }
 
 void database_provision_accounts(struct cell_call *call)

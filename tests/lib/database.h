@@ -13,6 +13,8 @@
  * section. Its state stays over restarts of the cell.
  */
 void database_cell(struct scene *scene, const char *env);
+/* A second one, which goes by the name of another cell. */
+void database_cell_as(struct scene *scene, const char *name, const char *env);
 
 /* The same for txn. */
 void database_txn(struct scene *scene);
@@ -22,6 +24,8 @@ int database_declare(struct cell_call *call, const struct table_table *table, bo
 		     struct macro_provisioned *ret);
 /* The same for what must succeed. */
 void database_provision(struct cell_call *call, const struct table_table *table);
+void database_provision_at(struct cell_call *call, const char *cell,
+			   const struct table_table *table);
 
 /* Accounts and tickets of accounts.h. */
 void database_provision_accounts(struct cell_call *call);

@@ -27,6 +27,15 @@ static struct table_column columns[] = {
 	{ .name = "big", .type = TABLE_COLUMN_TYPE_UINT64 },
 	{ .name = "mood", .type = TABLE_COLUMN_TYPE_ENUM, .n_values = 3, .values = colors,
 	  .native = "mood" },
+	{ .name = "starts", .type = TABLE_COLUMN_TYPE_INT64, .native = "timestamptz" },
+	{ .name = "ends", .type = TABLE_COLUMN_TYPE_INT64, .native = "timestamptz" },
+	{ .name = "plain", .type = TABLE_COLUMN_TYPE_INT64, .native = "timestamp" },
+	{ .name = "day", .type = TABLE_COLUMN_TYPE_INT32, .native = "date" },
+	{ .name = "uid", .type = TABLE_COLUMN_TYPE_BYTES, .native = "uuid", .fixed = true, .length = 16 },
+	{ .name = "amount", .type = TABLE_COLUMN_TYPE_TEXT, .native = "numeric(10,2)" },
+	{ .name = "code", .type = TABLE_COLUMN_TYPE_TEXT, .native = "varchar(40)" },
+	{ .name = "small", .type = TABLE_COLUMN_TYPE_ENUM, .n_values = 3, .values = colors,
+	  .native = "smallint" },
 };
 
 static struct value values[COUNT(columns)];
@@ -52,6 +61,15 @@ static void setup(void)
 	values[13] = (struct value){ .kind = VALUE_NULL };
 	values[14] = uint_value(UINT64_MAX);
 	values[15] = int_value(0);
+	values[16] = int_value(1700000000000001);
+	values[17] = int_value(1700000000000002);
+	values[18] = int_value(-1);
+	values[19] = int_value(-3);
+	values[20] = (struct value){ .kind = VALUE_BYTES, .len = 16,
+				     .bytes = (const uint8_t *)"\0\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f" };
+	values[21] = text_value("-12.50");
+	values[22] = text_value("x1");
+	values[23] = int_value(5);
 }
 
 /* What VALUE is, whatever column it was computed of. */
@@ -200,6 +218,27 @@ static const struct {
 	{ "open ? NULL : 3", "NULL" },
 	{ "few % -1", "0" },
 	{ "price / rate", "5" },
+	/* what has types of its own in PostgreSQL */
+	{ "starts", "1700000000000001" },
+	{ "ends - starts", "1" },
+	{ "starts < ends", "true" },
+	{ "starts > 1700000000000000 && starts < 1700000000000002", "true" },
+	{ "plain", "-1" },
+	{ "day + 1", "-2" },
+	{ "uid > \"\\0\\1\"", "true" },
+	{ "length(uid)", "16" },
+	{ "amount == \"-12.50\"", "true" },
+	{ "length(amount)", "6" },
+	{ "upper(code)", "\"X1\"" },
+	{ "mood == RED", "true" },
+	{ "RED != mood", "false" },
+	{ "mood < GREEN && mood < kind", "true" },
+	{ "mood + 1", "1" },
+	{ "mood == 0", "true" },
+	{ "open ? mood : kind", "0" },
+	{ "small == GREEN", "true" },
+	{ "small == kind", "true" },
+	{ "is_null(mood) || is_null(starts)", "false" },
 };
 
 START_TEST(an_expression_has_a_value)
@@ -385,19 +424,24 @@ START_TEST(it_knows_what_it_uses)
 }
 END_TEST
 
+#define INTS                                                                                  \
+	(1 << 0 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 15 | 1 << 16 | 1 << 17 | 1 << 18 | \
+	 1 << 19 | 1 << 23)
+#define UINTS (1 << 1 | 1 << 14)
+#define REALS (1 << 4 | 1 << 5)
+#define TEXTS (1 << 2 | 1 << 3 | 1 << 21 | 1 << 22)
+
 static const struct {
 	const char *text;
 	int columns; /* bit N: it can be stored in columns[N] */
 } fitting[] = {
-	{ "balance", 1 << 0 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 15 },
-	{ "n + 1", 1 << 1 | 1 << 4 | 1 << 5 | 1 << 14 },
-	{ "1", 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 |
-		       1 << 15 },
-	{ "length(owner)", 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 |
-				   1 << 14 | 1 << 15 },
-	{ "0.5", 1 << 4 | 1 << 5 },
-	{ "lower(owner)", 1 << 2 | 1 << 3 },
-	{ "\"x\"", 1 << 2 | 1 << 3 | 1 << 10 },
+	{ "balance", INTS | REALS },
+	{ "n + 1", UINTS | REALS },
+	{ "1", INTS | UINTS | REALS },
+	{ "length(owner)", INTS | UINTS | REALS },
+	{ "0.5", REALS },
+	{ "lower(owner)", TEXTS },
+	{ "\"x\"", TEXTS | 1 << 10 | 1 << 20 },
 	{ "open", 1 << 8 | 1 << 9 },
 	{ "NULL", 1 << 3 | 1 << 9 | 1 << 13 },
 };
@@ -434,6 +478,15 @@ static const struct {
 	{ "price == 1", "(\"price\" = 1)" },
 	{ "kind == GREEN", "(\"kind\" = 5)" },
 	{ "mood == GREEN", "(\"mood\" = 'GREEN')" },
+	{ "mood < GREEN", "((CASE \"mood\" WHEN 'RED' THEN 0 WHEN 'GREEN' THEN 5 WHEN 'BLUE' THEN 2 END) "
+			  "< 5)" },
+	{ "small == GREEN", "(\"small\" = 5)" },
+	{ "starts <= ends", "(\"starts\" <= \"ends\")" },
+	{ "plain > 0", "((extract(epoch FROM \"plain\" - '1970-01-01 00:00:00'::timestamp) * "
+		       "1000000)::int8 > 0)" },
+	{ "day > 0", "((\"day\" - '1970-01-01'::date) > 0)" },
+	{ "uid == \"a\"", "(uuid_send(\"uid\") = '\\x61'::bytea)" },
+	{ "amount == code", "(\"amount\"::text COLLATE \"C\" = \"code\" COLLATE \"C\")" },
 	{ "owner == \"it's\"", "(\"owner\" COLLATE \"C\" = 'it''s' COLLATE \"C\")" },
 	{ "owner < \"\\\\'\"", "(\"owner\" COLLATE \"C\" < E'\\\\''' COLLATE \"C\")" },
 	{ "data == \"\\0a\"", "(\"data\" = '\\x0061'::bytea)" },

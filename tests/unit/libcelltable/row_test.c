@@ -20,8 +20,9 @@ static struct table_column account_columns[] = {
 	{ .name = "twice", .type = TABLE_COLUMN_TYPE_INT32, .computed = "balance * 2" },
 	{ .name = "rate", .type = TABLE_COLUMN_TYPE_FLOAT, .nullable = true },
 	{ .name = "on", .type = TABLE_COLUMN_TYPE_BOOL, .fallback = "true" },
+	{ .name = "marks", .type = TABLE_COLUMN_TYPE_INT64, .repeated = true, .nullable = true },
 };
-enum { ID, OWNER, BALANCE, NICK, COLOR, TAGS, SUMS, TOKEN, AT, TWICE, RATE, ON };
+enum { ID, OWNER, BALANCE, NICK, COLOR, TAGS, SUMS, TOKEN, AT, TWICE, RATE, ON, MARKS };
 
 static struct table_table account = {
 	.store = "bank", .name = "account",
@@ -162,6 +163,8 @@ static const struct {
 	{ "\x3a\x02\x01\x80", 4, "account.sums: cut short, or no number" },
 	{ "\x38\x01", 2, "account.sums: of another type" },
 	{ "\x32\x01" "a\x08\x01\x32\x01" "b", 8, "account.tags: there twice" },
+	{ "\x3a\x02\x85\x00", 4, "account.sums: a number that is not in its shortest form" },
+	{ "\x32\x81\x00" "a", 4, "account.tags: a number that is not in its shortest form" },
 	{ "\x5d\x01", 2, "account.rate: cut short" },
 	{ "\x60\x02", 2, "account.on: out of range" },
 	{ "\xff", 1, "a row of account: no valid tag" },
@@ -190,6 +193,33 @@ START_TEST(what_is_no_column_is_skipped)
 	ck_assert_uint_eq(values[ID].natural, 5);
 	ck_assert_int_eq(values[OWNER].kind, VALUE_NULL);
 	ck_assert(values[TAGS].kind == VALUE_LIST && !values[TAGS].len);
+}
+END_TEST
+
+/* An empty list and none are the same bytes, so they must be the same value. */
+START_TEST(an_empty_list_is_as_good_as_none)
+{
+	static const uint8_t given[] = { 0x08, 1, 0x3a, 0, 0x6a, 0 };
+	uint8_t bytes[64];
+
+	ck_assert_int_eq(row_decode(schema, given, sizeof given, values, &test_arena, &test_err), 0);
+	ck_assert(values[SUMS].kind == VALUE_LIST && !values[SUMS].len);
+	ck_assert_int_eq(values[MARKS].kind, VALUE_NULL);
+	ck_assert_ptr_eq(row_encode(schema, values, bytes), bytes + 2);
+}
+END_TEST
+
+START_TEST(a_row_without_lists_of_texts_needs_no_memory)
+{
+	uint8_t bytes[512];
+	size_t len, key_len;
+
+	ck_assert_int_eq(finish(true), 0);
+	len = (size_t)(row_encode(schema, values, bytes) - bytes);
+	ck_assert_int_eq(row_decode(schema, bytes, len, values, NULL, NULL), 0);
+	ck_assert_int_eq(row_key(schema, &schema->keys[0], values, 1, false, bytes, sizeof bytes,
+				 &key_len, NULL), 0);
+	ck_assert_uint_eq(values[BALANCE].integer, 70);
 }
 END_TEST
 
@@ -235,6 +265,8 @@ int main(void)
 	tcase_add_loop_test(tcase, what_may_not_be_is_refused, 0, (int)COUNT(refused));
 	tcase_add_loop_test(tcase, bytes_that_make_no_sense_are_refused, 0, (int)COUNT(hostile));
 	tcase_add_test(tcase, what_is_no_column_is_skipped);
+	tcase_add_test(tcase, an_empty_list_is_as_good_as_none);
+	tcase_add_test(tcase, a_row_without_lists_of_texts_needs_no_memory);
 	tcase_add_test(tcase, keys_are_told_to_people);
 	tcase_add_test(tcase, a_key_says_how_long_it_would_be);
 	suite_add_tcase(suite, tcase);

@@ -25,12 +25,19 @@ struct table_provider {
 	 */
 	int (*native)(struct cell_macro_work *work, const struct macro_member *member,
 		      struct table_column *column);
+	/*
+	 * May be NULL. A table that the program declares was expanded; it may never be provisioned.
+	 * BODY is an encoded table.v1.Table, good until this returns.
+	 */
+	void (*declared)(struct cell_macro_work *work, const char *store, const char *name,
+			 const uint8_t *body, size_t len);
 };
 
 /*
  * table, key, primary_key (the same), unique, index, check, default, computed, ref,
  * foreign_key (the same), serial, crud, persist, atomic, encrypted, renamed, dropped.
- * For cell_macro_provider.macros: these and OWN (a table, or NULL), allocated once.
+ * For cell_macro_provider.macros: these and OWN (a table, or NULL), allocated once. One of OWN
+ * that has the name of one of these gives it its arguments and its text: `table` with `schema`.
  */
 const struct cell_macro *table_macros(const struct cell_macro *own);
 

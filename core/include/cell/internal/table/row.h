@@ -8,10 +8,11 @@
 
 /*
  * Fill VALUES (n_columns of SCHEMA) from a row or part of one. What is not there is
- * VALUE_NULL, but a list that cannot be NULL is empty; numbers of no column are skipped. Text
- * and bytes point into BYTES; ARENA is needed by lists of several texts alone. Returns 0,
- * -ENOMEM, or CELL_INVALID_ARGUMENT: "account.balance: …" for what is cut short, of another
- * type, out of range, no UTF-8, or there twice.
+ * VALUE_NULL, but a list that cannot be NULL is empty, and one that can is NULL when it is
+ * empty; numbers of no column are skipped. Text and bytes point into BYTES; ARENA is needed by
+ * lists of several texts alone. Returns 0, -ENOMEM, or CELL_INVALID_ARGUMENT:
+ * "account.balance: …" for what is cut short, of another type, out of range, no UTF-8, there
+ * twice, or in a list not in its shortest form.
  */
 int row_decode(const struct schema *schema, const uint8_t *bytes, size_t len,
 	       struct value *values, struct cell_arena *arena, struct cell_error *err);
