@@ -235,6 +235,8 @@ int linked_connect(struct runtime *rt, struct cell_call *call, const char *cell,
  */
 int linked_check(const struct runtime *rt, const struct cell_method *method,
 		 struct cell_error *err);
+/* The method with HASH of what stands in; NULL = there is none. */
+const struct cell_method *linked_method(const struct runtime *rt, uint32_t hash);
 /* Run the stop functions of what was started: once. */
 int linked_stop(struct runtime *rt, struct cell_call *call);
 /* Before the runtime ends: finish what stand-ins still do. */

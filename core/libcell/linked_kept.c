@@ -23,7 +23,8 @@ struct kept_method {
 struct kept_run {
 	const struct cell_table *table;
 	void *state;
-	const uint8_t *was; /* encoded, to see whether it has changed; NULL: it was not there */
+	const uint8_t
+		*was; /* encoded, to see whether it has changed; NULL: it was not there */
 	size_t was_len;
 };
 
@@ -38,9 +39,11 @@ static int state_load(struct cell_call *call, struct kept_run *run)
 		return cell_refuse(call, -ENOMEM, "a state of %zu bytes", type.size);
 	r = cell_table_get(call, run->table, 0, run->state, run->state);
 	if (r == CELL_NOT_FOUND)
-		r = table_row_decode(&type, run->state, NULL, 0, 0, arena, cell_error_slot(call));
-	return r < 0 ? r : table_row_bytes(call, run->table, run->state, arena, &run->was,
-					   &run->was_len);
+		r = table_row_decode(&type, run->state, NULL, 0, 0, arena,
+				     cell_error_slot(call));
+	return r < 0 ? r
+		     : table_row_bytes(call, run->table, run->state, arena, &run->was,
+				       &run->was_len);
 }
 
 static int state_store(struct cell_call *call, const struct kept_run *run)
@@ -73,8 +76,8 @@ static int kept_once(struct cell_call *call, const struct kept_method *method, c
 }
 
 /* What was sent or received in a stream cannot be done again. */
-static int kept_stream(struct cell_call *call, const struct kept_method *method, const void *in,
-		       void *out)
+static int kept_stream(struct cell_call *call, const struct kept_method *method,
+		       const void *in, void *out)
 {
 	int r = cell_txn_begin(call);
 
@@ -82,8 +85,8 @@ static int kept_stream(struct cell_call *call, const struct kept_method *method,
 }
 
 /* Decoding in place spoils the bytes for the next run. */
-static int kept_invoke(const void *handlers, struct cell_call *call, void *self, const void *in,
-		       void *out)
+static int kept_invoke(const void *handlers, struct cell_call *call, void *self,
+		       const void *in, void *out)
 {
 	const struct kept_method *method = handlers;
 	struct cell_undecoded bytes;
@@ -121,7 +124,8 @@ int kept_methods(struct runtime *rt, const struct cell_table *table,
 		const struct cell_method *method = &methods[i]->method;
 		struct method_entry *entry = server_find(rt, method->channel, method->hash);
 
-		kept[i] = (struct kept_method){ .record = methods[i], .table = table,
+		kept[i] = (struct kept_method){ .record = methods[i],
+						.table = table,
 						.is_stream = method->flags & streams };
 		entry->handlers = &kept[i];
 		entry->invoke = kept_invoke;
@@ -129,7 +133,8 @@ int kept_methods(struct runtime *rt, const struct cell_table *table,
 	return 0;
 }
 
-/* --- functions at the start and the end ---------------------------------------------------- */
+/* --- functions at the start and the end ----------------------------------------------------
+ */
 
 struct hook_run {
 	const struct cell_linked_hook *hook;
@@ -162,5 +167,7 @@ int kept_load(struct cell_call *call, const struct cell_table *table)
 	int r = state_load(call, &run);
 
 	cell_rewind(call, mark);
-	return r < 0 ? cell_wrap(cell_error_slot(call), r, "the state in table %s", table->name) : 0;
+	return r < 0 ? cell_wrap(cell_error_slot(call), r, "the state in table %s",
+				 table->name)
+		     : 0;
 }

@@ -9,7 +9,8 @@
 #include <cell/linked.h>
 #include <cell/table.h>
 
-/* Let what METHODS say run on the row of TABLE; they are registered. ARENA is the runtime's. */
+/* Let what METHODS say run on the row of TABLE; they are registered. ARENA is the runtime's.
+ */
 int kept_methods(struct runtime *rt, const struct cell_table *table,
 		 const struct cell_linked_method *const *methods, size_t n,
 		 struct cell_arena *arena, struct cell_error *err);

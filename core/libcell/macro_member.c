@@ -293,6 +293,8 @@ static int array_read(struct reader *r)
 	err = no_count(r, "leave out the count, or use a pointer for a list");
 	if (err)
 		return err;
+	if (!type)
+		return WRONG(r, "its type is not known");
 	r->m->length = r->type->length;
 	if (type->kind == MACRO_TYPE_KIND_CHAR || is_byte(type)) {
 		r->m->kind = is_byte(type) ? CELL_MEMBER_BLOCK : CELL_MEMBER_CHARS;

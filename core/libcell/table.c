@@ -6,118 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Spare ones that a process keeps: as many as calls whose memory it keeps. */
-#define SPARE_MAX RUNTIME_SERVED_KEPT
-/* Serial numbers are taken so many at a time when they are wanted often. */
-#define SERIAL_BATCH_MAX 32u
-
-/* --- what a call has ------------------------------------------------------------------------ */
-
-static int tables_new(struct runtime *rt)
-{
-	struct tables *all = calloc(1, sizeof *all);
-
-	if (!all)
-		return -ENOMEM;
-	for (unsigned i = 0; i < TABLE_TURNS; i++)
-		list_init(&all->turns[i]);
-	rt->tables = all;
-	return 0;
-}
-
-static int no_memory(struct cell_call *call)
-{
-	return cell_refuse(call, -ENOMEM, "what a call does with tables");
-}
-
-struct call_tables *call_tables_get(struct cell_call *call)
-{
-	struct call_root *root = call->root;
-	struct call_tables *tables = root->tables;
-
-	if (tables && !tables->is_broken)
-		return tables;
-	if (tables || !root->rt || (!root->rt->tables && tables_new(root->rt) < 0)) {
-		(void)no_memory(call);
-		return NULL;
-	}
-	tables = root->rt->tables->spare;
-	if (tables) {
-		root->rt->tables->spare = tables->next;
-		root->rt->tables->n_spare--;
-	} else {
-		tables = calloc(1, sizeof *tables);
-		if (!tables) {
-			(void)no_memory(call);
-			return NULL;
-		}
-		cell_arena_init(&tables->arena, TABLE_TXN_BYTES_MAX);
-	}
-	list_init(&tables->cursors);
-	root->tables = tables;
-	return tables;
-}
-
-static void call_tables_free(struct call_tables *tables)
-{
-	table_seen_free(&tables->seen);
-	cell_arena_deinit(&tables->arena);
-	free(tables);
-}
-
-void call_tables_end(struct call_root *root)
-{
-	struct call_tables *tables = root->tables;
-	struct tables *all = root->rt->tables;
-
-	if (tables->is_broken) {
-		root->tables = NULL;
-		return;
-	}
-	table_cursors_free(tables);
-	table_txn_clear(tables);
-	table_turns_leave(root);
-	root->tables = NULL;
-	table_seen_clear(&tables->seen);
-	cell_arena_trim(&tables->arena);
-	if (all->n_spare >= SPARE_MAX) {
-		call_tables_free(tables);
-		return;
-	}
-	tables->next = all->spare;
-	all->spare = tables;
-	all->n_spare++;
-}
-
-void tables_free(struct runtime *rt)
-{
-	struct tables *all = rt->tables;
-
-	if (!all)
-		return;
-	while (all->spare) {
-		struct call_tables *tables = all->spare;
-
-		all->spare = tables->next;
-		call_tables_free(tables);
-	}
-	while (all->serials) {
-		struct serial *serial = all->serials;
-
-		all->serials = serial->next;
-		free(serial);
-	}
-	free(all);
-	rt->tables = NULL;
-}
-
-void call_tables_spoil(struct call_root *root)
-{
-	if (!root->tables->is_broken)
-		root->tables->txn.is_repeatable = false;
-}
-
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests
+ * -------------------------------------------------------------------------------- */
 
 bool tables_provisioned(struct cell_call *call, struct cell_ref *ref, int status)
 {
@@ -129,8 +19,8 @@ bool tables_provisioned(struct cell_call *call, struct cell_ref *ref, int status
 	return linked_provision(call, ref, cell) == 0;
 }
 
-int tables_invoke(struct cell_call *call, struct cell_ref *ref, const struct cell_method *method,
-		  const void *in, void *out)
+int tables_invoke(struct cell_call *call, struct cell_ref *ref,
+		  const struct cell_method *method, const void *in, void *out)
 {
 	int r = cell_invoke(call, ref, method, in, out);
 
@@ -139,19 +29,20 @@ int tables_invoke(struct cell_call *call, struct cell_ref *ref, const struct cel
 	return r;
 }
 
-int table_key_bytes(struct cell_call *call, const struct cell_table *table, unsigned key, unsigned n,
-		    const void *row, struct cell_arena *arena, const uint8_t **ret_bytes,
-		    size_t *ret_len)
+int table_key_bytes(struct cell_call *call, const struct cell_table *table, unsigned key,
+		    unsigned n, const void *row, struct cell_arena *arena,
+		    const uint8_t **ret_bytes, size_t *ret_len)
 {
 	size_t bound = table_key_bound(table, key, n, row);
 	uint8_t *bytes;
 
 	if (bound == SIZE_MAX)
-		return cell_refuse(call, CELL_INVALID_ARGUMENT, "a key of %s that cannot be encoded",
-				   table->name);
+		return cell_refuse(call, CELL_INVALID_ARGUMENT,
+				   "a key of %s that cannot be encoded", table->name);
 	bytes = cell_arena_alloc(arena, bound);
 	if (!bytes)
-		return cell_refuse(call, -ENOMEM, "a key of %s of %zu bytes", table->name, bound);
+		return cell_refuse(call, -ENOMEM, "a key of %s of %zu bytes", table->name,
+				   bound);
 	*ret_bytes = bytes;
 	*ret_len = (size_t)(table_key_encode(table, key, n, row, bytes) - bytes);
 	return 0;
@@ -165,11 +56,12 @@ int table_row_bytes(struct cell_call *call, const struct cell_table *table, cons
 	uint8_t *bytes, *end;
 
 	if (bound == SIZE_MAX)
-		return cell_refuse(call, CELL_INVALID_ARGUMENT, "a row of %s that cannot be encoded",
-				   table->name);
+		return cell_refuse(call, CELL_INVALID_ARGUMENT,
+				   "a row of %s that cannot be encoded", table->name);
 	bytes = cell_arena_alloc(arena, bound);
 	if (!bytes)
-		return cell_refuse(call, -ENOMEM, "a row of %s of %zu bytes", table->name, bound);
+		return cell_refuse(call, -ENOMEM, "a row of %s of %zu bytes", table->name,
+				   bound);
 	end = table_row_encode(&type, row, bytes);
 	/* What the bound had to allow for goes back, if nothing came after it. */
 	if (arena->at == bytes + ((bound + 7) & ~(size_t)7))
@@ -179,7 +71,8 @@ int table_row_bytes(struct cell_call *call, const struct cell_table *table, cons
 	return 0;
 }
 
-/* --- one row --------------------------------------------------------------------------------- */
+/* --- one row
+ * --------------------------------------------------------------------------------- */
 
 /*
  * A GetRequest that is encoded from the row, and a GetReply that is decoded into one: nothing
@@ -230,7 +123,8 @@ static uint8_t *get_encode(const void *message, uint8_t *out)
 	body = cell_encode_open(start, 0);
 	return cell_encode_close(start, body,
 				 table_key_encode(get->table, get->key,
-						  get->table->keys[get->key].n, get->row, body));
+						  get->table->keys[get->key].n, get->row,
+						  body));
 }
 
 /*
@@ -252,19 +146,13 @@ static int fetched_decode(void *message, const uint8_t *bytes, size_t len, unsig
 		uint8_t tag = *at++;
 
 		switch (tag) {
-		case 1 << 3:
-			at = cell_decode_bool(at, end, &fetched->found);
-			break;
+		case 1 << 3: at = cell_decode_bool(at, end, &fetched->found); break;
 		case 2 << 3 | 2:
 			row = at = cell_decode_length(&d, at, end, &row_end);
 			at = at ? row_end : NULL;
 			break;
-		case 3 << 3:
-			at = cell_decode_uint64(at, end, &fetched->version);
-			break;
-		default:
-			at = cell_decode_unknown(&d, at, end, tag);
-			break;
+		case 3 << 3: at = cell_decode_uint64(at, end, &fetched->version); break;
+		default: at = cell_decode_unknown(&d, at, end, tag); break;
 		}
 	}
 	if (!at)
@@ -273,26 +161,34 @@ static int fetched_decode(void *message, const uint8_t *bytes, size_t len, unsig
 	if (!fetched->found)
 		fetched->version = 0;
 	else if (fetched->version == 0)
-		return cell_fail(err, CELL_INTERNAL, "a row of %s without a version", type.name);
-	return fetched->found ? table_row_decode(&type, fetched->row, row, (size_t)(row_end - row),
-						 flags, arena, err)
+		return cell_fail(err, CELL_INTERNAL, "a row of %s without a version",
+				 type.name);
+	return fetched->found ? table_row_decode(&type, fetched->row, row,
+						 (size_t)(row_end - row), flags, arena, err)
 			      : 0;
 }
 
 static const struct cell_message_type get_type = {
-	.name = "cell.table.v1.GetRequest", .size = sizeof(struct get_call),
-	.bound = get_bound, .encode = get_encode,
+	.name = "cell.table.v1.GetRequest",
+	.size = sizeof(struct get_call),
+	.bound = get_bound,
+	.encode = get_encode,
 };
 
 static const struct cell_message_type fetched_type = {
-	.name = "cell.table.v1.GetReply", .size = sizeof(struct table_fetched),
+	.name = "cell.table.v1.GetReply",
+	.size = sizeof(struct table_fetched),
 	.decode = fetched_decode,
 };
 
 static const struct cell_method get_method = {
-	.name = "Get", .full_name = "cell.table.v1.Tables/Get", .hash = 0xc962974au,
-	.flags = CELL_METHOD_IDEMPOTENT, .channel = CELL_CHANNEL_APP,
-	.in = &get_type, .out = &fetched_type,
+	.name = "Get",
+	.full_name = "cell.table.v1.Tables/Get",
+	.hash = 0xc962974au,
+	.flags = CELL_METHOD_IDEMPOTENT,
+	.channel = CELL_CHANNEL_APP,
+	.in = &get_type,
+	.out = &fetched_type,
 };
 
 int table_fetch(struct cell_call *call, const struct cell_table *table, unsigned key,
@@ -331,20 +227,21 @@ static int row_hash(struct cell_call *call, const struct cell_table *table, cons
 	if (table_key_bound(table, 0, table->keys[0].n, row) <= sizeof short_key) {
 		len = (size_t)(table_key_encode(table, 0, table->keys[0].n, row, short_key) -
 			       short_key);
-		*ret_hash = table_key_hash(table, short_key, len);
+		*ret_hash = table_key_hash(call, table, short_key, len);
 		return 0;
 	}
 	mark = cell_arena_mark(&call->root->arena);
-	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &call->root->arena, &key, &len);
+	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &call->root->arena, &key,
+			    &len);
 	if (r < 0)
 		return r;
-	*ret_hash = table_key_hash(table, key, len);
+	*ret_hash = table_key_hash(call, table, key, len);
 	cell_arena_rewind(&call->root->arena, mark);
 	return 0;
 }
 
-int table_version_note(struct cell_call *call, const struct cell_table *table, const void *row,
-	       uint64_t version)
+int table_version_note(struct cell_call *call, const struct cell_table *table,
+		       const void *row, uint64_t version)
 {
 	struct call_tables *tables = call_tables_get(call);
 	uint64_t hash = 0;
@@ -354,7 +251,7 @@ int table_version_note(struct cell_call *call, const struct cell_table *table, c
 		return -ENOMEM;
 	r = row_hash(call, table, row, &hash);
 	if (r == 0 && table_seen_note(&tables->seen, hash, version) < 0)
-		r = no_memory(call);
+		r = cell_refuse(call, -ENOMEM, "what a call has seen");
 	return r;
 }
 
@@ -381,7 +278,8 @@ int cell_table_get(struct cell_call *call, const struct cell_table *table, unsig
 	return 0;
 }
 
-/* --- writes outside of transactions ------------------------------------------------------------ */
+/* --- writes outside of transactions
+ * ------------------------------------------------------------ */
 
 /* One or more writes to one table, to be sent at once. */
 struct batch {
@@ -405,8 +303,9 @@ static int batch_new(struct cell_call *call, struct batch *batch, size_t n)
 	return 0;
 }
 
-static int batch_add(struct cell_call *call, struct batch *batch, const struct cell_table *table,
-		     enum table_write_kind kind, const void *row)
+static int batch_add(struct cell_call *call, struct batch *batch,
+		     const struct cell_table *table, enum table_write_kind kind,
+		     const void *row)
 {
 	struct call_tables *tables = call->root->tables;
 	struct cell_arena *arena = &call->root->arena;
@@ -425,22 +324,29 @@ static int batch_add(struct cell_call *call, struct batch *batch, const struct c
 	}
 	if (r < 0)
 		return r;
-	batch->hashes[batch->n++] = table_key_hash(table, key, len);
+	batch->hashes[batch->n++] = table_key_hash(call, table, key, len);
 	if (kind != TABLE_WRITE_KIND_INSERT && tables && !tables->is_broken &&
 	    table_seen_find(&tables->seen, batch->hashes[batch->n - 1], &version))
 		batch->reads[batch->n_reads++] = (struct table_row_read){
-			.n_key = len, .key = key, .version = version };
+			.n_key = len, .key = key, .version = version
+		};
 	return 0;
 }
 
-static int batch_send(struct cell_call *call, struct batch *batch, const struct cell_table *table,
-		      struct table_committed *ret, bool want_rows)
+static int batch_send(struct cell_call *call, struct batch *batch,
+		      const struct cell_table *table, struct table_committed *ret,
+		      bool want_rows)
 {
 	struct table_table_ref ref = table_ref_of(table);
 	struct call_tables *tables = call->root->tables;
 	struct table_commit_request request = {
-		.n_tables = 1, .tables = &ref, .n_reads = batch->n_reads, .reads = batch->reads,
-		.n_writes = batch->n, .writes = batch->writes, .want_rows = want_rows,
+		.n_tables = 1,
+		.tables = &ref,
+		.n_reads = batch->n_reads,
+		.reads = batch->reads,
+		.n_writes = batch->n,
+		.writes = batch->writes,
+		.want_rows = want_rows,
 	};
 	int r = table_txn_send(call, table->ref, &request, ret);
 
@@ -448,12 +354,14 @@ static int batch_send(struct cell_call *call, struct batch *batch, const struct 
 		return r;
 	for (size_t i = 0; i < batch->n; i++)
 		table_seen_update(&tables->seen, batch->hashes[i],
-			    batch->writes[i].kind == TABLE_WRITE_KIND_REMOVE ? 0 : ret->version);
+				  batch->writes[i].kind == TABLE_WRITE_KIND_REMOVE
+					  ? 0
+					  : ret->version);
 	return 0;
 }
 
-static int write_now(struct cell_call *call, const struct cell_table *table,
-		     enum table_write_kind kind, const void *row)
+int table_write_now(struct cell_call *call, const struct cell_table *table,
+		    enum table_write_kind kind, const void *row)
 {
 	struct cell_arena_mark mark = cell_arena_mark(&call->root->arena);
 	struct table_committed committed;
@@ -473,7 +381,7 @@ static int write_row(struct cell_call *call, const struct cell_table *table,
 {
 	if (call_has_txn(call))
 		return table_txn_write(call, table, kind, row);
-	return write_now(call, table, kind, row);
+	return table_write_now(call, table, kind, row);
 }
 
 int cell_table_put(struct cell_call *call, const struct cell_table *table, const void *row)
@@ -491,8 +399,8 @@ int cell_table_delete(struct cell_call *call, const struct cell_table *table, co
 	return write_row(call, table, TABLE_WRITE_KIND_REMOVE, row);
 }
 
-int cell_table_put_all(struct cell_call *call, const struct cell_table *table, const void *rows,
-		       size_t n)
+int cell_table_put_all(struct cell_call *call, const struct cell_table *table,
+		       const void *rows, size_t n)
 {
 	struct cell_arena_mark mark = cell_arena_mark(&call->root->arena);
 	const uint8_t *at = rows;
@@ -504,114 +412,21 @@ int cell_table_put_all(struct cell_call *call, const struct cell_table *table, c
 		return 0;
 	if (call_has_txn(call)) {
 		for (size_t i = 0; i < n && r == 0; i++)
-			r = table_txn_write(call, table, TABLE_WRITE_KIND_PUT, at + i * table->row_size);
+			r = table_txn_write(call, table, TABLE_WRITE_KIND_PUT,
+					    at + i * table->row_size);
 		return r;
 	}
 	r = batch_new(call, &batch, n);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = batch_add(call, &batch, table, TABLE_WRITE_KIND_PUT, at + i * table->row_size);
+		r = batch_add(call, &batch, table, TABLE_WRITE_KIND_PUT,
+			      at + i * table->row_size);
 	if (r == 0)
 		r = batch_send(call, &batch, table, &committed, false);
 	cell_arena_rewind(&call->root->arena, mark);
 	return r;
 }
 
-/* --- inserting --------------------------------------------------------------------------------- */
-
-static struct serial *serial_get(struct cell_call *call, const struct cell_table *table,
-				 const struct cell_column *column)
-{
-	struct tables *all = call->root->rt->tables;
-	struct serial *serial;
-
-	for (serial = all->serials; serial; serial = serial->next)
-		if (serial->table == table && serial->column == column)
-			return serial;
-	serial = calloc(1, sizeof *serial);
-	if (!serial) {
-		(void)cell_refuse(call, -ENOMEM, "numbers of %s.%s", table->name, column->name);
-		return NULL;
-	}
-	*serial = (struct serial){ .next = all->serials, .table = table, .column = column,
-				   .batch = 1 };
-	all->serials = serial;
-	return serial;
-}
-
-static int serial_next(struct cell_call *call, const struct cell_table *table,
-		       const struct cell_column *column, int64_t *ret)
-{
-	struct table_table_ref ref = table_ref_of(table);
-	struct table_next_request request = { .table = &ref, .column = column->number };
-	/* Asked again it gives other numbers: that is no harm, also in a transaction. */
-	struct cell_method method = table_tables_methods[TABLES_NEXT];
-	struct serial *serial;
-	struct table_next_reply reply;
-	int r;
-
-	if (!call_tables_get(call))
-		return -ENOMEM;
-	serial = serial_get(call, table, column);
-	if (!serial)
-		return -ENOMEM;
-	if (!serial->left) {
-		request.n = serial->batch;
-		method.flags |= CELL_METHOD_IDEMPOTENT;
-		r = tables_invoke(call, table->ref, &method, &request, &reply);
-		if (r < 0)
-			return r;
-		/* Another handler may have been faster: what it did not use is lost, not shared. */
-		serial->at = reply.first;
-		serial->left = request.n;
-		if (serial->batch < SERIAL_BATCH_MAX)
-			serial->batch *= 2;
-	}
-	serial->left--;
-	*ret = serial->at++;
-	return 0;
-}
-
-static bool number_is_zero(const struct cell_column *column, const void *row)
-{
-	const uint8_t *at = (const uint8_t *)row + column->offset;
-
-	return cell_bytes_are_zero(at, column->size);
-}
-
-static int number_row(struct cell_call *call, const struct cell_table *table, void *row)
-{
-	for (size_t i = 0; i < table->n_columns; i++) {
-		const struct cell_column *column = &table->columns[i];
-		int64_t number;
-		int r;
-
-		if (!(column->flags & CELL_COLUMN_SERIAL) || !number_is_zero(column, row))
-			continue;
-		r = serial_next(call, table, column, &number);
-		if (r < 0)
-			return r;
-		if (column->size == 4 && (number < INT32_MIN || number > INT32_MAX))
-			return cell_refuse(call, CELL_OUT_OF_RANGE, "%s.%s: the number %" PRId64
-					   " does not fit", table->name, column->name, number);
-		if (column->size == 4)
-			memcpy((uint8_t *)row + column->offset, &(int32_t){ (int32_t)number }, 4);
-		else
-			memcpy((uint8_t *)row + column->offset, &number, sizeof number);
-		if (column->has_offset != UINT32_MAX)
-			*(bool *)((uint8_t *)row + column->has_offset) = true;
-	}
-	return 0;
-}
-
-static bool has_computed(const struct cell_table *table)
-{
-	for (size_t i = 0; i < table->n_columns; i++)
-		if (table->columns[i].flags & CELL_COLUMN_COMPUTED)
-			return true;
-	return false;
-}
-
-static int insert_now(struct cell_call *call, const struct cell_table *table, void *row)
+int table_insert_now(struct cell_call *call, const struct cell_table *table, void *row)
 {
 	struct table_row_type type = table_row_type_of(table);
 	struct table_committed committed;
@@ -626,8 +441,8 @@ static int insert_now(struct cell_call *call, const struct cell_table *table, vo
 	if (r < 0)
 		return r;
 	if (committed.n_rows != 1)
-		return cell_refuse(call, CELL_INTERNAL, "%s: what was stored did not come back",
-				   table->name);
+		return cell_refuse(call, CELL_INTERNAL,
+				   "%s: what was stored did not come back", table->name);
 	stored = cell_arena_alloc(&call->root->arena, table->row_size);
 	if (!stored)
 		return cell_refuse(call, -ENOMEM, "a row of %s", table->name);
@@ -636,18 +451,4 @@ static int insert_now(struct cell_call *call, const struct cell_table *table, vo
 	if (r == 0)
 		memcpy(row, stored, table->row_size);
 	return r;
-}
-
-int cell_table_insert(struct cell_call *call, const struct cell_table *table, void *row)
-{
-	int r = number_row(call, table, row);
-
-	if (r == 0)
-		r = table_row_complete(table, row, &call->root->error);
-	if (r < 0)
-		return r;
-	if (call_has_txn(call))
-		return table_txn_write(call, table, TABLE_WRITE_KIND_INSERT, row);
-	return has_computed(table) ? insert_now(call, table, row)
-				   : write_now(call, table, TABLE_WRITE_KIND_INSERT, row);
 }

@@ -16,7 +16,8 @@
 /* The longest pause after the second conflict; it doubles. Half to all of it is waited. */
 #define PAUSE_FIRST_MS 6
 
-/* --- turns ------------------------------------------------------------------------------------ */
+/* --- turns
+ * ------------------------------------------------------------------------------------ */
 
 static void turn_leave(struct runtime *rt, struct turn *turn)
 {
@@ -44,7 +45,8 @@ static bool turn_is_held(const struct call_tables *tables, const struct list *qu
 static int turn_wait(struct cell_call *call, struct turn *turn)
 {
 	struct runtime *rt = call->root->rt;
-	uint64_t until = deadline_min(call->deadline_ns, clock_coarse_ns() + TABLE_TURN_TIMEOUT_NS);
+	uint64_t until =
+		deadline_min(call->deadline_ns, clock_coarse_ns() + TABLE_TURN_TIMEOUT_NS);
 	int r = 0;
 
 	list_append(turn->queue, &turn->node);
@@ -127,12 +129,15 @@ static int turns_take(struct cell_call *call, const struct hot *hot)
 	return r;
 }
 
-/* --- again and again ---------------------------------------------------------------------------- */
+/* --- again and again
+ * ---------------------------------------------------------------------------- */
 
 struct cell_atomic cell_atomic_begin(struct cell_call *call)
 {
 	struct cell_atomic atomic = {
-		.call = call, .mark = cell_mark(call), .runs = 1,
+		.call = call,
+		.mark = cell_mark(call),
+		.runs = 1,
 		.is_outermost = !call_has_txn(call),
 	};
 

@@ -1,5 +1,7 @@
 #include "tables.h"
 
+#include <cell/stream.h>
+#include <errno.h>
 #include <stdlib.h>
 
 /*
@@ -39,6 +41,18 @@ struct cell_cursor table_cursor_drop(struct cursor *cursor, int err)
 struct cell_cursor table_cursor_begun(struct cursor *cursor)
 {
 	return (struct cell_cursor){ .call = &cursor->call, .state = cursor };
+}
+
+int table_cursor_end_stream(struct cursor *cursor, struct cell_stream *stream)
+{
+	struct call_root *root = cursor->call.root;
+	int r = cell_stream_end(stream, NULL);
+
+	/* One that there was no memory for belongs to no call, and has no place for a text.
+	 */
+	if (r < 0 && root->error.code != r)
+		return cell_fail(&root->error, r, "a cursor: %s", cell_status_name(r));
+	return r;
 }
 
 /* Keep why it stopped, as errors of other things may come between. */

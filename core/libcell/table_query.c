@@ -11,7 +11,7 @@ struct query {
 	struct cell_stream *stream;
 	const struct table_query_rows *item;
 	size_t at;
-	bool is_done;          /* the last item was there */
+	bool is_done; /* the last item was there */
 	uint64_t changed;
 	void *row;
 	struct cell_arena arena;     /* the request */
@@ -47,18 +47,23 @@ static const struct table_column *types_make(const struct cell_column *columns, 
 
 	for (size_t i = 0; types && i < n; i++)
 		types[i] = (struct table_column){
-			.number = columns[i].number, .name = columns[i].name,
+			.number = columns[i].number,
+			.name = columns[i].name,
 			.type = type_of(&columns[i]),
 			.nullable = columns[i].has_offset != UINT32_MAX,
 			.repeated = columns[i].flags & CELL_COLUMN_REPEATED,
-			.fallback = "", .computed = "", .native = "", .renamed_from = "",
+			.fallback = "",
+			.computed = "",
+			.native = "",
+			.renamed_from = "",
 		};
 	return types;
 }
 
 static struct table_row_type parameters_type(const struct cell_query *told)
 {
-	return (struct table_row_type){ "parameter", told->parameters, told->n_parameters, 0 };
+	return (struct table_row_type){ "parameter", told->parameters, told->n_parameters,
+					0 };
 }
 
 static int request_make(struct query *query, const void *parameters, uint64_t limit,
@@ -71,8 +76,10 @@ static int request_make(struct query *query, const void *parameters, uint64_t li
 	uint8_t *bytes = bound == SIZE_MAX ? NULL : cell_arena_alloc(&query->arena, bound);
 
 	*ret = (struct table_query_request){
-		.text = told->text, .n_parameter_types = told->n_parameters,
-		.parameter_types = types_make(told->parameters, told->n_parameters, &query->arena),
+		.text = told->text,
+		.n_parameter_types = told->n_parameters,
+		.parameter_types =
+			types_make(told->parameters, told->n_parameters, &query->arena),
 		.n_column_types = told->n_columns,
 		.column_types = types_make(told->columns, told->n_columns, &query->arena),
 		.limit = limit,
@@ -102,11 +109,12 @@ static int item_receive(struct query *query)
 		query->changed = query->item->changed;
 		return 1;
 	}
-	r = cell_stream_end(query->stream, NULL);
+	r = table_cursor_end_stream(&query->cursor, query->stream);
 	query->stream = NULL;
 	if (r < 0 || query->is_done)
 		return r;
-	return cell_refuse(&query->cursor.call, CELL_INTERNAL, "the end of a query did not come");
+	return cell_refuse(&query->cursor.call, CELL_INTERNAL,
+			   "the end of a query did not come");
 }
 
 /* The next row's bytes. 1, or 0 at the end. */
@@ -135,8 +143,9 @@ static void *query_next(struct cursor *cursor, int *err)
 		return NULL;
 	}
 	cell_arena_reset(&query->row_arena);
-	*err = table_row_decode(&type, query->row, bytes->at, bytes->len, CELL_DECODE_IN_PLACE,
-				&query->row_arena, &cursor->call.root->error);
+	*err = table_row_decode(&type, query->row, bytes->at, bytes->len,
+				CELL_DECODE_IN_PLACE, &query->row_arena,
+				&cursor->call.root->error);
 	return *err ? NULL : query->row;
 }
 
@@ -146,7 +155,7 @@ static int query_stop(struct cursor *cursor, bool counts)
 
 	(void)counts;
 	if (query->stream)
-		(void)cell_stream_end(query->stream, NULL);
+		(void)table_cursor_end_stream(cursor, query->stream);
 	cell_arena_deinit(&query->arena);
 	cell_arena_deinit(&query->row_arena);
 	return 0;
@@ -179,8 +188,8 @@ static struct cell_cursor query_begin(struct cell_call *call, const struct cell_
 	return table_cursor_begun(cursor);
 }
 
-int cell_query_run(struct cell_call *call, const struct cell_query *told, const void *parameters,
-		   uint64_t *ret_n)
+int cell_query_run(struct cell_call *call, const struct cell_query *told,
+		   const void *parameters, uint64_t *ret_n)
 {
 	struct cell_cursor cursor = query_begin(call, told, parameters, 0);
 	struct query *query = cursor.state;
@@ -206,8 +215,9 @@ static int row_take(struct cell_call *call, struct query *query, void *to, bool 
 	int r = bytes_receive(query, &bytes);
 
 	*ret_is_there = r > 0;
-	return r <= 0 ? r : table_row_decode(&type, to, bytes->at, bytes->len, 0,
-					     cell_arena(call), cell_error_slot(call));
+	return r <= 0 ? r
+		      : table_row_decode(&type, to, bytes->at, bytes->len, 0,
+					 cell_arena(call), cell_error_slot(call));
 }
 
 /* End CURSOR, which failed with ERR or did not. */
@@ -222,8 +232,8 @@ static int end_with(struct cell_call *call, struct cell_cursor *cursor, int err)
 	return err;
 }
 
-int cell_query_one(struct cell_call *call, const struct cell_query *told, const void *parameters,
-		   void *ret_row)
+int cell_query_one(struct cell_call *call, const struct cell_query *told,
+		   const void *parameters, void *ret_row)
 {
 	struct cell_cursor cursor = query_begin(call, told, parameters, 1);
 	void *row = cell_arena_alloc(cell_arena(call), told->row_size);
@@ -246,13 +256,15 @@ int cell_query_one(struct cell_call *call, const struct cell_query *told, const 
 	if (!is_there)
 		return cell_refuse(call, CELL_NOT_FOUND, "the query found no row");
 	if (is_another)
-		return cell_refuse(call, CELL_FAILED_PRECONDITION, "the query found several rows");
+		return cell_refuse(call, CELL_FAILED_PRECONDITION,
+				   "the query found several rows");
 	memcpy(ret_row, row, told->row_size);
 	return 0;
 }
 
 /* Room for one more row; what was outgrown stays in the arena. */
-static int rows_reserve(struct cell_call *call, void **rows, size_t n, size_t *size, size_t row_size)
+static int rows_reserve(struct cell_call *call, void **rows, size_t n, size_t *size,
+			size_t row_size)
 {
 	size_t grown = *size ? *size * 2 : 16;
 	void *bytes;
@@ -269,8 +281,8 @@ static int rows_reserve(struct cell_call *call, void **rows, size_t n, size_t *s
 	return 0;
 }
 
-int cell_query_all(struct cell_call *call, const struct cell_query *told, const void *parameters,
-		   size_t *ret_n, void **ret_rows)
+int cell_query_all(struct cell_call *call, const struct cell_query *told,
+		   const void *parameters, size_t *ret_n, void **ret_rows)
 {
 	struct cell_cursor cursor = query_begin(call, told, parameters, 0);
 	size_t n = 0, size = 0;

@@ -15,7 +15,7 @@ struct table_row_type {
 	const char *name; /* of the table, for messages */
 	const struct cell_column *columns;
 	size_t n_columns;
-	size_t size;      /* of the struct */
+	size_t size; /* of the struct */
 };
 
 static inline struct table_row_type table_row_type_of(const struct cell_table *table)
@@ -29,7 +29,8 @@ size_t table_row_bound(const struct table_row_type *type, const void *row);
 uint8_t *table_row_encode(const struct table_row_type *type, const void *row, uint8_t *out);
 
 /* The first N columns of the key number KEY. Equal keys have equal bytes. */
-size_t table_key_bound(const struct cell_table *table, unsigned key, unsigned n, const void *row);
+size_t table_key_bound(const struct cell_table *table, unsigned key, unsigned n,
+		       const void *row);
 uint8_t *table_key_encode(const struct cell_table *table, unsigned key, unsigned n,
 			  const void *row, uint8_t *out);
 
@@ -38,20 +39,19 @@ uint8_t *table_key_encode(const struct cell_table *table, unsigned key, unsigned
  * are not known are skipped. FLAGS are those of enum cell_decode_flag. Returns 0, -ENOMEM, or
  * CELL_INTERNAL: "account.owner: …".
  */
-int table_row_decode(const struct table_row_type *type, void *row, const uint8_t *bytes, size_t len,
-		     unsigned flags, struct cell_arena *arena, struct cell_error *err);
+int table_row_decode(const struct table_row_type *type, void *row, const uint8_t *bytes,
+		     size_t len, unsigned flags, struct cell_arena *arena,
+		     struct cell_error *err);
 
 /* Order of A and B by the first N columns of KEY, as databases have it: NULL first. */
 int table_key_compare(const struct cell_table *table, unsigned key, unsigned n, const void *a,
 		      const void *b);
 
-/* Whether the last of the first N columns of KEY begins in ROW as in BEGIN, the others equal. */
+/* Whether the last of the first N columns of KEY begins in ROW as in BEGIN, the others equal.
+ */
 bool table_key_has_prefix(const struct cell_table *table, unsigned key, unsigned n,
 			  const void *begin, const void *row);
 
 /* "id 9", "city Rome, age 7": for people. At most SIZE bytes at OUT, which is returned. */
 const char *table_key_print(const struct cell_table *table, unsigned key, const void *row,
 			    char *out, size_t size);
-
-/* Give ROW the defaults of an inserted one, but no serial number. */
-int table_row_complete(const struct cell_table *table, void *row, struct cell_error *err);

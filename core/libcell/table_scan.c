@@ -16,31 +16,32 @@ struct scan {
 	const struct cell_table *table;
 	unsigned key;
 	bool is_backwards;
-	uint64_t left;           /* rows that may be given; UINT64_MAX = all */
+	uint64_t left; /* rows that may be given; UINT64_MAX = all */
 	struct table_scan_request request;
 	struct cell_stream *stream;
 	bool is_provisioned;
 
 	const struct table_rows *item;
-	size_t at;               /* the item's next row */
+	size_t at; /* the item's next row */
 	uint64_t n_received;
-	uint8_t *mark;           /* of the last item that had one, in `arena` */
+	uint8_t *mark; /* of the last item that had one, in `arena` */
 	size_t mark_len, mark_room;
 	bool has_mark, has_ended;
-	void *row;               /* the cell's next one, if it is there already */
+	void *row; /* the cell's next one, if it is there already */
 	bool has_row;
 	void *buffer;
 
-	void **own;              /* structs, in the order of the scan */
+	void **own; /* structs, in the order of the scan */
 	size_t n_own, own_at;
-	uint64_t number;         /* the transaction's writes up to this one count */
-	bool hides;              /* some of the cell's rows are the transaction's */
+	uint64_t number; /* the transaction's writes up to this one count */
+	bool hides;      /* some of the cell's rows are the transaction's */
 
 	struct cell_arena arena;     /* the cursor's */
 	struct cell_arena row_arena; /* the row's */
 };
 
-/* --- a transaction's own rows ------------------------------------------------------------------ */
+/* --- a transaction's own rows
+ * ------------------------------------------------------------------ */
 
 struct order {
 	const struct cell_table *table;
@@ -63,16 +64,20 @@ static int own_order(const void *a, const void *b, void *order)
 	return rows_compare(order, *(void *const *)a, *(void *const *)b);
 }
 
-static bool is_within(const struct cell_table *table, const struct cell_scan *scan, const void *row)
+static bool is_within(const struct cell_table *table, const struct cell_scan *scan,
+		      const void *row)
 {
 	if (scan->is_prefix)
 		return table_key_has_prefix(table, scan->key, scan->n_from, scan->from, row);
-	if (scan->n_from && table_key_compare(table, scan->key, scan->n_from, row, scan->from) < 0)
+	if (scan->n_from &&
+	    table_key_compare(table, scan->key, scan->n_from, row, scan->from) < 0)
 		return false;
-	return !scan->n_to || table_key_compare(table, scan->key, scan->n_to, row, scan->to) <= 0;
+	return !scan->n_to ||
+	       table_key_compare(table, scan->key, scan->n_to, row, scan->to) <= 0;
 }
 
-static int own_add(struct scan *scan, const struct cell_scan *range, const struct txn_write *write)
+static int own_add(struct scan *scan, const struct cell_scan *range,
+		   const struct txn_write *write)
 {
 	struct table_row_type type = table_row_type_of(scan->table);
 	void *row = cell_arena_alloc(&scan->arena, type.size);
@@ -130,20 +135,22 @@ static int is_hidden(struct scan *scan, const void *row)
 	r = table_key_bytes(call, table, 0, table->keys[0].n, row, &scan->arena, &key, &len);
 	if (r < 0)
 		return r;
-	own = table_txn_find(&call->root->tables->txn, table, table_key_hash(table, key, len), key,
-			       len);
+	own = table_txn_find(&call->root->tables->txn, table, table_key_hash(call, table, key, len),
+			     key, len);
 	cell_arena_rewind(&scan->arena, mark);
 	return own && table_txn_write_at(own, scan->number) != NULL;
 }
 
-/* --- the cell's rows ------------------------------------------------------------------------------ */
+/* --- the cell's rows
+ * ------------------------------------------------------------------------------ */
 
 static int mark_keep(struct scan *scan, const uint8_t *mark, size_t len)
 {
 	if (len > scan->mark_room) {
 		scan->mark = cell_arena_alloc(&scan->arena, len);
 		if (!scan->mark)
-			return cell_refuse(&scan->cursor.call, -ENOMEM, "a mark of %zu bytes", len);
+			return cell_refuse(&scan->cursor.call, -ENOMEM, "a mark of %zu bytes",
+					   len);
 		scan->mark_room = len;
 	}
 	memcpy(scan->mark, mark, len);
@@ -169,7 +176,7 @@ static int item_receive(struct scan *scan)
 	scan->item = cell_stream_recv(scan->stream);
 	scan->at = 0;
 	if (!scan->item) {
-		r = cell_stream_end(scan->stream, NULL);
+		r = table_cursor_end_stream(&scan->cursor, scan->stream);
 		scan->stream = NULL;
 		scan->has_ended = true;
 		if (r < 0 && !scan->n_received && !scan->is_provisioned &&
@@ -183,7 +190,8 @@ static int item_receive(struct scan *scan)
 	}
 	if (scan->item->n_versions != scan->item->n_rows)
 		return cell_refuse(call, CELL_INTERNAL, "%s: %zu rows with %zu versions",
-				   scan->table->name, scan->item->n_rows, scan->item->n_versions);
+				   scan->table->name, scan->item->n_rows,
+				   scan->item->n_versions);
 	scan->n_received += scan->item->n_rows;
 	if (scan->request.counts && scan->item->n_mark) {
 		r = mark_keep(scan, scan->item->mark, scan->item->n_mark);
@@ -211,7 +219,8 @@ static int row_receive(struct scan *scan)
 	r = table_row_decode(&type, scan->buffer, bytes->at, bytes->len, CELL_DECODE_IN_PLACE,
 			     &scan->row_arena, &call->root->error);
 	if (r == 0 && !scan->cursor.is_of_txn)
-		r = table_version_note(call, scan->table, scan->buffer, scan->item->versions[scan->at]);
+		r = table_version_note(call, scan->table, scan->buffer,
+				       scan->item->versions[scan->at]);
 	scan->at++;
 	return r < 0 ? r : 1;
 }
@@ -231,7 +240,8 @@ static int row_ready(struct scan *scan)
 	return 1;
 }
 
-/* --- the cursor ------------------------------------------------------------------------------------ */
+/* --- the cursor
+ * ------------------------------------------------------------------------------------ */
 
 static void *scan_next(struct cursor *cursor, int *err)
 {
@@ -276,7 +286,7 @@ static int range_add(struct scan *scan)
 	if (!scan->has_ended)
 		read.limit = scan->n_received;
 	return table_txn_add_range(&scan->cursor.call, scan->table, &read, scan->mark,
-				     scan->mark_len);
+				   scan->mark_len);
 }
 
 static int scan_stop(struct cursor *cursor, bool counts)
@@ -287,7 +297,7 @@ static int scan_stop(struct cursor *cursor, bool counts)
 	if (counts && cursor->is_of_txn)
 		r = range_add(scan);
 	if (scan->stream)
-		(void)cell_stream_end(scan->stream, NULL);
+		(void)table_cursor_end_stream(cursor, scan->stream);
 	cell_arena_deinit(&scan->arena);
 	cell_arena_deinit(&scan->row_arena);
 	return r;
@@ -306,15 +316,19 @@ static int scan_begin(struct scan *scan, const struct cell_table *table,
 		return cell_refuse(call, -ENOMEM, "a cursor over %s", table->name);
 	*ref = table_ref_of(table);
 	*request = (struct table_scan_request){
-		.table = ref, .index = range->key, .prefix = range->is_prefix,
-		.backwards = range->is_backwards, .limit = range->limit, .where = "",
+		.table = ref,
+		.index = range->key,
+		.prefix = range->is_prefix,
+		.backwards = range->is_backwards,
+		.limit = range->limit,
+		.where = "",
 		.counts = scan->cursor.is_of_txn,
 	};
 	r = table_key_bytes(call, table, range->key, range->n_from, range->from, &scan->arena,
 			    &request->from, &request->n_from);
 	if (r == 0)
-		r = table_key_bytes(call, table, range->key, range->n_to, range->to, &scan->arena,
-				    &request->to, &request->n_to);
+		r = table_key_bytes(call, table, range->key, range->n_to, range->to,
+				    &scan->arena, &request->to, &request->n_to);
 	if (r == 0 && scan->cursor.is_of_txn)
 		r = own_collect(scan, range, &call->root->tables->txn);
 	return r;
@@ -347,11 +361,12 @@ struct cell_cursor cell_table_scan(struct cell_call *call, const struct cell_tab
 	return table_cursor_begun(cursor);
 }
 
-/* --- counting --------------------------------------------------------------------------------------- */
+/* --- counting
+ * --------------------------------------------------------------------------------------- */
 
 /* Whether ROW was there before the transaction wrote it: asked for if it is not known. */
-static int was_there(struct cell_call *call, const struct cell_table *table, struct txn_row *row,
-		     bool *ret)
+static int was_there(struct cell_call *call, const struct cell_table *table,
+		     struct txn_row *row, bool *ret)
 {
 	const struct txn_write *first = row->write;
 	struct table_row_type type = table_row_type_of(table);
@@ -368,7 +383,8 @@ static int was_there(struct cell_call *call, const struct cell_table *table, str
 	key = cell_arena_alloc(arena, type.size);
 	if (!key)
 		return cell_refuse(call, -ENOMEM, "counting %s", type.name);
-	r = table_row_decode(&type, key, row->key, row->key_len, 0, arena, &call->root->error);
+	r = table_row_decode(&type, key, row->key, row->key_len, 0, arena,
+			     &call->root->error);
 	if (r == 0)
 		r = table_fetch(call, table, 0, key, &fetched);
 	if (r < 0)
@@ -390,7 +406,8 @@ static int count_own(struct cell_call *call, const struct cell_table *table, int
 	*ret = 0;
 	if (!where)
 		return CELL_RESOURCE_EXHAUSTED;
-	for (struct txn_row *row = call->root->tables->txn.rows; row && r == 0; row = row->next) {
+	for (struct txn_row *row = call->root->tables->txn.rows; row && r == 0;
+	     row = row->next) {
 		bool was = false, is;
 
 		if (row->table != where || !row->write)
@@ -406,7 +423,8 @@ static int count_own(struct cell_call *call, const struct cell_table *table, int
 int cell_table_count(struct cell_call *call, const struct cell_table *table, uint64_t *ret_n)
 {
 	struct table_table_ref ref = table_ref_of(table);
-	struct table_scan_request request = { .table = &ref, .where = "",
+	struct table_scan_request request = { .table = &ref,
+					      .where = "",
 					      .counts = call_has_txn(call) };
 	struct table_counted counted;
 	int64_t own = 0;
@@ -417,8 +435,8 @@ int cell_table_count(struct cell_call *call, const struct cell_table *table, uin
 	if (request.counts)
 		r = count_own(call, table, &own);
 	if (r == 0)
-		r = tables_invoke(call, table->ref, &table_tables_methods[TABLES_COUNT], &request,
-				  &counted);
+		r = tables_invoke(call, table->ref, &table_tables_methods[TABLES_COUNT],
+				  &request, &counted);
 	if (r == 0 && request.counts)
 		r = table_txn_add_range(call, table, &request, counted.mark, counted.n_mark);
 	if (r == 0)

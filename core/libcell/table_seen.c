@@ -16,10 +16,14 @@ static uint64_t mix(uint64_t a, uint64_t b)
 }
 
 /* Multiply and fold, eight bytes at a time (Wang Yi, wyhash). */
-uint64_t table_key_hash(const struct cell_table *table, const uint8_t *key, size_t len)
+uint64_t table_key_hash(const struct cell_call *call, const struct cell_table *table,
+			const uint8_t *key, size_t len)
 {
 	const uint64_t k0 = 0xa0761d6478bd642full, k1 = 0xe7037ed1a0b428dbull;
 	uint64_t hash = mix((uintptr_t)table ^ k0, len ^ k1), word;
+
+	if (call->to_cell && strcmp(call->to_cell, table->ref->cell) != 0)
+		hash = mix(hash ^ cell_method_hash(call->to_cell), k1);
 
 	for (; len >= 8; key += 8, len -= 8) {
 		memcpy(&word, key, 8);

@@ -20,8 +20,9 @@ struct watch {
 
 static void open_stream(struct watch *watch)
 {
-	watch->stream = cell_stream_open(&watch->cursor.call, watch->table->ref,
-					 &table_tables_methods[TABLES_WATCH], &watch->request);
+	watch->stream =
+		cell_stream_open(&watch->cursor.call, watch->table->ref,
+				 &table_tables_methods[TABLES_WATCH], &watch->request);
 }
 
 /* 0 if there is another item, or why not: there is always another change to wait for. */
@@ -35,7 +36,7 @@ static int item_receive(struct watch *watch)
 	watch->at = 0;
 	if (watch->item)
 		return 0;
-	r = cell_stream_end(watch->stream, NULL);
+	r = table_cursor_end_stream(&watch->cursor, watch->stream);
 	watch->stream = NULL;
 	if (is_first && !watch->was_opened_again &&
 	    tables_provisioned(call, watch->table->ref, r)) {
@@ -43,12 +44,14 @@ static int item_receive(struct watch *watch)
 		open_stream(watch);
 		return item_receive(watch);
 	}
-	return r < 0 ? r : cell_refuse(call, CELL_UNAVAILABLE, "%s: the watch has ended",
-				       watch->table->name);
+	return r < 0 ? r
+		     : cell_refuse(call, CELL_UNAVAILABLE, "%s: the watch has ended",
+				   watch->table->name);
 }
 
 /* What BYTES are as a row; NULL if they are none. */
-static int row_make(struct watch *watch, const uint8_t *bytes, size_t len, const void **ret_row)
+static int row_make(struct watch *watch, const uint8_t *bytes, size_t len,
+		    const void **ret_row)
 {
 	struct table_row_type type = table_row_type_of(watch->table);
 	struct cell_error *err = &watch->cursor.call.root->error;
@@ -61,7 +64,8 @@ static int row_make(struct watch *watch, const uint8_t *bytes, size_t len, const
 	if (!row)
 		return cell_fail(err, -ENOMEM, "a row of %s", type.name);
 	*ret_row = row;
-	return table_row_decode(&type, row, bytes, len, CELL_DECODE_IN_PLACE, &watch->arena, err);
+	return table_row_decode(&type, row, bytes, len, CELL_DECODE_IN_PLACE, &watch->arena,
+				err);
 }
 
 static void *watch_next(struct cursor *cursor, int *err)
@@ -94,7 +98,7 @@ static int watch_stop(struct cursor *cursor, bool counts)
 
 	(void)counts;
 	if (watch->stream)
-		(void)cell_stream_end(watch->stream, NULL);
+		(void)table_cursor_end_stream(cursor, watch->stream);
 	cell_arena_deinit(&watch->arena);
 	return 0;
 }
@@ -111,8 +115,9 @@ struct cell_cursor cell_table_watch(struct cell_call *call, const struct cell_ta
 	watch = cell_container_of(cursor, struct watch, cursor);
 	watch->table = table;
 	watch->ref = table_ref_of(table);
-	watch->request = (struct table_watch_request){
-		.table = &watch->ref, .has_after = after != UINT64_MAX, .after = after };
+	watch->request = (struct table_watch_request){ .table = &watch->ref,
+						       .has_after = after != UINT64_MAX,
+						       .after = after };
 	if (!watch->request.has_after)
 		watch->request.after = 0;
 	cell_arena_init(&watch->arena, 0);

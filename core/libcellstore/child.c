@@ -24,6 +24,8 @@
 #define CLOCK_EVERY 64
 /* Commits that may pass between pinning one and reading the page that tells of it. */
 #define PIN_TRIES 100
+/* Of a map, beside the file. */
+#define MAP_SPARE ((size_t)64 << 20)
 
 /* What the child says: it goes on, or it is done. Smaller than PIPE_BUF, so never in parts.
  */
@@ -93,21 +95,50 @@ static int walk_mapped(struct work *work, int fd, const struct format_meta *meta
 	return r < 0 ? r : 0;
 }
 
-static int open_env(MDB_env **ret_env, const char *dir, unsigned flags)
+/*
+ * A map of what the file is and will be soon; by itself LMDB maps what its writer does, which
+ * may be more than there is room for here.
+ */
+static size_t room_for(int fd)
+{
+	struct stat status;
+	size_t room = MAP_SPARE;
+
+	if (fstat(fd, &status) == 0)
+		room += (size_t)status.st_size * 2;
+	return room / MAP_SPARE * MAP_SPARE;
+}
+
+static int open_env(MDB_env **ret_env, const char *dir, int fd, unsigned flags)
 {
 	int rc = mdb_env_create(ret_env);
 
 	if (rc)
 		return rc;
-	rc = mdb_env_open(*ret_env, dir, MDB_RDONLY | MDB_NOTLS | flags, 0600);
+	rc = mdb_env_set_mapsize(*ret_env, room_for(fd));
+	if (!rc)
+		rc = mdb_env_open(*ret_env, dir, MDB_RDONLY | MDB_NOTLS | flags, 0600);
 	if (rc)
 		mdb_env_close(*ret_env);
 	return rc;
 }
 
+/* Begin reading; it may have grown out of the map. */
+static int begin(MDB_env *env, int fd, MDB_txn **ret_txn)
+{
+	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, ret_txn);
+
+	if (rc != MDB_MAP_RESIZED)
+		return rc;
+	rc = mdb_env_set_mapsize(env, room_for(fd));
+	return rc ? rc : mdb_txn_begin(env, NULL, MDB_RDONLY, ret_txn);
+}
+
 /*
- * A read transaction keeps the pages of its commit from being used again, and the page of
- * that commit is still one of the first two. Of the data, LMDB touches those two alone.
+ * A read transaction keeps the pages of its commit from being used again. The page that tells
+ * of that commit is one of the first two, for as long as it takes to make two more; it is not
+ * the newest while another is being synced, which takes most of a writer's time. Of the data,
+ * LMDB touches those two alone.
  */
 static int pin(struct work *work, int fd, struct format_meta *ret_meta, uint64_t *ret_size,
 	       struct cell_error *err)
@@ -119,19 +150,20 @@ static int pin(struct work *work, int fd, struct format_meta *ret_meta, uint64_t
 	int r, rc;
 
 	(void)snprintf(dir, sizeof dir, "/proc/self/fd/%d", work->dir_fd);
-	rc = open_env(&env, dir, 0);
+	rc = open_env(&env, dir, fd, 0);
 	/* No table of readers can be had on a disk that is not written; nor is there a
 	 * writer. */
 	if (rc == EACCES || rc == EROFS)
-		rc = open_env(&env, dir, MDB_NOLOCK);
-	if (!rc)
-		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+		rc = open_env(&env, dir, fd, MDB_NOLOCK);
 	for (unsigned i = 0; !rc && i < PIN_TRIES; i++) {
-		r = format_read(fd, work->path, ret_meta, ret_size, &missing, err);
-		if (r < 0 || ret_meta->commit == mdb_txn_id(txn))
+		rc = begin(env, fd, &txn);
+		if (rc)
+			break;
+		r = format_read(fd, work->path, mdb_txn_id(txn), ret_meta, ret_size, &missing,
+				err);
+		if (r <= 0)
 			return r;
-		mdb_txn_reset(txn);
-		rc = mdb_txn_renew(txn);
+		mdb_txn_abort(txn);
 	}
 	if (rc)
 		return cell_fail(err, CELL_DATA_LOSS, "opening '%s': %s", work->path,
@@ -149,7 +181,7 @@ static int walk_dir(struct work *work, bool is_alone, struct word *word)
 	if (fd < 0)
 		return cell_fail(&word->err, -errno, "opening '%s': %s", work->path,
 				 strerror(errno));
-	r = format_read(fd, work->path, &meta, &size, &missing, &word->err);
+	r = format_read(fd, work->path, FORMAT_NEWEST, &meta, &size, &missing, &word->err);
 	if (r == 0 && !is_alone)
 		r = pin(work, fd, &meta, &size, &word->err);
 	return r < 0 ? r : walk_mapped(work, fd, &meta, size, word);

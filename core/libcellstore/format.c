@@ -91,13 +91,12 @@ static int read_meta(int fd, const char *path, uint64_t at, struct format_meta *
 	return 0;
 }
 
-int format_read(int fd, const char *path, struct format_meta *ret_meta, uint64_t *ret_size,
-		uint64_t *ret_missing, struct cell_error *err)
+/* Both, and that they are of one file; commit N is in page N % 2, before the first both are
+ * alike. */
+static int read_metas(int fd, const char *path, struct format_meta metas[static 2],
+		      struct cell_error *err)
 {
-	struct format_meta metas[2] = { 0 };
 	const struct format_meta *newest;
-	struct stat status;
-	uint64_t counted;
 	int r = read_meta(fd, path, 0, &metas[0], err);
 
 	if (r < 0)
@@ -107,21 +106,40 @@ int format_read(int fd, const char *path, struct format_meta *ret_meta, uint64_t
 	r = read_meta(fd, path, format_page_bytes(&metas[0]), &metas[1], err);
 	if (r < 0)
 		return r;
-	/*
-	 * Commit N is in page N % 2; before the first both are alike. All else in the older
-	 * may be of a commit that failed: LMDB takes back its number alone.
-	 */
 	newest = &metas[metas[0].commit < metas[1].commit];
 	if (format_page_bytes(&metas[0]) != format_page_bytes(&metas[1]) ||
-	    (newest->commit && newest != &metas[newest->commit % 2]) ||
-	    !meta_is_possible(newest))
+	    (newest->commit && newest != &metas[newest->commit % 2]))
+		return damaged(path, err);
+	return 0;
+}
+
+int format_read(int fd, const char *path, uint64_t commit, struct format_meta *ret_meta,
+		uint64_t *ret_size, uint64_t *ret_missing, struct cell_error *err)
+{
+	struct format_meta metas[2] = { 0 };
+	const struct format_meta *wanted;
+	struct stat status;
+	uint64_t counted;
+	int r = read_metas(fd, path, metas, err);
+
+	if (r < 0)
+		return r;
+	/*
+	 * All but the number of the older one may be of a commit that failed, as LMDB takes
+	 * back that alone; so it is looked at only by who knows that it was read.
+	 */
+	wanted = &metas[commit == FORMAT_NEWEST ? metas[0].commit < metas[1].commit
+						: commit % 2];
+	if (commit != FORMAT_NEWEST && wanted->commit != commit)
+		return FORMAT_GONE;
+	if (!meta_is_possible(wanted))
 		return damaged(path, err);
 	if (fstat(fd, &status) < 0)
 		return cell_fail(err, -errno, "looking at '%s': %s", path, strerror(errno));
 
-	counted = (newest->last_page + 1) * format_page_bytes(newest);
+	counted = (wanted->last_page + 1) * format_page_bytes(wanted);
 	*ret_size = (uint64_t)status.st_size;
 	*ret_missing = counted > *ret_size ? counted - *ret_size : 0;
-	*ret_meta = *newest;
+	*ret_meta = *wanted;
 	return 0;
 }

@@ -69,15 +69,21 @@ struct format_meta {
 	uint64_t commit;
 };
 
+#define FORMAT_NEWEST UINT64_MAX
+
+enum format_outcome {
+	FORMAT_GONE = 1 /* none of the two metas is of that commit, any more */
+};
+
 /*
- * Read both metas of the data file open as FD, whose PATH is for texts, and take the newest.
- * *ret_size is the file's; *ret_missing, how many bytes it has less than that meta counts
- * pages: which is allowed if those pages are free.
+ * Read both metas of the data file open as FD, whose PATH is for texts, and take that of
+ * COMMIT, or the newest. *ret_size is the file's; *ret_missing, how many bytes it has less
+ * than that meta counts pages: which is allowed if those pages are free.
  *
- * Returns 0, CELL_DATA_LOSS, or -errno.
+ * Returns 0, FORMAT_GONE, CELL_DATA_LOSS, or -errno.
  */
-int format_read(int fd, const char *path, struct format_meta *ret_meta, uint64_t *ret_size,
-		uint64_t *ret_missing, struct cell_error *err);
+int format_read(int fd, const char *path, uint64_t commit, struct format_meta *ret_meta,
+		uint64_t *ret_size, uint64_t *ret_missing, struct cell_error *err);
 
 static inline size_t format_page_bytes(const struct format_meta *meta)
 {

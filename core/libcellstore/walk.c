@@ -250,8 +250,8 @@ static int on_free_entry(struct walk *walk, uint64_t page, struct cell_store_byt
 	int r = 0;
 
 	(void)key;
-	n = value.len < sizeof n ? UINT64_MAX : number_at(value.at);
-	if (n > value.len / sizeof n - 1)
+	n = value.len < sizeof n ? 0 : number_at(value.at);
+	if (value.len < sizeof n || n > value.len / sizeof n - 1)
 		return damaged(walk, page, "a list of free pages is longer than its place",
 			       err);
 	for (uint64_t i = 1; r == 0 && i <= n; i++, last = number) {

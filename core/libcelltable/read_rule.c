@@ -151,7 +151,7 @@ static const struct expression *parse(struct read *read, const struct macro_attr
 {
 	const struct macro_value *value = cell_macro_next(at, NULL, NULL);
 	struct cell_arena *arena = cell_arena(cell_macro_call(read->work));
-	const bool is_tokens = value->kind == MACRO_VALUE_KIND_TOKENS;
+	const bool is_tokens = value && value->kind == MACRO_VALUE_KIND_TOKENS;
 	struct cell_error err = { .code = 0 };
 	const struct expression *expression;
 	size_t where = 0;
@@ -273,9 +273,9 @@ static void read_reference(struct read *read, size_t column, const char *macro, 
 	const struct macro_value *value, *action;
 	const char *what;
 
-	if (!at)
-		return;
-	value = cell_macro_argument(read->work, at, argument);
+	value = at ? cell_macro_argument(read->work, at, argument) : NULL;
+	if (!value)
+		return; /* it is required, and that has been said */
 	action = cell_macro_argument(read->work, at, "on_delete");
 	what = action ? action->text : "restrict";
 	*ref = (struct read_reference){ .column = (uint16_t)column };

@@ -149,19 +149,26 @@ static int check_renamed(const struct table_table *table, const struct table_col
 
 static int check_counts(const struct table_table *table, struct cell_error *err)
 {
-	size_t n_values = 0;
+	size_t n_values = 0, n_text = 0;
 
 	if (!table->n_columns || table->n_columns > SCHEMA_COLUMNS_MAX)
 		return REFUSE("%s: has %zu columns, not 1 to %u", table->name, table->n_columns,
 			      SCHEMA_COLUMNS_MAX);
-	for (size_t i = 0; i < table->n_columns; i++)
+	for (size_t i = 0; i < table->n_columns; i++) {
 		n_values += table->columns[i].n_values;
+		n_text += strlen(table->columns[i].computed);
+	}
 	if (n_values > SCHEMA_VALUES_MAX)
 		return REFUSE("%s: its enums have %zu values, limit %u", table->name, n_values,
 			      SCHEMA_VALUES_MAX);
 	if (table->n_checks > SCHEMA_CHECKS_MAX)
 		return REFUSE("%s: has %zu checks, limit %u", table->name, table->n_checks,
 			      SCHEMA_CHECKS_MAX);
+	for (size_t i = 0; i < table->n_checks; i++)
+		n_text += strlen(table->checks[i].text);
+	if (n_text > SCHEMA_TEXT_MAX)
+		return REFUSE("%s: its checks and computed columns have %zu bytes, limit %u",
+			      table->name, n_text, SCHEMA_TEXT_MAX);
 	if (table->n_dropped > SCHEMA_DROPPED_MAX)
 		return REFUSE("%s: has dropped %zu columns, limit %u", table->name,
 			      table->n_dropped, SCHEMA_DROPPED_MAX);

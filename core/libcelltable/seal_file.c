@@ -1,5 +1,5 @@
 /*
- * The key file: a line "cell-seal 1", a line "NUMBER HEX" for each key, oldest first, and a
+ * The key file, cell-keys(5): a line "cell-seal 1", a line "NUMBER HEX" for each key, oldest first, and a
  * line "sum HEX" over all before it, so that a file that was cut or changed is not taken for
  * keys that open nothing.
  */

@@ -277,6 +277,7 @@ static void weave(struct sink *sink, const struct declaration *declaration,
 {
 	const char *name = declaration->request.declaration->name, *next = name;
 	const struct macro_piece *piece, *outermost = NULL;
+	char *body = NULL;
 
 	for (uint32_t below = UINT32_MAX; (piece = wrapper_below(code, n, below)); below = piece->phase)
 		outermost = piece;
@@ -289,7 +290,8 @@ static void weave(struct sink *sink, const struct declaration *declaration,
 	copy_until(sink, declaration->end);
 	if (outermost->phase != MACRO_PHASE_ENTRY) {
 		fprintf(sink->text, "\n#undef %s\n#define %s %s\n", name, outermost->symbol, name);
-		ck_assert_int_ge(asprintf((char **)&next, "cell_body_%s", name), 0);
+		ck_assert_int_ge(asprintf(&body, "cell_body_%s", name), 0);
+		next = body;
 	}
 	fputc('\n', sink->text);
 	for (uint32_t below = UINT32_MAX; (piece = wrapper_below(code, n, below)); below = piece->phase) {
@@ -301,6 +303,7 @@ static void weave(struct sink *sink, const struct declaration *declaration,
 		put_replaced(sink->text, piece->text + (is_bare ? 7 : 0), next);
 		next = piece->symbol;
 	}
+	free(body);
 }
 
 static void expand(struct sink *sink, struct cell_call *call,
@@ -436,6 +439,24 @@ static const char *own_part(const char *text)
 	return own;
 }
 
+#define SANITIZERS "$(grep -oE -e '-fsanitize=[a-z]+' '%s/flags' | sort -u)"
+
+bool expansion_can_run(const char *compiler)
+{
+	char *command, *said;
+	int status;
+
+	ck_assert_int_ge(asprintf(&command,
+				  "echo 'int main(void) { return 0; }' | %s " SANITIZERS
+				  " -x c -o /dev/null - 2>&1",
+				  compiler, build()),
+			 0);
+	status = run(command, &said);
+	free(said);
+	free(command);
+	return status == 0;
+}
+
 int expansion_run(const char *compiler, const char *text, char *output, size_t size)
 {
 	const bool is_clang = strncmp(compiler, "clang", 5) == 0;
@@ -450,7 +471,7 @@ int expansion_run(const char *compiler, const char *text, char *output, size_t s
 	file_write(folder, "t.c", all ? all : text);
 	ck_assert_int_ge(
 		asprintf(&command,
-			 "exec 2>&1; %s $(grep -oE -e '-fsanitize=[a-z]+' '%s/flags' | sort -u) "
+			 "exec 2>&1; %s " SANITIZERS " "
 			 "-std=gnu2x -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror %s "
 			 "-I '%s/core/include' -I '%s/gen' -O1 -o '%s/t' '%s/t.c' "
 			 "'%s/lib/libcell.a' -lev -lprotobuf-c -lsodium -linih -lm -lpthread && '%s/t'",

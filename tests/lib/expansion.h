@@ -51,6 +51,9 @@ void expansion_make_by(struct expansion_result *ret, const struct expansion_prov
 		       const struct expansion_project *project, const char *source);
 void expansion_free(struct expansion_result *result);
 
+/* Whether COMPILER is there, with what this build needs of it: not all have every sanitizer. */
+bool expansion_can_run(const char *compiler);
+
 /*
  * Compile TEXT with COMPILER and every warning as an error, link it with libcell, run it.
  * Returns its exit status, and what it or the compiler printed in OUTPUT.

@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <txn.cell.h>
 
-#define KEY_MAX 512
+#define KEY_MAX  512
 #define TXNS_MAX 16
-#define IDS_MAX 64
+#define IDS_MAX  64
 
 struct row {
 	size_t key_len, len;
@@ -93,7 +93,8 @@ static struct schema *schema_of(const struct table_table *table)
 	struct cell_error err = { 0 };
 
 	must(bytes != NULL, "malloc");
-	if (schema_new(&schema, bytes, (size_t)(table_table_type.encode(table, bytes) - bytes), &err) < 0) {
+	if (schema_new(&schema, bytes,
+		       (size_t)(table_table_type.encode(table, bytes) - bytes), &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		abort();
 	}
@@ -125,19 +126,22 @@ static bool said(struct cell_call *call, struct memdb_shared *shared, const char
 	return true;
 }
 
-/* --- rows ------------------------------------------------------------------------------------ */
+/* --- rows
+ * ------------------------------------------------------------------------------------ */
 
-static int find_table(struct cell_call *call, struct db *db, const struct table_table_ref *ref,
-		      struct kept **ret)
+static int find_table(struct cell_call *call, struct db *db,
+		      const struct table_table_ref *ref, struct kept **ret)
 {
 	for (size_t i = 0; ref && i < db->memdb->n_tables; i++) {
 		struct schema *schema = db->tables[i].schema;
 
 		if (strcmp(schema->told->name, ref->name) != 0)
 			continue;
-		if (db->shared->is_unprovisioned || (ref->version && ref->version != schema->version))
+		if (db->shared->is_unprovisioned ||
+		    (ref->version && ref->version != schema->version))
 			return cell_refuse(call, CELL_FAILED_PRECONDITION,
-					   "table '%s' is not known so: provision it again", ref->name);
+					   "table '%s' is not known so: provision it again",
+					   ref->name);
 		*ret = &db->tables[i];
 		return 0;
 	}
@@ -147,18 +151,22 @@ static int find_table(struct cell_call *call, struct db *db, const struct table_
 static struct value *values_of(struct cell_call *call, const struct schema *schema,
 			       const uint8_t *bytes, size_t len)
 {
-	struct value *values = cell_arena_calloc(cell_arena(call), schema->n_columns, sizeof *values);
+	struct value *values =
+		cell_arena_calloc(cell_arena(call), schema->n_columns, sizeof *values);
 
 	must(values != NULL, "values");
-	return row_decode(schema, bytes, len, values, cell_arena(call), cell_error_slot(call)) < 0 ? NULL
-												    : values;
+	return row_decode(schema, bytes, len, values, cell_arena(call),
+			  cell_error_slot(call)) < 0
+		       ? NULL
+		       : values;
 }
 
 static int key_of(struct cell_call *call, const struct schema *schema, unsigned index,
-		  const struct value *values, size_t n, bool is_prefix, uint8_t *key, size_t *ret_len)
+		  const struct value *values, size_t n, bool is_prefix, uint8_t *key,
+		  size_t *ret_len)
 {
-	return row_key(schema, &schema->keys[index], values, n, is_prefix, key, KEY_MAX, ret_len,
-		       cell_error_slot(call));
+	return row_key(schema, &schema->keys[index], values, n, is_prefix, key, KEY_MAX,
+		       ret_len, cell_error_slot(call));
 }
 
 static int bytes_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
@@ -169,7 +177,8 @@ static int bytes_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_
 }
 
 /* Where KEY is or would be. */
-static size_t place_of(const struct kept *table, const uint8_t *key, size_t len, bool *ret_is_there)
+static size_t place_of(const struct kept *table, const uint8_t *key, size_t len,
+		       bool *ret_is_there)
 {
 	size_t low = 0, high = table->n;
 
@@ -199,7 +208,8 @@ static struct row *find_row(const struct kept *table, const uint8_t *key, size_t
 	return is_there ? table->rows[at] : NULL;
 }
 
-/* Put IS in the place of what has KEY, or remove that. Rows are never freed: scans have them. */
+/* Put IS in the place of what has KEY, or remove that. Rows are never freed: scans have them.
+ */
 static void replace(struct kept *table, const uint8_t *key, size_t len, struct row *is)
 {
 	bool is_there;
@@ -208,7 +218,8 @@ static void replace(struct kept *table, const uint8_t *key, size_t len, struct r
 	if (is_there && is) {
 		table->rows[at] = is;
 	} else if (is_there) {
-		memmove(&table->rows[at], &table->rows[at + 1], (table->n - at - 1) * sizeof is);
+		memmove(&table->rows[at], &table->rows[at + 1],
+			(table->n - at - 1) * sizeof is);
 		table->n--;
 	} else if (is) {
 		if (table->n == table->size) {
@@ -222,7 +233,8 @@ static void replace(struct kept *table, const uint8_t *key, size_t len, struct r
 	}
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading
+ * ----------------------------------------------------------------------------------- */
 
 static struct cell_bytes told(const struct db *db, const struct row *row)
 {
@@ -247,8 +259,8 @@ static int get(struct cell_call *call, void *self, const struct table_get_reques
 	if (r < 0)
 		return r;
 	values = values_of(call, table->schema, in->key, in->n_key);
-	if (!values || key_of(call, table->schema, in->index, values, table->schema->keys[in->index].n,
-			      false, key, &len) < 0)
+	if (!values || key_of(call, table->schema, in->index, values,
+			      table->schema->keys[in->index].n, false, key, &len) < 0)
 		return cell_error(call)->code;
 	for (size_t i = 0; i < table->n && !out->found; i++) {
 		struct row *row = in->index ? table->rows[i] : find_row(table, key, len);
@@ -256,14 +268,17 @@ static int get(struct cell_call *call, void *self, const struct table_get_reques
 		if (!row)
 			return 0;
 		other = values_of(call, table->schema, row->bytes, row->len);
-		if (!other || key_of(call, table->schema, in->index, other,
-				     table->schema->keys[in->index].n, false, has, &has_len) < 0)
+		if (!other ||
+		    key_of(call, table->schema, in->index, other,
+			   table->schema->keys[in->index].n, false, has, &has_len) < 0)
 			return cell_error(call)->code;
 		if (bytes_compare(key, len, has, has_len) == 0) {
 			struct cell_bytes bytes = told(db, row);
 
-			*out = (struct table_get_reply){ .found = true, .n_row = bytes.len,
-							 .row = bytes.at, .version = row->version };
+			*out = (struct table_get_reply){ .found = true,
+							 .n_row = bytes.len,
+							 .row = bytes.at,
+							 .version = row->version };
 		}
 	}
 	return 0;
@@ -282,7 +297,8 @@ static int sorted_order(const void *a, const void *b)
 	return bytes_compare(x->key, x->len, y->key, y->len);
 }
 
-static bool begins_with(const uint8_t *bytes, size_t len, const uint8_t *begin, size_t begin_len)
+static bool begins_with(const uint8_t *bytes, size_t len, const uint8_t *begin,
+			size_t begin_len)
 {
 	return begin_len <= len && memcmp(bytes, begin, begin_len) == 0;
 }
@@ -314,15 +330,16 @@ static int range_read(struct cell_call *call, const struct schema *schema,
 	*range = (struct range){ .in = in };
 	if (!from || !to)
 		return cell_error(call)->code;
-	r = key_of(call, schema, in->index, from, row_key_given(key, from), in->prefix, range->from,
-		   &range->from_len);
-	return r < 0 ? r : key_of(call, schema, in->index, to, row_key_given(key, to), false, range->to,
-				  &range->to_len);
+	r = key_of(call, schema, in->index, from, row_key_given(key, from), in->prefix,
+		   range->from, &range->from_len);
+	return r < 0 ? r
+		     : key_of(call, schema, in->index, to, row_key_given(key, to), false,
+			      range->to, &range->to_len);
 }
 
 /* The rows of a scan as they are now, malloc'ed. */
-static int collect(struct cell_call *call, struct kept *table, const struct table_scan_request *in,
-		   struct row ***ret_rows, size_t *ret_n)
+static int collect(struct cell_call *call, struct kept *table,
+		   const struct table_scan_request *in, struct row ***ret_rows, size_t *ret_n)
 {
 	const struct schema *schema = table->schema;
 	struct row **rows = malloc((table->n + 1) * sizeof(struct row *));
@@ -341,7 +358,8 @@ static int collect(struct cell_call *call, struct kept *table, const struct tabl
 			continue;
 		}
 		sorted[n].row = row;
-		r = key_of(call, schema, in->index, values_of(call, schema, row->bytes, row->len),
+		r = key_of(call, schema, in->index,
+			   values_of(call, schema, row->bytes, row->len),
 			   schema->keys[in->index].n, false, sorted[n].key, &sorted[n].len);
 		if (r < 0 || !is_within(&range, sorted[n].key, sorted[n].len))
 			continue;
@@ -425,8 +443,8 @@ static int scan(struct cell_call *call, void *self, const struct table_scan_requ
 	return r;
 }
 
-static int mark_now(struct cell_call *call, struct kept *table, const struct table_scan_request *in,
-		    uint64_t *ret_mark, uint64_t *ret_n)
+static int mark_now(struct cell_call *call, struct kept *table,
+		    const struct table_scan_request *in, uint64_t *ret_mark, uint64_t *ret_n)
 {
 	struct row **rows;
 	size_t n;
@@ -460,13 +478,14 @@ static int count(struct cell_call *call, void *self, const struct table_scan_req
 	return r;
 }
 
-/* --- writing ------------------------------------------------------------------------------------- */
+/* --- writing
+ * ------------------------------------------------------------------------------------- */
 
-static int locked(struct cell_call *call, struct db *db, const struct kept *table, const uint8_t *key,
-		  size_t len, const uint8_t *txn);
+static int locked(struct cell_call *call, struct db *db, const struct kept *table,
+		  const uint8_t *key, size_t len, const uint8_t *txn);
 
-static int check_unique(struct cell_call *call, struct kept *table, const struct value *values,
-			const uint8_t *own, size_t own_len)
+static int check_unique(struct cell_call *call, struct kept *table,
+			const struct value *values, const uint8_t *own, size_t own_len)
 {
 	const struct schema *schema = table->schema;
 	uint8_t key[KEY_MAX], other[KEY_MAX];
@@ -481,19 +500,20 @@ static int check_unique(struct cell_call *call, struct kept *table, const struct
 
 			if (bytes_compare(row->key, row->key_len, own, own_len) == 0)
 				continue;
-			(void)key_of(call, schema, k, values_of(call, schema, row->bytes, row->len),
+			(void)key_of(call, schema, k,
+				     values_of(call, schema, row->bytes, row->len),
 				     schema->keys[k].n, false, other, &other_len);
 			if (bytes_compare(key, len, other, other_len) == 0)
 				return cell_refuse(call, CELL_ALREADY_EXISTS,
-						   "%s: another row has this %s", schema->told->name,
-						   schema->keys[k].name);
+						   "%s: another row has this %s",
+						   schema->told->name, schema->keys[k].name);
 		}
 	}
 	return 0;
 }
 
-static struct row *row_new(struct db *db, const struct schema *schema, const struct value *values,
-			   const uint8_t *key, size_t len)
+static struct row *row_new(struct db *db, const struct schema *schema,
+			   const struct value *values, const uint8_t *key, size_t len)
 {
 	struct row *row = calloc(1, sizeof *row);
 
@@ -516,7 +536,8 @@ static int apply(struct cell_call *call, struct db *db, struct kept *table,
 	size_t len;
 	int r;
 
-	if (!values || key_of(call, table->schema, 0, values, table->schema->keys[0].n, false, key, &len) < 0)
+	if (!values || key_of(call, table->schema, 0, values, table->schema->keys[0].n, false,
+			      key, &len) < 0)
 		return cell_error(call)->code;
 	*undo = (struct undo){ .table = table, .was = find_row(table, key, len) };
 	r = locked(call, db, table, key, len, txn);
@@ -525,13 +546,16 @@ static int apply(struct cell_call *call, struct db *db, struct kept *table,
 	if (write->kind == TABLE_WRITE_KIND_INSERT && undo->was)
 		return cell_refuse(call, CELL_ALREADY_EXISTS, "%s: its key is there already",
 				   table->schema->told->name);
-	if ((write->kind == TABLE_WRITE_KIND_UPDATE || write->kind == TABLE_WRITE_KIND_REMOVE) && !undo->was)
-		return cell_refuse(call, CELL_NOT_FOUND, "no %s with %s", table->schema->told->name,
-				   row_key_print(table->schema, &table->schema->keys[0], values,
-						 cell_arena(call)));
+	if ((write->kind == TABLE_WRITE_KIND_UPDATE ||
+	     write->kind == TABLE_WRITE_KIND_REMOVE) &&
+	    !undo->was)
+		return cell_refuse(call, CELL_NOT_FOUND, "no %s with %s",
+				   table->schema->told->name,
+				   row_key_print(table->schema, &table->schema->keys[0],
+						 values, cell_arena(call)));
 	if (write->kind < TABLE_WRITE_KIND_DELETE) {
-		r = row_finish(table->schema, values, write->kind == TABLE_WRITE_KIND_INSERT, &moment,
-			       cell_arena(call), cell_error_slot(call));
+		r = row_finish(table->schema, values, write->kind == TABLE_WRITE_KIND_INSERT,
+			       &moment, cell_arena(call), cell_error_slot(call));
 		if (r == 0)
 			r = check_unique(call, table, values, key, len);
 		if (r < 0)
@@ -546,8 +570,10 @@ static void take_back(struct undo *undo, size_t n)
 {
 	while (n--)
 		if (undo[n].was || undo[n].is)
-			replace(undo[n].table, undo[n].was ? undo[n].was->key : undo[n].is->key,
-				undo[n].was ? undo[n].was->key_len : undo[n].is->key_len, undo[n].was);
+			replace(undo[n].table,
+				undo[n].was ? undo[n].was->key : undo[n].is->key,
+				undo[n].was ? undo[n].was->key_len : undo[n].is->key_len,
+				undo[n].was);
 }
 
 static int check_read(struct cell_call *call, struct db *db, struct kept *table,
@@ -559,7 +585,8 @@ static int check_read(struct cell_call *call, struct db *db, struct kept *table,
 	size_t len;
 	int r;
 
-	if (!values || key_of(call, table->schema, 0, values, table->schema->keys[0].n, false, key, &len) < 0)
+	if (!values || key_of(call, table->schema, 0, values, table->schema->keys[0].n, false,
+			      key, &len) < 0)
 		return cell_error(call)->code;
 	r = locked(call, db, table, key, len, txn);
 	if (r < 0)
@@ -569,25 +596,31 @@ static int check_read(struct cell_call *call, struct db *db, struct kept *table,
 		return 0;
 	return cell_refuse(call, CELL_ABORTED, "%s with %s has changed since it was read",
 			   table->schema->told->name,
-			   row_key_print(table->schema, &table->schema->keys[0], values, cell_arena(call)));
+			   row_key_print(table->schema, &table->schema->keys[0], values,
+					 cell_arena(call)));
 }
 
-static int check_range(struct cell_call *call, struct kept *table, const struct table_range_read *range)
+static int check_range(struct cell_call *call, struct kept *table,
+		       const struct table_range_read *range)
 {
 	uint64_t mark, n;
 	int r = mark_now(call, table, range->scan, &mark, &n);
 
-	if (r == 0 && (range->n_mark != sizeof mark || memcmp(range->mark, &mark, sizeof mark) != 0))
-		r = cell_refuse(call, CELL_ABORTED, "%s: rows of a range have changed since they were read",
+	if (r == 0 &&
+	    (range->n_mark != sizeof mark || memcmp(range->mark, &mark, sizeof mark) != 0))
+		r = cell_refuse(call, CELL_ABORTED,
+				"%s: rows of a range have changed since they were read",
 				table->schema->told->name);
 	return r;
 }
 
 /* Check and do, or nothing. *UNDO is malloc'ed. */
-static int perform(struct cell_call *call, struct db *db, const struct table_commit_request *in,
-		   const uint8_t *txn, struct undo **ret_undo)
+static int perform(struct cell_call *call, struct db *db,
+		   const struct table_commit_request *in, const uint8_t *txn,
+		   struct undo **ret_undo)
 {
-	struct kept **tables = cell_arena_calloc(cell_arena(call), in->n_tables, sizeof *tables);
+	struct kept **tables =
+		cell_arena_calloc(cell_arena(call), in->n_tables, sizeof *tables);
 	struct undo *undo = calloc(in->n_writes + 1, sizeof *undo);
 	size_t n = 0;
 	int r = 0;
@@ -608,7 +641,8 @@ static int perform(struct cell_call *call, struct db *db, const struct table_com
 		r = check_range(call, tables[in->ranges[i].table], &in->ranges[i]);
 	db->version++;
 	for (size_t i = 0; i < in->n_writes && r == 0; i++)
-		r = apply(call, db, tables[in->writes[i].table], &in->writes[i], txn, &undo[n++]);
+		r = apply(call, db, tables[in->writes[i].table], &in->writes[i], txn,
+			  &undo[n++]);
 	if (r < 0)
 		take_back(undo, n);
 	*ret_undo = undo;
@@ -620,21 +654,27 @@ static void changed(struct db *db, const struct undo *undo, size_t n)
 	db->changes = realloc(db->changes, (db->n_changes + n + 1) * sizeof *db->changes);
 	must(db->changes != NULL, "realloc");
 	for (size_t i = 0; i < n; i++)
-		db->changes[db->n_changes++] = (struct change){
-			.table = undo[i].table, .at = db->version, .was = undo[i].was, .is = undo[i].is };
+		db->changes[db->n_changes++] = (struct change){ .table = undo[i].table,
+								.at = db->version,
+								.was = undo[i].was,
+								.is = undo[i].is };
 }
 
 static int commit(struct cell_call *call, void *self, const struct table_commit_request *in,
 		  struct table_committed *out)
 {
 	struct db *db = self;
-	struct cell_bytes *rows = cell_arena_calloc(cell_arena(call), in->n_writes, sizeof *rows);
+	struct cell_bytes *rows =
+		cell_arena_calloc(cell_arena(call), in->n_writes, sizeof *rows);
 	struct undo *undo;
 	int r;
 
 	if (said(call, db->shared, db->memdb->cell, MEMDB_COMMIT))
 		return CELL_UNAVAILABLE;
 	must(rows && in->n_id == 16, "an id");
+	if (db->shared->commit_takes_ms &&
+	    cell_sleep_ms(call, db->shared->commit_takes_ms) < 0)
+		return cell_error(call)->code;
 	for (size_t i = 0; i < db->n_ids && i < IDS_MAX; i++)
 		if (memcmp(db->ids[i].id, in->id, 16) == 0) {
 			out->version = db->ids[i].version;
@@ -656,7 +696,8 @@ static int commit(struct cell_call *call, void *self, const struct table_commit_
 	return r;
 }
 
-/* --- two phases ---------------------------------------------------------------------------------- */
+/* --- two phases
+ * ---------------------------------------------------------------------------------- */
 
 static struct prepared *prepared_find(struct db *db, const uint8_t *txn)
 {
@@ -667,14 +708,16 @@ static struct prepared *prepared_find(struct db *db, const uint8_t *txn)
 }
 
 /* While any transaction is prepared here, all rows are its. */
-static int locked(struct cell_call *call, struct db *db, const struct kept *table, const uint8_t *key,
-		  size_t len, const uint8_t *txn)
+static int locked(struct cell_call *call, struct db *db, const struct kept *table,
+		  const uint8_t *key, size_t len, const uint8_t *txn)
 {
 	(void)key;
 	(void)len;
 	for (size_t i = 0; i < TXNS_MAX; i++)
-		if (db->prepared[i].is_used && (!txn || memcmp(db->prepared[i].txn, txn, 16) != 0))
-			return cell_refuse(call, CELL_ABORTED, "%s: a row of it is in a transaction",
+		if (db->prepared[i].is_used &&
+		    (!txn || memcmp(db->prepared[i].txn, txn, 16) != 0))
+			return cell_refuse(call, CELL_ABORTED,
+					   "%s: a row of it is in a transaction",
 					   table->schema->told->name);
 	return 0;
 }
@@ -692,9 +735,11 @@ static int prepare(struct cell_call *call, void *self, const struct table_prepar
 		return CELL_UNAVAILABLE;
 	must(in->n_txn == 16 && in->commit && in->commit->n_id == 16, "a transaction");
 	if (strcmp(in->coordinator, "txn") != 0)
-		return cell_refuse(call, CELL_INVALID_ARGUMENT, "who is '%s'?", in->coordinator);
+		return cell_refuse(call, CELL_INVALID_ARGUMENT, "who is '%s'?",
+				   in->coordinator);
 	if (db->shared->refuse_prepare == (uint8_t)db->memdb->cell[0])
-		return cell_refuse(call, CELL_FAILED_PRECONDITION, "balance >= 0 does not hold");
+		return cell_refuse(call, CELL_FAILED_PRECONDITION,
+				   "balance >= 0 does not hold");
 	if (prepared)
 		return 0;
 	r = perform(call, db, in->commit, in->txn, &undo);
@@ -707,7 +752,8 @@ static int prepare(struct cell_call *call, void *self, const struct table_prepar
 		memcpy(prepared->txn, in->txn, 16);
 		prepared->request = malloc(table_commit_request_type.bound(in->commit));
 		must(prepared->request != NULL, "malloc");
-		prepared->len = (size_t)(table_commit_request_type.encode(in->commit, prepared->request) -
+		prepared->len = (size_t)(table_commit_request_type.encode(in->commit,
+									  prepared->request) -
 					 prepared->request);
 	}
 	free(undo);
@@ -723,13 +769,15 @@ static int decide(struct cell_call *call, void *self, const struct table_decisio
 	struct undo *undo;
 	int r = 0;
 
-	if (said(call, db->shared, db->memdb->cell, in->commit ? MEMDB_DECIDE_COMMIT : MEMDB_DECIDE_ABORT))
+	if (said(call, db->shared, db->memdb->cell,
+		 in->commit ? MEMDB_DECIDE_COMMIT : MEMDB_DECIDE_ABORT))
 		return CELL_UNAVAILABLE;
 	if (!prepared)
 		return 0;
 	if (in->commit) {
-		r = table_commit_request_type.decode(&request, prepared->request, prepared->len, 0,
-						     cell_arena(call), cell_error_slot(call));
+		r = table_commit_request_type.decode(&request, prepared->request,
+						     prepared->len, 0, cell_arena(call),
+						     cell_error_slot(call));
 		if (r == 0)
 			r = perform(call, db, &request, in->txn, &undo);
 		must(r == 0, "what was prepared");
@@ -742,7 +790,8 @@ static int decide(struct cell_call *call, void *self, const struct table_decisio
 	return r;
 }
 
-/* --- the rest --------------------------------------------------------------------------------------- */
+/* --- the rest
+ * --------------------------------------------------------------------------------------- */
 
 static int next(struct cell_call *call, void *self, const struct table_next_request *in,
 		struct table_next_reply *out)
@@ -790,9 +839,12 @@ static int watch(struct cell_call *call, void *self, const struct table_watch_re
 				.row = change->is ? change->is->bytes : NULL,
 			};
 
-			if (change->table == table && (!in->has_after || change->at > in->after))
+			if (change->table == table &&
+			    (!in->has_after || change->at > in->after))
 				r = table_changes_send(out, &(struct table_changes){
-					.at = change->at, .n_changes = 1, .changes = &one });
+								    .at = change->at,
+								    .n_changes = 1,
+								    .changes = &one });
 		}
 		if (r == 0)
 			r = cell_sleep_ms(call, 1);
@@ -817,24 +869,28 @@ static int query(struct cell_call *call, void *self, const struct table_query_re
 		return cell_refuse(call, CELL_INVALID_ARGUMENT, "no parameter 1");
 	n = in->parameters[1];
 	if (strcmp(in->text, "fail") == 0)
-		return cell_refuse(call, CELL_INVALID_ARGUMENT, "syntax error at or near \"fail\"");
+		return cell_refuse(call, CELL_INVALID_ARGUMENT,
+				   "syntax error at or near \"fail\"");
 	if (strcmp(in->text, "rows") != 0)
-		return table_query_rows_send(out, &(struct table_query_rows){ .done = true, .changed = n });
+		return table_query_rows_send(out, &(struct table_query_rows){ .done = true,
+									      .changed = n });
 	if (in->limit && n > in->limit)
-		return cell_refuse(call, CELL_FAILED_PRECONDITION, "more than %" PRIu64 " rows", in->limit);
+		return cell_refuse(call, CELL_FAILED_PRECONDITION,
+				   "more than %" PRIu64 " rows", in->limit);
 	for (uint64_t i = 0; i < n && r == 0; i++) {
 		uint8_t *row = cell_arena_alloc(cell_arena(call), in->n_parameters);
 		struct cell_bytes bytes = { in->n_parameters, row };
 
 		memcpy(row, in->parameters, in->n_parameters);
 		row[1] = (uint8_t)(i + 1);
-		r = table_query_rows_send(out, &(struct table_query_rows){ .n_rows = 1, .rows = &bytes });
+		r = table_query_rows_send(out, &(struct table_query_rows){ .n_rows = 1,
+									   .rows = &bytes });
 	}
 	return r ? r : table_query_rows_send(out, &(struct table_query_rows){ .done = true });
 }
 
-static int provision(struct cell_call *call, void *self, const struct macro_provision_request *in,
-		     struct macro_provisioned *out)
+static int provision(struct cell_call *call, void *self,
+		     const struct macro_provision_request *in, struct macro_provisioned *out)
 {
 	struct db *db = self;
 
@@ -848,15 +904,23 @@ static int provision(struct cell_call *call, void *self, const struct macro_prov
 
 void memdb_serve(struct cell_call *call, void *self)
 {
-	static const struct table_tables_handlers handlers = {
-		.get = get, .scan = scan, .count = count, .commit = commit, .prepare = prepare,
-		.decide = decide, .next = next, .watch = watch, .query = query };
+	static const struct table_tables_handlers handlers = { .get = get,
+							       .scan = scan,
+							       .count = count,
+							       .commit = commit,
+							       .prepare = prepare,
+							       .decide = decide,
+							       .next = next,
+							       .watch = watch,
+							       .query = query };
 	static const struct macro_provider_handlers provider = { .provision = provision };
 	struct memdb *memdb = self;
 	struct db *db = calloc(1, sizeof *db);
 
 	must(db != NULL, "calloc");
-	*db = (struct db){ .memdb = memdb, .shared = memdb->shared, .version = 1,
+	*db = (struct db){ .memdb = memdb,
+			   .shared = memdb->shared,
+			   .version = 1,
 			   .tables = calloc(memdb->n_tables, sizeof *db->tables) };
 	must(db->tables != NULL, "calloc");
 	for (size_t i = 0; i < memdb->n_tables; i++)
@@ -865,7 +929,8 @@ void memdb_serve(struct cell_call *call, void *self)
 	must(cell_serve(call, &macro_provider_service, &provider, db) == 0, "cell_serve");
 }
 
-/* --- the coordinator ----------------------------------------------------------------------------------- */
+/* --- the coordinator
+ * ----------------------------------------------------------------------------------- */
 
 struct coordinator {
 	struct memdb_shared *shared;
@@ -875,8 +940,8 @@ struct coordinator {
 	bool is_open;
 };
 
-static int txn_is_begun(struct cell_call *call, void *self, const struct txn_begin_request *in,
-			struct txn_begun *out)
+static int txn_is_begun(struct cell_call *call, void *self,
+			const struct txn_begin_request *in, struct txn_begun *out)
 {
 	struct coordinator *txn = self;
 
@@ -893,21 +958,23 @@ static int txn_is_begun(struct cell_call *call, void *self, const struct txn_beg
 	return 0;
 }
 
-static int tell(struct cell_call *call, struct coordinator *txn, const uint8_t *id, bool commits)
+static int tell(struct cell_call *call, struct coordinator *txn, const uint8_t *id,
+		bool commits)
 {
 	struct table_decided decided;
 	int r = 0;
 
 	for (size_t i = 0; i < txn->n && r == 0; i++)
 		r = table_tables_decide(cell_to(call, txn->participants[i], 0),
-					&(struct table_decision){ .n_txn = 16, .txn = id, .commit = commits },
+					&(struct table_decision){
+						.n_txn = 16, .txn = id, .commit = commits },
 					&decided);
 	txn->is_open = false;
 	return r;
 }
 
-static int txn_is_committed(struct cell_call *call, void *self, const struct txn_commit_request *in,
-			    struct txn_committed *out)
+static int txn_is_committed(struct cell_call *call, void *self,
+			    const struct txn_commit_request *in, struct txn_committed *out)
 {
 	struct coordinator *txn = self;
 	int r;
@@ -919,8 +986,8 @@ static int txn_is_committed(struct cell_call *call, void *self, const struct txn
 	return said(call, txn->shared, "txn", MEMDB_TXN_COMMIT) ? CELL_UNAVAILABLE : r;
 }
 
-static int txn_is_aborted(struct cell_call *call, void *self, const struct txn_abort_request *in,
-			  struct txn_aborted *out)
+static int txn_is_aborted(struct cell_call *call, void *self,
+			  const struct txn_abort_request *in, struct txn_aborted *out)
 {
 	struct coordinator *txn = self;
 
@@ -932,8 +999,9 @@ static int txn_is_aborted(struct cell_call *call, void *self, const struct txn_a
 
 void memtxn_serve(struct cell_call *call, void *self)
 {
-	static const struct txn_handlers handlers = {
-		.begin = txn_is_begun, .commit = txn_is_committed, .abort = txn_is_aborted };
+	static const struct txn_handlers handlers = { .begin = txn_is_begun,
+						      .commit = txn_is_committed,
+						      .abort = txn_is_aborted };
 	struct memdb *memdb = self;
 	struct coordinator *txn = calloc(1, sizeof *txn);
 

@@ -50,7 +50,8 @@ static void deposit(struct cell_call *call)
 
 static void scan(struct cell_call *call)
 {
-	struct cell_cursor cursor = cell_table_scan(call, &bulk_table, &(struct cell_scan){ 0 });
+	struct cell_cursor cursor =
+		cell_table_scan(call, &bulk_table, &(struct cell_scan){ 0 });
 
 	while (cell_cursor_next(&cursor))
 		;
@@ -67,7 +68,7 @@ int main(int argc, char **argv)
 	struct memdb_shared *shared = memdb_shared_new();
 	struct memdb memdb = { "celldb", accounts_told, 3, shared };
 	unsigned long n = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
-	void (*once)(struct cell_call *call) = NULL;
+	void (*once)(struct cell_call * call) = NULL;
 	static struct account rows[ROWS];
 	struct crew crew;
 
@@ -83,7 +84,9 @@ int main(int argc, char **argv)
 	printf("%ld\n", (long)getpid());
 	put(crew.clients[0]);
 	for (size_t i = 0; i < ROWS; i++)
-		rows[i] = (struct account){ .id = i, .owner = "Ada Lovelace", .has_city = true,
+		rows[i] = (struct account){ .id = i,
+					    .owner = "Ada Lovelace",
+					    .has_city = true,
 					    .city = "somewhere" };
 	check(crew.clients[0], cell_table_put_all(crew.clients[0], &bulk_table, rows, ROWS));
 	for (unsigned long i = 0; i < n; i++) {

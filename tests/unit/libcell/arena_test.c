@@ -142,6 +142,23 @@ START_TEST(marks_nest)
 }
 END_TEST
 
+START_TEST(what_a_rewind_would_free_is_known)
+{
+	struct cell_arena_mark empty = cell_arena_mark(&arena), mark;
+	char *before = cell_arena_strdup(&arena, "before"), *same, *later;
+
+	mark = cell_arena_mark(&arena);
+	same = cell_arena_strdup(&arena, "same chunk");
+	(void)cell_arena_alloc(&arena, 9000);
+	later = cell_arena_strdup(&arena, "later chunk");
+	ck_assert(!cell_arena_is_behind(&arena, mark, before));
+	ck_assert(cell_arena_is_behind(&arena, mark, same));
+	ck_assert(cell_arena_is_behind(&arena, mark, later));
+	ck_assert(cell_arena_is_behind(&arena, empty, before));
+	ck_assert(!cell_arena_is_behind(&arena, mark, &arena));
+}
+END_TEST
+
 START_TEST(a_mark_of_an_empty_arena_frees_all_but_one_chunk)
 {
 	struct cell_arena_mark mark = cell_arena_mark(&arena);
@@ -245,6 +262,7 @@ int main(void)
 	tcase_add_test(tc, a_large_first_allocation_is_not_what_is_kept);
 	tcase_add_test(tc, a_rewind_frees_what_came_since);
 	tcase_add_test(tc, marks_nest);
+	tcase_add_test(tc, what_a_rewind_would_free_is_known);
 	tcase_add_test(tc, a_mark_of_an_empty_arena_frees_all_but_one_chunk);
 	tcase_add_test(tc, the_limit_holds);
 	tcase_add_test(tc, small_limits_are_limits);

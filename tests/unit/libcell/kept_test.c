@@ -21,32 +21,43 @@ struct counter {
 
 #define INT64 TABLE_COLUMN_TYPE_INT64
 static const struct table_table told = {
-	.store = "counter", .name = "counter", .n_columns = 3,
-	.columns = (const struct table_column[]){
-		{ .number = 1, .name = "n", .type = INT64 },
-		{ .number = 2, .name = "last", .type = TABLE_COLUMN_TYPE_TEXT },
-		{ .number = 3, .name = "starts", .type = TABLE_COLUMN_TYPE_UINT32 } },
+	.store = "counter",
+	.name = "counter",
+	.n_columns = 3,
+	.columns =
+		(const struct table_column[]){
+			{ .number = 1, .name = "n", .type = INT64 },
+			{ .number = 2, .name = "last", .type = TABLE_COLUMN_TYPE_TEXT },
+			{ .number = 3, .name = "starts", .type = TABLE_COLUMN_TYPE_UINT32 } },
 	.key = &(const struct table_index){ 0 },
 };
 
-#define COLUMN(member_, number_, kind_)                                              \
-	{ .name = #member_, .number = (number_), .kind = CELL_COLUMN_##kind_,        \
-	  .offset = offsetof(struct counter, member_), .has_offset = UINT32_MAX,     \
-	  .count_offset = UINT32_MAX, .size = sizeof(((struct counter *)0)->member_) }
+#define COLUMN(member_, number_, kind_)                                                      \
+	{                                                                                    \
+		.name = #member_, .number = (number_), .kind = CELL_COLUMN_##kind_,          \
+		.offset = offsetof(struct counter, member_), .has_offset = UINT32_MAX,       \
+		.count_offset = UINT32_MAX, .size = sizeof(((struct counter *)0)->member_)   \
+	}
 static struct cell_ref celldb_ref = CELL_REF("celldb");
 static struct cell_table counter_table = {
-	.ref = &celldb_ref, .store = "counter", .name = "counter", .row_size = sizeof(struct counter),
+	.ref = &celldb_ref,
+	.store = "counter",
+	.name = "counter",
+	.row_size = sizeof(struct counter),
 	.columns = (const struct cell_column[]){ COLUMN(n, 1, INT64), COLUMN(last, 2, TEXT),
 						 COLUMN(starts, 3, UINT32) },
-	.n_columns = 3, .keys = (const struct cell_table_key[]){ { "", NULL, 0, true } }, .n_keys = 1,
+	.n_columns = 3,
+	.keys = (const struct cell_table_key[]){ { "", NULL, 0, true } },
+	.n_keys = 1,
 };
 
 /* A Receipt without its status, which describes itself as messages of macros do. */
 static const uint8_t note_descriptor[] =
 	"\x0a\x04Note\x12\x0f\x0a\x07"
 	"balance\x18\x01\x20\x01\x28\x03\x12\x0d\x0a\x05owner\x18\x02\x20\x01\x28\x09";
-static const struct cell_message_schema note_schema = {
-	.descriptor = note_descriptor, .descriptor_len = sizeof note_descriptor - 1 };
+static const struct cell_message_schema note_schema = { .descriptor = note_descriptor,
+							.descriptor_len =
+								sizeof note_descriptor - 1 };
 static struct cell_message_type note_type;
 
 static struct memdb_shared *shared;
@@ -84,7 +95,8 @@ static int add(struct cell_call *by, struct counter *self, const struct bank_rec
 
 static const struct cell_linked_method add_method, look_method, list_method;
 
-static int run_add(const void *handlers, struct cell_call *by, void *self, const void *in, void *out)
+static int run_add(const void *handlers, struct cell_call *by, void *self, const void *in,
+		   void *out)
 {
 	const struct bank_receipt *request = cell_request(by, &add_method.method, in);
 
@@ -92,7 +104,8 @@ static int run_add(const void *handlers, struct cell_call *by, void *self, const
 	return request ? add(by, self, request, out) : cell_error(by)->code;
 }
 
-static int run_look(const void *handlers, struct cell_call *by, void *self, const void *in, void *out)
+static int run_look(const void *handlers, struct cell_call *by, void *self, const void *in,
+		    void *out)
 {
 	struct counter *counter = self;
 	struct bank_receipt *receipt = out;
@@ -104,7 +117,8 @@ static int run_look(const void *handlers, struct cell_call *by, void *self, cons
 	return 0;
 }
 
-static int run_list(const void *handlers, struct cell_call *by, void *self, const void *in, void *out)
+static int run_list(const void *handlers, struct cell_call *by, void *self, const void *in,
+		    void *out)
 {
 	struct counter *counter = self;
 
@@ -120,15 +134,18 @@ static int run_list(const void *handlers, struct cell_call *by, void *self, cons
 	return 0;
 }
 
-#define METHOD(variable, name_, invoke_, flags_)                                        \
-	static const struct cell_linked_method variable = {                             \
-		.linked = { CELL_LINKED_METHOD, sizeof(struct cell_linked_method) },    \
-		.service = "counter",                                                   \
-		.method = { .name = name_, .full_name = "cell.counter.v1.Counter/" name_, \
-			    .hash = 0x1000 + sizeof name_, .flags = (flags_),           \
-			    .in = &note_type, .out = &note_type },                      \
-		.invoke = invoke_,                                                      \
-	};                                                                              \
+#define METHOD(variable, name_, invoke_, flags_)                                             \
+	static const struct cell_linked_method variable = {                                  \
+		.linked = { CELL_LINKED_METHOD, sizeof(struct cell_linked_method) },         \
+		.service = "counter",                                                        \
+		.method = { .name = name_,                                                   \
+			    .full_name = "cell.counter.v1.Counter/" name_,                   \
+			    .hash = 0x1000 + sizeof name_,                                   \
+			    .flags = (flags_),                                               \
+			    .in = &note_type,                                                \
+			    .out = &note_type },                                             \
+		.invoke = invoke_,                                                           \
+	};                                                                                   \
 	CELL_LINK(variable##_link, variable)
 METHOD(add_method, "Add", run_add, CELL_METHOD_UNDECODED);
 METHOD(look_method, "Look", run_look, CELL_METHOD_IDEMPOTENT);
@@ -153,14 +170,18 @@ static int stops(struct cell_call *by, void *self)
 }
 
 static const struct cell_linked_hook start_hook = {
-	{ CELL_LINKED_START, sizeof(struct cell_linked_hook) }, "counter", "starts", starts };
+	{ CELL_LINKED_START, sizeof(struct cell_linked_hook) }, "counter", "starts", starts
+};
 static const struct cell_linked_hook stop_hook = {
-	{ CELL_LINKED_STOP, sizeof(struct cell_linked_hook) }, "counter", "stops", stops };
-static const struct cell_linked_service service = {
-	.linked = { CELL_LINKED_SERVICE, sizeof service }, .service = "counter",
-	.state_size = sizeof(struct counter) };
-static const struct cell_linked_kept kept = {
-	.linked = { CELL_LINKED_KEPT, sizeof kept }, .service = "counter", .table = &counter_table };
+	{ CELL_LINKED_STOP, sizeof(struct cell_linked_hook) }, "counter", "stops", stops
+};
+static const struct cell_linked_service service = { .linked = { CELL_LINKED_SERVICE,
+								sizeof service },
+						    .service = "counter",
+						    .state_size = sizeof(struct counter) };
+static const struct cell_linked_kept kept = { .linked = { CELL_LINKED_KEPT, sizeof kept },
+					      .service = "counter",
+					      .table = &counter_table };
 CELL_LINK(start_link, start_hook);
 CELL_LINK(stop_link, stop_hook);
 CELL_LINK(service_link, service);
@@ -199,7 +220,8 @@ static int add_some(int64_t n, struct bank_receipt *out)
 {
 	runs = 0;
 	return cell_invoke(call, &counter_ref, &add_method.method,
-			   &(struct bank_receipt){ .balance = n, .owner = "Ada Lovelace" }, out);
+			   &(struct bank_receipt){ .balance = n, .owner = "Ada Lovelace" },
+			   out);
 }
 
 static struct counter stored(void)
@@ -235,8 +257,8 @@ START_TEST(handler_that_fails_leaves_nothing)
 	ck_assert_int_eq(add_some(7, &out), CELL_FAILED_PRECONDITION);
 	ck_assert_str_eq(cell_error(call)->text, "no");
 	ck_assert_int_eq(stored().n, 5);
-	ok(cell_invoke(call, &counter_ref, &look_method.method, &(struct bank_receipt){ .owner = "" },
-		       &out));
+	ok(cell_invoke(call, &counter_ref, &look_method.method,
+		       &(struct bank_receipt){ .owner = "" }, &out));
 	ck_assert_int_eq(out.balance, 5);
 }
 END_TEST
@@ -264,8 +286,8 @@ START_TEST(reading_alone_commits_nothing)
 
 	ok(add_some(5, &out));
 	from = shared->n_said;
-	ok(cell_invoke(call, &counter_ref, &look_method.method, &(struct bank_receipt){ .owner = "" },
-		       &out));
+	ok(cell_invoke(call, &counter_ref, &look_method.method,
+		       &(struct bank_receipt){ .owner = "" }, &out));
 	ck_assert_uint_eq(shared->n_said, from + 1);
 	ck_assert_uint_eq(shared->said[from], MEMDB_GET);
 }
@@ -316,7 +338,9 @@ START_TEST(state_that_cannot_be_had_is_told_at_the_start)
 
 	shared->lie_len = 1;
 	shared->lie[0] = 0x08; /* a number that is cut short */
-	ck_assert_int_eq(cell_table_put(other, &counter_table, &(struct counter){ .last = "" }), 0);
+	ck_assert_int_eq(cell_table_put(other, &counter_table,
+					&(struct counter){ .last = "" }),
+			 0);
 	ck_assert_int_eq(add_some(5, &out), CELL_INTERNAL);
 	ck_assert_ptr_nonnull(strstr(cell_error(call)->text, "the state in table counter"));
 	ck_assert_ptr_nonnull(strstr(cell_error(call)->text, "counter.n: cut short"));

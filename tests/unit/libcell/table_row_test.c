@@ -53,17 +53,23 @@ struct all {
 	const char *const *texts;
 };
 
-#define AT(member) offsetof(struct all, member)
+#define AT(member)   offsetof(struct all, member)
 #define SIZE(member) sizeof(((struct all *)0)->member)
-#define PLAIN(member, number, kind, ...) \
-	{ #member, number, CELL_COLUMN_##kind, 0, AT(member), UINT32_MAX, UINT32_MAX, \
-	  SIZE(member), __VA_ARGS__ }
-#define NULLABLE(member, number, kind, ...) \
-	{ #member, number, CELL_COLUMN_##kind, 0, AT(member), AT(has_##member), UINT32_MAX, \
-	  SIZE(member), __VA_ARGS__ }
-#define LIST(member, number, kind) \
-	{ #member, number, CELL_COLUMN_##kind, CELL_COLUMN_REPEATED, AT(member), UINT32_MAX, \
-	  AT(n_##member), SIZE(member), NULL, NULL }
+#define PLAIN(member, number, kind, ...)                                                     \
+	{                                                                                    \
+#member, number, CELL_COLUMN_##kind, 0, AT(member), UINT32_MAX, UINT32_MAX,  \
+			SIZE(member), __VA_ARGS__                                            \
+	}
+#define NULLABLE(member, number, kind, ...)                                                  \
+	{                                                                                    \
+#member, number, CELL_COLUMN_##kind, 0, AT(member), AT(has_##member),        \
+			UINT32_MAX, SIZE(member), __VA_ARGS__                                \
+	}
+#define LIST(member, number, kind)                                                           \
+	{                                                                                    \
+#member, number, CELL_COLUMN_##kind, CELL_COLUMN_REPEATED, AT(member),       \
+			UINT32_MAX, AT(n_##member), SIZE(member), NULL, NULL                 \
+	}
 
 static const struct cell_column columns[] = {
 	PLAIN(boolean, 1, BOOL, NULL, NULL),
@@ -76,8 +82,8 @@ static const struct cell_column columns[] = {
 	PLAIN(choice, 8, ENUM, NULL, NULL),
 	PLAIN(text, 9, TEXT, NULL, NULL),
 	PLAIN(code, 10, CHARS, NULL, NULL),
-	{ "bytes", 11, CELL_COLUMN_BYTES, 0, AT(bytes), UINT32_MAX, AT(n_bytes), SIZE(bytes), NULL,
-	  NULL },
+	{ "bytes", 11, CELL_COLUMN_BYTES, 0, AT(bytes), UINT32_MAX, AT(n_bytes), SIZE(bytes),
+	  NULL, NULL },
 	PLAIN(block, 12, BLOCK, NULL, NULL),
 	PLAIN(receipt, 13, MESSAGE, &bank_receipt_type, NULL),
 	NULLABLE(age, 300, UINT32, NULL, NULL),
@@ -126,20 +132,42 @@ static uint8_t *encoded(const struct all *row, size_t *ret_len)
 }
 
 static const struct all full = {
-	.boolean = true, .int32 = INT32_MIN, .uint32 = UINT32_MAX, .int64 = INT64_MIN,
-	.uint64 = UINT64_MAX, .real32 = -FLT_MAX, .real64 = DBL_MIN, .choice = -7,
-	.text = "Ünïcode", .code = { 'A', 'B', 'C' }, .n_bytes = 3,
-	.bytes = (const uint8_t *)"\0\1\2", .block = { 1, 0, 0, 255 },
+	.boolean = true,
+	.int32 = INT32_MIN,
+	.uint32 = UINT32_MAX,
+	.int64 = INT64_MIN,
+	.uint64 = UINT64_MAX,
+	.real32 = -FLT_MAX,
+	.real64 = DBL_MIN,
+	.choice = -7,
+	.text = "Ünïcode",
+	.code = { 'A', 'B', 'C' },
+	.n_bytes = 3,
+	.bytes = (const uint8_t *)"\0\1\2",
+	.block = { 1, 0, 0, 255 },
 	.receipt = { .balance = -5, .owner = "Ada", .status = BANK_STATUS_CLOSED },
-	.has_age = true, .age = 41, .has_name = true, .name = "Grace", .has_tag = true,
-	.tag = { 'x' }, .has_id = true, .id = { 9, 9, 9, 9 }, .has_best = true,
+	.has_age = true,
+	.age = 41,
+	.has_name = true,
+	.name = "Grace",
+	.has_tag = true,
+	.tag = { 'x' },
+	.has_id = true,
+	.id = { 9, 9, 9, 9 },
+	.has_best = true,
 	.best = { .balance = 1, .owner = "" },
-	.n_flags = 3, .flags = (const bool[]){ true, false, true },
-	.n_int32s = 3, .int32s = (const int32_t[]){ -1, 0, INT32_MAX },
-	.n_uint64s = 2, .uint64s = (const uint64_t[]){ 0, UINT64_MAX },
-	.n_reals = 2, .reals = (const float[]){ 0.5f, -1e30f },
-	.n_doubles = 1, .doubles = (const double[]){ M_PI },
-	.n_texts = 3, .texts = (const char *const[]){ "a", "", "third" },
+	.n_flags = 3,
+	.flags = (const bool[]){ true, false, true },
+	.n_int32s = 3,
+	.int32s = (const int32_t[]){ -1, 0, INT32_MAX },
+	.n_uint64s = 2,
+	.uint64s = (const uint64_t[]){ 0, UINT64_MAX },
+	.n_reals = 2,
+	.reals = (const float[]){ 0.5f, -1e30f },
+	.n_doubles = 1,
+	.doubles = (const double[]){ M_PI },
+	.n_texts = 3,
+	.texts = (const char *const[]){ "a", "", "third" },
 };
 
 static void is_full(const struct all *row)
@@ -155,7 +183,8 @@ static void is_full(const struct all *row)
 	ck_assert_int_eq(row->receipt.balance, -5);
 	ck_assert_str_eq(row->receipt.owner, "Ada");
 	ck_assert_int_eq(row->receipt.status, BANK_STATUS_CLOSED);
-	ck_assert(row->has_age && row->age == 41 && row->has_name && row->has_tag && row->has_id);
+	ck_assert(row->has_age && row->age == 41 && row->has_name && row->has_tag &&
+		  row->has_id);
 	ck_assert_str_eq(row->name, "Grace");
 	ck_assert_mem_eq(row->tag, "x\0\0", 3);
 	ck_assert_mem_eq(row->id, full.id, 4);
@@ -182,8 +211,8 @@ START_TEST(every_kind_comes_back)
 	uint8_t *bytes = encoded(&full, &len);
 
 	memset(&row, 0x55, sizeof row);
-	ck_assert_msg(table_row_decode(&type, &row, bytes, len, ways[_i], &arena, &err) == 0, "%s",
-		      err.text);
+	ck_assert_msg(table_row_decode(&type, &row, bytes, len, ways[_i], &arena, &err) == 0,
+		      "%s", err.text);
 	is_full(&row);
 	if (ways[_i] == 0) {
 		memset(bytes, 0xff, len); /* nothing of it is needed any more */
@@ -195,23 +224,29 @@ END_TEST
 
 START_TEST(zero_is_written_and_null_is_not)
 {
-	const struct all nothing = { .text = NULL }, zero = { .has_age = true, .has_name = true,
-							      .has_tag = true, .has_id = true,
+	const struct all nothing = { .text = NULL }, zero = { .has_age = true,
+							      .has_name = true,
+							      .has_tag = true,
+							      .has_id = true,
 							      .has_best = true };
 	struct all row;
 	size_t len, zero_len;
 	uint8_t *bytes = encoded(&nothing, &len), *zero_bytes = encoded(&zero, &zero_len);
 
 	memset(&row, 0x55, sizeof row);
-	ck_assert_int_eq(table_row_decode(&type, &row, bytes, len, CELL_DECODE_IN_PLACE, &arena, &err), 0);
-	ck_assert(!row.has_age && !row.has_name && !row.has_tag && !row.has_id && !row.has_best);
+	ck_assert_int_eq(table_row_decode(&type, &row, bytes, len, CELL_DECODE_IN_PLACE,
+					  &arena, &err),
+			 0);
+	ck_assert(!row.has_age && !row.has_name && !row.has_tag && !row.has_id &&
+		  !row.has_best);
 	ck_assert_str_eq(row.text, "");
 	ck_assert_str_eq(row.name, "");
 	ck_assert_str_eq(row.receipt.owner, "");
 	ck_assert_str_eq(row.best.owner, "");
 	ck_assert(row.age == 0 && row.n_texts == 0 && row.n_bytes == 0 && row.int32 == 0);
-	ck_assert_int_eq(table_row_decode(&type, &row, zero_bytes, zero_len, CELL_DECODE_IN_PLACE, &arena,
-					  &err), 0);
+	ck_assert_int_eq(table_row_decode(&type, &row, zero_bytes, zero_len,
+					  CELL_DECODE_IN_PLACE, &arena, &err),
+			 0);
 	ck_assert(row.has_age && row.has_name && row.has_tag && row.has_id && row.has_best);
 	ck_assert_uint_gt(zero_len, len);
 	/* No bytes at all are a row of nothing. */
@@ -227,12 +262,13 @@ END_TEST
 START_TEST(columns_that_are_not_known_are_skipped)
 {
 	/* 99: a varint; 98: bytes; 97: fixed64; then int32 out of order. */
-	uint8_t bytes[] = { 0x98, 6, 5, 0x92, 6, 2, 'h', 'i', 0x89, 6, 1, 2, 3, 4, 5, 6, 7, 8,
-			    0xa0, 1, 7, 0x08, 1, 0 };
+	uint8_t bytes[] = { 0x98, 6, 5, 0x92, 6, 2, 'h',  'i', 0x89, 6,    1, 2,
+			    3,    4, 5, 6,    7, 8, 0xa0, 1,   7,    0x08, 1, 0 };
 	struct all row;
 
-	ck_assert_msg(table_row_decode(&type, &row, bytes, sizeof bytes - 1, CELL_DECODE_IN_PLACE, &arena,
-				       &err) == 0, "%s", err.text);
+	ck_assert_msg(table_row_decode(&type, &row, bytes, sizeof bytes - 1,
+				       CELL_DECODE_IN_PLACE, &arena, &err) == 0,
+		      "%s", err.text);
 	ck_assert_int_eq(row.int32, 7);
 	ck_assert(row.boolean);
 }
@@ -245,18 +281,32 @@ static const struct lie {
 } lies[] = {
 	{ "\x08", 1, "all.boolean: cut short, or no number" },
 	{ "\x0a\x01x", 3, "all.boolean: of another type than the struct has it" },
-	{ "\x4a\x05" "abc", 5, "all.text: its length is more than there is" },
+	{ "\x4a\x05"
+	  "abc",
+	  5, "all.text: its length is more than there is" },
 	{ "\x4a\x02\xff\xfe", 4, "all.text: not UTF-8 text, or with a NUL in it" },
-	{ "\x4a\x02" "a\0", 4, "all.text: not UTF-8 text, or with a NUL in it" },
-	{ "\x52\x04" "ABCD", 6, "all.code: " },
-	{ "\x62\x03" "abc", 5, "all.block: " },
-	{ "\x62\x05" "abcde", 7, "all.block: " },
-	{ "\x18\xff\xff\xff\xff\xff\x01", 7, "all.uint32: a number that does not fit the member" },
-	{ "\xa0\x01\xff\xff\xff\xff\x0f", 7, "all.int32: a number that does not fit the member" },
+	{ "\x4a\x02"
+	  "a\0",
+	  4, "all.text: not UTF-8 text, or with a NUL in it" },
+	{ "\x52\x04"
+	  "ABCD",
+	  6, "all.code: " },
+	{ "\x62\x03"
+	  "abc",
+	  5, "all.block: " },
+	{ "\x62\x05"
+	  "abcde",
+	  7, "all.block: " },
+	{ "\x18\xff\xff\xff\xff\xff\x01", 7,
+	  "all.uint32: a number that does not fit the member" },
+	{ "\xa0\x01\xff\xff\xff\xff\x0f", 7,
+	  "all.int32: a number that does not fit the member" },
 	{ "\x35\x01\x02", 3, "all.real32: cut short, or no number" },
 	{ "\x39\x01\x02", 3, "all.real64: cut short, or no number" },
-	{ "\x6a\x02\x08\x80", 4, "all.receipt: cell.bank.v1.Receipt.balance: cut short, or no number" },
-	{ "\x8a\x02\x03\x01\x02\x03", 6, "all.reals: its length is no whole number of items" },
+	{ "\x6a\x02\x08\x80", 4,
+	  "all.receipt: cell.bank.v1.Receipt.balance: cut short, or no number" },
+	{ "\x8a\x02\x03\x01\x02\x03", 6,
+	  "all.reals: its length is no whole number of items" },
 	{ "\x80", 1, "all.a column that is not known: no valid tag" },
 	{ "\x00\x01", 2, "all.a column that is not known: there is no field 0" },
 };
@@ -270,9 +320,11 @@ START_TEST(bytes_that_lie_are_refused)
 	ck_assert_ptr_nonnull(bytes);
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		memcpy(bytes, lie->bytes, lie->len);
-		ck_assert_int_eq(table_row_decode(&type, &row, bytes, lie->len, ways[i], &arena, &err),
+		ck_assert_int_eq(table_row_decode(&type, &row, bytes, lie->len, ways[i],
+						  &arena, &err),
 				 CELL_INTERNAL);
-		ck_assert_msg(strncmp(err.text, lie->text, strlen(lie->text)) == 0, "'%s'", err.text);
+		ck_assert_msg(strncmp(err.text, lie->text, strlen(lie->text)) == 0, "'%s'",
+			      err.text);
 	}
 	free(bytes);
 }
@@ -291,7 +343,8 @@ START_TEST(rows_that_are_cut_anywhere_do_no_harm)
 		ck_assert_ptr_nonnull(cut);
 		memcpy(cut, bytes, n);
 		r = table_row_decode(&type, &row, cut, n, CELL_DECODE_IN_PLACE, &arena, &err);
-		ck_assert(r == 0 || (r == CELL_INTERNAL && strncmp(err.text, "all.", 4) == 0));
+		ck_assert(r == 0 ||
+			  (r == CELL_INTERNAL && strncmp(err.text, "all.", 4) == 0));
 		free(cut);
 	}
 	srand(11);
@@ -328,19 +381,26 @@ START_TEST(memory_that_is_short_is_told)
 }
 END_TEST
 
-/* --- keys ------------------------------------------------------------------------------------ */
+/* --- keys
+ * ------------------------------------------------------------------------------------ */
 
 static const uint16_t text_age[] = { 8, 13 };
 static const uint16_t real_code[] = { 6, 9 };
 static const uint16_t block_bool[] = { 11, 0 };
 static const uint16_t int_choice[] = { 1, 7, 3, 2, 4, 5 };
 static const struct cell_table_key keys[] = {
-	{ "text, age", text_age, 2, true }, { "real64, code", real_code, 2, true },
-	{ "block, boolean", block_bool, 2, true }, { "numbers", int_choice, 6, false },
+	{ "text, age", text_age, 2, true },
+	{ "real64, code", real_code, 2, true },
+	{ "block, boolean", block_bool, 2, true },
+	{ "numbers", int_choice, 6, false },
 };
 static const struct cell_table table = {
-	.name = "all", .row_size = sizeof(struct all), .columns = columns, .n_columns = N_COLUMNS,
-	.keys = keys, .n_keys = 4,
+	.name = "all",
+	.row_size = sizeof(struct all),
+	.columns = columns,
+	.n_columns = N_COLUMNS,
+	.keys = keys,
+	.n_keys = 4,
 };
 
 static int order(unsigned key, const struct all *a, const struct all *b)
@@ -353,31 +413,61 @@ static int order(unsigned key, const struct all *a, const struct all *b)
 
 START_TEST(keys_are_ordered_as_databases_have_it)
 {
-	ck_assert_int_lt(order(0, &(struct all){ .text = "a" }, &(struct all){ .text = "aa" }), 0);
-	ck_assert_int_lt(order(0, &(struct all){ .text = "z" }, &(struct all){ .text = "\xc3\xa4" }), 0);
+	ck_assert_int_lt(order(0, &(struct all){ .text = "a" },
+			       &(struct all){ .text = "aa" }),
+			 0);
+	ck_assert_int_lt(order(0, &(struct all){ .text = "z" },
+			       &(struct all){ .text = "\xc3\xa4" }),
+			 0);
 	/* NULL before all. */
 	ck_assert_int_lt(order(0, &(struct all){ .text = "a" },
-			       &(struct all){ .text = "a", .has_age = true }), 0);
-	ck_assert_int_eq(order(0, &(struct all){ .text = "a", .age = 5 }, &(struct all){ .text = "a" }), 0);
-	ck_assert_int_eq(order(1, &(struct all){ .real64 = -0.0 }, &(struct all){ .real64 = 0 }), 0);
-	ck_assert_int_lt(order(1, &(struct all){ .real64 = INFINITY }, &(struct all){ .real64 = NAN }), 0);
-	ck_assert_int_eq(order(1, &(struct all){ .real64 = NAN }, &(struct all){ .real64 = NAN }), 0);
-	ck_assert_int_lt(order(1, &(struct all){ .code = "ab" }, &(struct all){ .code = { 'a', 'b', 'c' } }),
+			       &(struct all){ .text = "a", .has_age = true }),
 			 0);
-	ck_assert_int_lt(order(2, &(struct all){ .block = { 1 } }, &(struct all){ .block = { 0x80 } }), 0);
-	ck_assert_int_lt(order(2, &(struct all){ .boolean = false }, &(struct all){ .boolean = true }), 0);
-	ck_assert_int_lt(order(3, &(struct all){ .int32 = -1 }, &(struct all){ .int32 = 0 }), 0);
-	ck_assert_int_lt(order(3, &(struct all){ .choice = -1 }, &(struct all){ .choice = 0 }), 0);
-	ck_assert_int_lt(order(3, &(struct all){ .int64 = INT64_MIN }, &(struct all){ .int64 = 1 }), 0);
-	ck_assert_int_lt(order(3, &(struct all){ .uint32 = 1 }, &(struct all){ .uint32 = UINT32_MAX }), 0);
-	ck_assert_int_lt(order(3, &(struct all){ .uint64 = 1 }, &(struct all){ .uint64 = UINT64_MAX }), 0);
-	ck_assert_int_lt(order(3, &(struct all){ .real32 = -2 }, &(struct all){ .real32 = 1 }), 0);
+	ck_assert_int_eq(order(0, &(struct all){ .text = "a", .age = 5 },
+			       &(struct all){ .text = "a" }),
+			 0);
+	ck_assert_int_eq(order(1, &(struct all){ .real64 = -0.0 },
+			       &(struct all){ .real64 = 0 }),
+			 0);
+	ck_assert_int_lt(order(1, &(struct all){ .real64 = INFINITY },
+			       &(struct all){ .real64 = NAN }),
+			 0);
+	ck_assert_int_eq(order(1, &(struct all){ .real64 = NAN },
+			       &(struct all){ .real64 = NAN }),
+			 0);
+	ck_assert_int_lt(order(1, &(struct all){ .code = "ab" },
+			       &(struct all){ .code = { 'a', 'b', 'c' } }),
+			 0);
+	ck_assert_int_lt(order(2, &(struct all){ .block = { 1 } },
+			       &(struct all){ .block = { 0x80 } }),
+			 0);
+	ck_assert_int_lt(order(2, &(struct all){ .boolean = false },
+			       &(struct all){ .boolean = true }),
+			 0);
+	ck_assert_int_lt(order(3, &(struct all){ .int32 = -1 }, &(struct all){ .int32 = 0 }),
+			 0);
+	ck_assert_int_lt(order(3, &(struct all){ .choice = -1 },
+			       &(struct all){ .choice = 0 }),
+			 0);
+	ck_assert_int_lt(order(3, &(struct all){ .int64 = INT64_MIN },
+			       &(struct all){ .int64 = 1 }),
+			 0);
+	ck_assert_int_lt(order(3, &(struct all){ .uint32 = 1 },
+			       &(struct all){ .uint32 = UINT32_MAX }),
+			 0);
+	ck_assert_int_lt(order(3, &(struct all){ .uint64 = 1 },
+			       &(struct all){ .uint64 = UINT64_MAX }),
+			 0);
+	ck_assert_int_lt(order(3, &(struct all){ .real32 = -2 },
+			       &(struct all){ .real32 = 1 }),
+			 0);
 }
 END_TEST
 
 START_TEST(equal_keys_have_equal_bytes)
 {
-	struct all a = { .real64 = -0.0, .code = "ab" }, b = { .real64 = 0.0, .code = "ab", .int32 = 7 };
+	struct all a = { .real64 = -0.0, .code = "ab" },
+		   b = { .real64 = 0.0, .code = "ab", .int32 = 7 };
 	uint8_t x[64], y[64];
 	size_t x_len, y_len;
 
@@ -392,21 +482,33 @@ END_TEST
 START_TEST(keys_are_printed_for_people)
 {
 	char text[CELL_ERROR_TEXT_MAX], small[8];
-	struct all row = { .text = "Ada", .real64 = 1.5, .code = { 'a', 'b', 'c' }, .block = { 1, 2, 3, 255 },
-			   .boolean = true, .int32 = -3, .choice = 2, .int64 = 4, .uint32 = 5 };
+	struct all row = { .text = "Ada",
+			   .real64 = 1.5,
+			   .code = { 'a', 'b', 'c' },
+			   .block = { 1, 2, 3, 255 },
+			   .boolean = true,
+			   .int32 = -3,
+			   .choice = 2,
+			   .int64 = 4,
+			   .uint32 = 5 };
 
-	ck_assert_str_eq(table_key_print(&table, 0, &row, text, sizeof text), "text Ada, age NULL");
-	ck_assert_str_eq(table_key_print(&table, 1, &row, text, sizeof text), "real64 1.5, code abc");
+	ck_assert_str_eq(table_key_print(&table, 0, &row, text, sizeof text),
+			 "text Ada, age NULL");
+	ck_assert_str_eq(table_key_print(&table, 1, &row, text, sizeof text),
+			 "real64 1.5, code abc");
 	ck_assert_str_eq(table_key_print(&table, 2, &row, text, sizeof text),
 			 "block 0x010203ff, boolean true");
 	ck_assert_str_eq(table_key_print(&table, 3, &row, text, sizeof text),
 			 "int32 -3, choice 2, int64 4, uint32 5, uint64 0, real32 0");
 	ck_assert_str_eq(table_key_print(&table, 0, &row, small, sizeof small), "text Ad");
-	row.text = "a text of more than sixty bytes, which nobody wants to read to its end in a line";
-	ck_assert_str_eq(table_key_print(&table, 0, &row, text, sizeof text),
-			 "text a text of more than sixty bytes, which nobody wants to read …, age NULL");
+	row.text =
+		"a text of more than sixty bytes, which nobody wants to read to its end in a line";
+	ck_assert_str_eq(
+		table_key_print(&table, 0, &row, text, sizeof text),
+		"text a text of more than sixty bytes, which nobody wants to read …, age NULL");
 	row.text = NULL;
-	ck_assert_str_eq(table_key_print(&table, 0, &row, text, sizeof text), "text , age NULL");
+	ck_assert_str_eq(table_key_print(&table, 0, &row, text, sizeof text),
+			 "text , age NULL");
 }
 END_TEST
 
@@ -415,9 +517,12 @@ START_TEST(prefix_is_the_beginning_of_the_last_column)
 	struct all begin = { .real64 = 2, .code = "ab" };
 
 	ck_assert(table_key_has_prefix(&table, 1, 2, &begin,
-				       &(struct all){ .real64 = 2, .code = { 'a', 'b', 'z' } }));
-	ck_assert(!table_key_has_prefix(&table, 1, 2, &begin, &(struct all){ .real64 = 2, .code = "a" }));
-	ck_assert(!table_key_has_prefix(&table, 1, 2, &begin, &(struct all){ .real64 = 3, .code = "ab" }));
+				       &(struct all){ .real64 = 2,
+						      .code = { 'a', 'b', 'z' } }));
+	ck_assert(!table_key_has_prefix(&table, 1, 2, &begin,
+					&(struct all){ .real64 = 2, .code = "a" }));
+	ck_assert(!table_key_has_prefix(&table, 1, 2, &begin,
+					&(struct all){ .real64 = 3, .code = "ab" }));
 	ck_assert(table_key_has_prefix(&table, 0, 1, &(struct all){ .text = "" },
 				       &(struct all){ .text = "x" }));
 }

@@ -46,8 +46,11 @@ static void fill(struct cell_call *by, uint64_t from, uint64_t to)
 {
 	for (uint64_t id = from; id <= to; id++) {
 		char owner[32];
-		struct account account = { .id = id, .owner = owner, .balance = (int64_t)id * 10,
-					   .has_city = id % 2, .city = id % 4 == 1 ? "Rome" : "Oslo" };
+		struct account account = { .id = id,
+					   .owner = owner,
+					   .balance = (int64_t)id * 10,
+					   .has_city = id % 2,
+					   .city = id % 4 == 1 ? "Rome" : "Oslo" };
 
 		(void)snprintf(owner, sizeof owner, "owner %03u", (unsigned)id);
 		ck_assert_msg(account_put(by, &account) == 0, "%s", cell_error(by)->text);
@@ -56,7 +59,8 @@ static void fill(struct cell_call *by, uint64_t from, uint64_t to)
 
 START_TEST(row_that_was_put_is_got)
 {
-	struct account account = { .id = 9, .owner = "Ada", .balance = 5 }, got = { .id = 77 };
+	struct account account = { .id = 9, .owner = "Ada", .balance = 5 },
+		       got = { .id = 77 };
 
 	fails(account_get(call, 9, &got), CELL_NOT_FOUND, "no account with id 9");
 	ck_assert_uint_eq(got.id, 77); /* written on success only */
@@ -71,7 +75,8 @@ START_TEST(row_that_was_put_is_got)
 	got.owner = "Ada";
 	ok(cell_table_get(call, &account_table, ACCOUNT_BY_OWNER, &got, &got));
 	ck_assert_uint_eq(got.id, 9);
-	fails(account_by_owner(call, "Bob", &got), CELL_NOT_FOUND, "no account with owner Bob");
+	fails(account_by_owner(call, "Bob", &got), CELL_NOT_FOUND,
+	      "no account with owner Bob");
 }
 END_TEST
 
@@ -85,7 +90,8 @@ START_TEST(put_of_a_row_that_changed_since_it_was_read_is_aborted)
 	theirs.balance += 7;
 	ck_assert_int_eq(account_put(other, &theirs), 0);
 	mine.balance += 1;
-	fails(account_put(call, &mine), CELL_ABORTED, "account with id 1 has changed since it was read");
+	fails(account_put(call, &mine), CELL_ABORTED,
+	      "account with id 1 has changed since it was read");
 	ok(account_get(call, 1, &mine));
 	ck_assert_int_eq(mine.balance, 17);
 	mine.balance += 1;
@@ -117,7 +123,8 @@ START_TEST(what_was_not_there_counts_as_read)
 }
 END_TEST
 
-/* --- cursors ------------------------------------------------------------------------------ */
+/* --- cursors ------------------------------------------------------------------------------
+ */
 
 /* "1 2 3": the ids of a scan, and its end. */
 static const char *ids_of(struct cell_call *by, const struct cell_scan *scan, int *ret_end)
@@ -146,35 +153,56 @@ static void scans(struct cell_scan scan, const char *ids)
 START_TEST(scan_gives_what_is_within_in_order)
 {
 	struct account three = { .id = 3 }, six = { .id = 6 };
-	struct account rome = { .has_city = true, .city = "Rome" }, o = { .owner = "owner 01" };
+	struct account rome = { .has_city = true, .city = "Rome" },
+		       o = { .owner = "owner 01" };
 
 	fill(call, 1, 12);
 	shared->rows_per_item = 1 + (unsigned)_i * 2;
 	scans((struct cell_scan){ 0 }, "1 2 3 4 5 6 7 8 9 10 11 12");
 	scans((struct cell_scan){ .from = &three, .n_from = 1 }, "3 4 5 6 7 8 9 10 11 12");
-	scans((struct cell_scan){ .from = &three, .n_from = 1, .to = &six, .n_to = 1 }, "3 4 5 6");
-	scans((struct cell_scan){ .to = &six, .n_to = 1, .is_backwards = true }, "6 5 4 3 2 1");
+	scans((struct cell_scan){ .from = &three, .n_from = 1, .to = &six, .n_to = 1 },
+	      "3 4 5 6");
+	scans((struct cell_scan){ .to = &six, .n_to = 1, .is_backwards = true },
+	      "6 5 4 3 2 1");
 	scans((struct cell_scan){ .limit = 4 }, "1 2 3 4");
 	scans((struct cell_scan){ .is_backwards = true, .limit = 2 }, "12 11");
-	scans((struct cell_scan){ .key = ACCOUNT_BY_OWNER, .from = &o, .n_from = 1, .is_prefix = true },
+	scans((struct cell_scan){ .key = ACCOUNT_BY_OWNER,
+				  .from = &o,
+				  .n_from = 1,
+				  .is_prefix = true },
 	      "10 11 12");
 	/* NULL comes first, rows of one city by their key. */
 	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY }, "2 4 6 8 10 12 3 7 11 1 5 9");
-	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY, .from = &rome, .n_from = 1, .to = &rome,
-				  .n_to = 1 }, "1 5 9");
-	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY, .from = &rome, .n_from = 1, .to = &rome,
-				  .n_to = 1, .is_backwards = true, .limit = 2 }, "9 5");
+	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY,
+				  .from = &rome,
+				  .n_from = 1,
+				  .to = &rome,
+				  .n_to = 1 },
+	      "1 5 9");
+	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY,
+				  .from = &rome,
+				  .n_from = 1,
+				  .to = &rome,
+				  .n_to = 1,
+				  .is_backwards = true,
+				  .limit = 2 },
+	      "9 5");
 }
 END_TEST
 
 /* In a transaction that has changed, removed and added some, in each direction. */
 START_TEST(scan_shows_what_its_transaction_wrote)
 {
-	struct account two = { .id = 2, .owner = "owner 002", .has_city = true, .city = "Rome" };
-	struct account rome = { .has_city = true, .city = "Rome" }, o = { .owner = "owner 01" };
+	struct account two = {
+		.id = 2, .owner = "owner 002", .has_city = true, .city = "Rome"
+	};
+	struct account rome = { .has_city = true, .city = "Rome" },
+		       o = { .owner = "owner 01" };
 	struct account six = { .id = 6 }, four = { .id = 4 };
 	struct account nine = { .id = 9, .owner = "moved", .has_city = true, .city = "Bern" };
-	struct account new_one = { .id = 20, .owner = "owner 011a", .has_city = true, .city = "Rome" };
+	struct account new_one = {
+		.id = 20, .owner = "owner 011a", .has_city = true, .city = "Rome"
+	};
 
 	fill(call, 1, 12);
 	shared->rows_per_item = 1 + (unsigned)_i * 2;
@@ -191,9 +219,16 @@ START_TEST(scan_shows_what_its_transaction_wrote)
 	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY }, "4 8 10 12 9 3 7 1 2 5 20");
 	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY, .is_backwards = true },
 	      "20 5 2 1 7 3 9 12 10 8 4");
-	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY, .from = &rome, .n_from = 1, .to = &rome,
-				  .n_to = 1 }, "1 2 5 20");
-	scans((struct cell_scan){ .key = ACCOUNT_BY_OWNER, .from = &o, .n_from = 1, .is_prefix = true },
+	scans((struct cell_scan){ .key = ACCOUNT_BY_CITY,
+				  .from = &rome,
+				  .n_from = 1,
+				  .to = &rome,
+				  .n_to = 1 },
+	      "1 2 5 20");
+	scans((struct cell_scan){ .key = ACCOUNT_BY_OWNER,
+				  .from = &o,
+				  .n_from = 1,
+				  .is_prefix = true },
 	      "10 20 12");
 	ok(cell_txn_end(call, 0));
 	scans((struct cell_scan){ 0 }, "1 2 3 4 5 7 8 9 10 12 20");
@@ -322,10 +357,10 @@ END_TEST
 
 /* Sanitizers take their time, and keep what was freed. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ROWS 150000
+#define ROWS        150000
 #define IS_MEASURED false
 #else
-#define ROWS 1000000
+#define ROWS        1000000
 #define IS_MEASURED true
 #endif
 
@@ -342,7 +377,8 @@ static size_t resident(void)
 
 static void walk_all(uint64_t n_rows)
 {
-	struct cell_cursor cursor = cell_table_scan(call, &bulk_table, &(struct cell_scan){ 0 });
+	struct cell_cursor cursor =
+		cell_table_scan(call, &bulk_table, &(struct cell_scan){ 0 });
 	struct account *account;
 	size_t before = 0;
 	uint64_t n = 0;
@@ -365,8 +401,11 @@ START_TEST(memory_is_flat_over_a_million_rows)
 
 	for (uint64_t id = 0; id < N; id += CHUNK) {
 		for (uint64_t i = 0; i < CHUNK; i++)
-			rows[i] = (struct account){ .id = id + i, .owner = "", .balance = 1,
-						    .has_city = true, .city = "somewhere" };
+			rows[i] = (struct account){ .id = id + i,
+						    .owner = "",
+						    .balance = 1,
+						    .has_city = true,
+						    .city = "somewhere" };
 		ok(cell_table_put_all(call, &bulk_table, rows, CHUNK));
 	}
 	walk_all(N);
@@ -376,7 +415,8 @@ START_TEST(memory_is_flat_over_a_million_rows)
 }
 END_TEST
 
-/* --- the rest -------------------------------------------------------------------------------- */
+/* --- the rest
+ * -------------------------------------------------------------------------------- */
 
 START_TEST(insert_fills_in_what_is_missing)
 {
@@ -396,7 +436,9 @@ START_TEST(insert_fills_in_what_is_missing)
 	ck_assert_int_eq(memcmp(got.token, ticket.token, 16), 0);
 	ck_assert_int_eq(got.made_at, ticket.made_at);
 	/* What is there stays, zero too if it could be NULL. */
-	ticket = (struct ticket){ .id = 50, .state = "old", .has_made_at = true, .has_seats = true };
+	ticket = (struct ticket){
+		.id = 50, .state = "old", .has_made_at = true, .has_seats = true
+	};
 	ok(cell_table_insert(call, &ticket_table, &ticket));
 	ok(cell_table_get(call, &ticket_table, 0, &ticket, &got));
 	ck_assert_uint_eq(got.id, 50);
@@ -455,11 +497,13 @@ END_TEST
 
 START_TEST(put_all_is_all_or_nothing)
 {
-	struct account rows[3] = { { .id = 1, .owner = "a" }, { .id = 2, .owner = "b" },
+	struct account rows[3] = { { .id = 1, .owner = "a" },
+				   { .id = 2, .owner = "b" },
 				   { .id = 3, .owner = "c", .balance = -1 } };
 	int end;
 
-	ck_assert_int_eq(cell_table_put_all(call, &account_table, rows, 3), CELL_FAILED_PRECONDITION);
+	ck_assert_int_eq(cell_table_put_all(call, &account_table, rows, 3),
+			 CELL_FAILED_PRECONDITION);
 	ck_assert_str_eq(ids_of(call, &(struct cell_scan){ 0 }, &end), "");
 	rows[2].balance = 0;
 	ok(cell_table_put_all(call, &account_table, rows, 3));
@@ -483,7 +527,7 @@ START_TEST(count_counts_what_the_transaction_sees)
 	fill(call, 1, 5);
 	ck_assert_uint_eq(counted(call), 5);
 	ok(cell_txn_begin(call));
-	fill(call, 5, 7);                                     /* one of them was there */
+	fill(call, 5, 7); /* one of them was there */
 	ok(cell_table_insert(call, &account_table, &new_one));
 	ok(cell_table_delete(call, &account_table, &(struct account){ .id = 1 }));
 	ck_assert_uint_eq(counted(call), 7);
@@ -520,7 +564,9 @@ START_TEST(watch_gives_changes_from_a_point_on)
 	ck_assert_str_eq(((const struct account *)change->before)->owner, "owner 001");
 	ck_assert_str_eq(((const struct account *)change->row)->owner, "new");
 	ok(cell_cursor_end(&cursor));
-	ck_assert_int_eq(cell_table_delete(other, &account_table, &(struct account){ .id = 1 }), 0);
+	ck_assert_int_eq(cell_table_delete(other, &account_table,
+					   &(struct account){ .id = 1 }),
+			 0);
 	cursor = cell_table_watch(call, &account_table, at);
 	change = cell_cursor_next(&cursor);
 	ck_assert_str_eq(((const struct account *)change->row)->owner, "new");
@@ -538,7 +584,8 @@ START_TEST(watch_gives_changes_from_a_point_on)
 }
 END_TEST
 
-/* --- queries ----------------------------------------------------------------------------------- */
+/* --- queries
+ * ----------------------------------------------------------------------------------- */
 
 struct pair {
 	uint32_t n;
@@ -546,22 +593,37 @@ struct pair {
 };
 
 static const struct cell_column pair_columns[] = {
-	{ .name = "n", .number = 1, .kind = CELL_COLUMN_UINT32, .offset = offsetof(struct pair, n),
-	  .has_offset = UINT32_MAX, .count_offset = UINT32_MAX, .size = 4 },
-	{ .name = "name", .number = 2, .kind = CELL_COLUMN_TEXT, .offset = offsetof(struct pair, name),
-	  .has_offset = UINT32_MAX, .count_offset = UINT32_MAX, .size = sizeof(char *) },
+	{ .name = "n",
+	  .number = 1,
+	  .kind = CELL_COLUMN_UINT32,
+	  .offset = offsetof(struct pair, n),
+	  .has_offset = UINT32_MAX,
+	  .count_offset = UINT32_MAX,
+	  .size = 4 },
+	{ .name = "name",
+	  .number = 2,
+	  .kind = CELL_COLUMN_TEXT,
+	  .offset = offsetof(struct pair, name),
+	  .has_offset = UINT32_MAX,
+	  .count_offset = UINT32_MAX,
+	  .size = sizeof(char *) },
 };
 
 static struct cell_query query_of(const char *text)
 {
-	return (struct cell_query){ .ref = account_table.ref, .text = text, .parameters = pair_columns,
-				    .n_parameters = 2, .columns = pair_columns, .n_columns = 2,
+	return (struct cell_query){ .ref = account_table.ref,
+				    .text = text,
+				    .parameters = pair_columns,
+				    .n_parameters = 2,
+				    .columns = pair_columns,
+				    .n_columns = 2,
 				    .row_size = sizeof(struct pair) };
 }
 
 START_TEST(query_gives_rows)
 {
-	struct cell_query rows = query_of("rows"), change = query_of("change"), wrong = query_of("fail");
+	struct cell_query rows = query_of("rows"), change = query_of("change"),
+			  wrong = query_of("fail");
 	struct pair in = { .n = 3, .name = "Ada" }, out = { .n = 77 }, *all;
 	struct cell_rows cursor = { 0 };
 	struct pair *each;
@@ -571,7 +633,8 @@ START_TEST(query_gives_rows)
 	ok(cell_query_run(call, &change, &in, &changed));
 	ck_assert_uint_eq(changed, 3);
 	ok(cell_query_run(call, &change, &in, NULL));
-	fails(cell_query_one(call, &rows, &in, &out), CELL_FAILED_PRECONDITION, "more than 1 rows");
+	fails(cell_query_one(call, &rows, &in, &out), CELL_FAILED_PRECONDITION,
+	      "more than 1 rows");
 	ck_assert_uint_eq(out.n, 77);
 	ok(cell_query_all(call, &rows, &in, &n, (void **)&all));
 	ck_assert_uint_eq(n, 3);
@@ -598,12 +661,18 @@ START_TEST(query_gives_rows)
 }
 END_TEST
 
-/* --- provisioning ------------------------------------------------------------------------------ */
+/* --- provisioning
+ * ------------------------------------------------------------------------------ */
 
 static const uint8_t digest[32];
-static const struct cell_provision record = {
-	.linked = { CELL_LINKED_PROVISION, sizeof record }, .ns = "db", .cell = "celldb",
-	.name = "struct account", .digest = digest, .body = digest, .body_len = 1 };
+static const struct cell_provision record = { .linked = { CELL_LINKED_PROVISION,
+							  sizeof record },
+					      .ns = "db",
+					      .cell = "celldb",
+					      .name = "struct account",
+					      .digest = digest,
+					      .body = digest,
+					      .body_len = 1 };
 CELL_LINK(record_link, record);
 
 START_TEST(table_that_is_not_known_is_provisioned_once)

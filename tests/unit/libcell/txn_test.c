@@ -76,9 +76,10 @@ static void listen(void)
 /* "GET c, COMMIT c": what was said since listen(), and by which cell. */
 static const char *heard(void)
 {
-	static const char *const words[] = { "", "get", "scan", "count", "commit", "prepare",
-					     "decide", "undo", "next", "watch", "query",
-					     "provision", "begin", "end", "abort" };
+	static const char *const words[] = { "",       "get",     "scan",   "count",
+					     "commit", "prepare", "decide", "undo",
+					     "next",   "watch",   "query",  "provision",
+					     "begin",  "end",     "abort" };
 	static char text[2048];
 	size_t at = 0;
 
@@ -90,7 +91,8 @@ static const char *heard(void)
 	return text;
 }
 
-/* --- of one cell -------------------------------------------------------------------------- */
+/* --- of one cell --------------------------------------------------------------------------
+ */
 
 START_TEST(nothing_happens_before_the_end)
 {
@@ -136,7 +138,8 @@ START_TEST(end_is_aborted_if_a_row_that_was_read_has_changed)
 	put(other, 1, "Ada", 11);
 	account = (struct account){ .id = 2, .owner = "Bob", .balance = 12 };
 	ok(account_put(call, &account));
-	fails(cell_txn_end(call, 0), CELL_ABORTED, "account with id 1 has changed since it was read");
+	fails(cell_txn_end(call, 0), CELL_ABORTED,
+	      "account with id 1 has changed since it was read");
 	ck_assert_int_eq(balance(call, 2), 10);
 }
 END_TEST
@@ -166,7 +169,8 @@ START_TEST(what_was_not_there_must_not_be_at_the_end)
 	ck_assert_int_eq(cell_txn_end(call, 0), CELL_ABORTED);
 	/* The same by a unique index, where a range says so. */
 	ok(cell_txn_begin(call));
-	fails(account_by_owner(call, "Ada", &account), CELL_NOT_FOUND, "no account with owner Ada");
+	fails(account_by_owner(call, "Ada", &account), CELL_NOT_FOUND,
+	      "no account with owner Ada");
 	put(other, 3, "Ada", 1);
 	put(call, 2, "Bob", 1);
 	ck_assert_int_eq(cell_txn_end(call, 0), CELL_ABORTED);
@@ -190,8 +194,8 @@ START_TEST(own_writes_are_found_by_every_key)
 	ok(cell_table_delete(call, &account_table, &(struct account){ .id = 2 }));
 	ck_assert_int_eq(account_by_owner(call, "Bob", &account), CELL_NOT_FOUND);
 	fails(account_get(call, 2, &account), CELL_NOT_FOUND, "no account with id 2");
-	fails(cell_table_delete(call, &account_table, &(struct account){ .id = 2 }), CELL_NOT_FOUND,
-	      "no account with id 2");
+	fails(cell_table_delete(call, &account_table, &(struct account){ .id = 2 }),
+	      CELL_NOT_FOUND, "no account with id 2");
 	ok(cell_txn_end(call, 0));
 	ok(account_by_owner(other, "Eve", &account));
 }
@@ -266,7 +270,8 @@ START_TEST(one_within_another_joins_it)
 }
 END_TEST
 
-/* --- again --------------------------------------------------------------------------------- */
+/* --- again ---------------------------------------------------------------------------------
+ */
 
 struct race {
 	unsigned runs, losses; /* it loses so many times */
@@ -288,8 +293,12 @@ static int deposit(struct cell_call *by, void *userdata)
 		struct table_next_reply reply;
 		struct cell_call *to = cell_to(by, "celldb", 0);
 
-		r = table_tables_next(to, &(struct table_next_request){
-			.table = &(struct table_table_ref){ "bank", "ticket", 0 }, .column = 1, .n = 1 },
+		r = table_tables_next(
+			to,
+			&(struct table_next_request){
+				.table = &(struct table_table_ref){ "bank", "ticket", 0 },
+				.column = 1,
+				.n = 1 },
 			&reply);
 		if (r < 0)
 			return r;
@@ -381,6 +390,31 @@ START_TEST(memory_is_rewound_before_each_run)
 }
 END_TEST
 
+static int leave_a_future(struct cell_call *by, void *userdata)
+{
+	const struct table_table_ref table = { "bank", "account", 0 };
+	const uint8_t key[] = { 0x08, 1 };
+	unsigned *runs = userdata;
+
+	(void)table_tables_get_start(cell_to(by, "celldb", 0),
+				     &(struct table_get_request){ .table = &table,
+								  .n_key = sizeof key,
+								  .key = key });
+	return ++*runs < 3 ? cell_refuse(by, CELL_ABORTED, "lost") : 0;
+}
+
+START_TEST(future_that_a_run_left_behind_does_no_harm)
+{
+	unsigned runs = 0;
+
+	put(call, 1, "Ada", 1);
+	ok(cell_atomically(call, leave_a_future, &runs));
+	ck_assert_uint_eq(runs, 3);
+	(void)cell_arena_calloc(cell_arena(call), 1, 2000); /* where the futures were */
+	ck_assert_int_eq(balance(call, 1), 1);
+}
+END_TEST
+
 START_TEST(wrapper_is_a_loop)
 {
 	struct race race = { .losses = 2 };
@@ -428,24 +462,26 @@ static void tell(struct cell_call *by, void *userdata)
 
 START_TEST(all_who_want_one_row_get_it)
 {
-	enum { TELLERS = 8, DEPOSITS = 200 };
+	enum { TELLERS = 8 };
 	struct teller tellers[TELLERS];
-	unsigned running = TELLERS;
+	unsigned running = TELLERS, deposits = _i ? 25 : 200;
 
 	put(call, 1, "Ada", 0);
+	shared->commit_takes_ms = _i * 3;
 	for (unsigned i = 0; i < TELLERS; i++) {
-		tellers[i] = (struct teller){ .left = DEPOSITS, .running = &running };
+		tellers[i] = (struct teller){ .left = deposits, .running = &running };
 		ok(cell_spawn_task(call, tell, &tellers[i]));
 	}
 	while (running)
 		ok(cell_sleep_ms(call, 1));
 	for (unsigned i = 0; i < TELLERS; i++)
 		ck_assert_uint_eq(tellers[i].failed, 0);
-	ck_assert_int_eq(balance(other, 1), TELLERS * DEPOSITS);
+	ck_assert_int_eq(balance(other, 1), TELLERS * deposits);
 }
 END_TEST
 
-/* --- several cells --------------------------------------------------------------------------- */
+/* --- several cells
+ * --------------------------------------------------------------------------- */
 
 static int transfer(int64_t amount)
 {
@@ -471,8 +507,8 @@ static int64_t far_balance(void)
 {
 	struct account account;
 
-	ok(cell_table_get(call, &far_account_table, ACCOUNT_BY_ID, &(struct account){ .id = 2 },
-			  &account));
+	ok(cell_table_get(call, &far_account_table, ACCOUNT_BY_ID,
+			  &(struct account){ .id = 2 }, &account));
 	return account.balance;
 }
 
@@ -494,11 +530,35 @@ START_TEST(several_cells_decide_in_two_phases)
 {
 	open_both();
 	ok(transfer(30));
-	ck_assert_msg(heard_either("get c, get p, begin t, prepare c, prepare p, decide p, decide c, end t",
-				   "get c, get p, begin t, prepare p, prepare c, decide p, decide c, end t"),
-		      "%s", heard());
+	ck_assert_msg(
+		heard_either(
+			"get c, get p, begin t, prepare c, prepare p, decide p, decide c, end t",
+			"get c, get p, begin t, prepare p, prepare c, decide p, decide c, end t"),
+		"%s", heard());
 	ck_assert_int_eq(balance(call, 1), 70);
 	ck_assert_int_eq(far_balance(), 30);
+}
+END_TEST
+
+START_TEST(one_table_at_two_cells_is_two)
+{
+	struct cell_call *far;
+	struct account account;
+
+	put(call, 1, "Ada", 10);
+	far = cell_to(call, "postgres", 0);
+	ck_assert_int_eq(balance(far, 1), -1);
+	put(call, 1, "Ada", 11); /* what was seen there says nothing of here */
+	ok(cell_txn_begin(call));
+	put(far, 1, "Far", 5);
+	ck_assert_int_eq(balance(call, 1), 11);
+	ck_assert_int_eq(balance(far, 1), 5);
+	put(call, 1, "Ada", 12);
+	ck_assert_int_eq(balance(far, 1), 5);
+	ok(cell_txn_end(call, 0));
+	ok(account_get(far, 1, &account));
+	ck_assert_str_eq(account.owner, "Far");
+	ck_assert_int_eq(balance(other, 1), 12);
 }
 END_TEST
 
@@ -507,10 +567,12 @@ START_TEST(refusal_of_one_is_the_end_of_all)
 	open_both();
 	shared->refuse_prepare = 'p';
 	fails(transfer(30), CELL_FAILED_PRECONDITION, "balance >= 0 does not hold");
-	ck_assert_msg(heard_either("get c, get p, begin t, prepare c, prepare p, undo p, undo c, abort t",
-				   "get c, get p, begin t, prepare p, prepare c, undo p, undo c, abort t") ||
-			      strstr(heard(), "abort t, undo p, undo c"),
-		      "%s", heard());
+	ck_assert_msg(
+		heard_either(
+			"get c, get p, begin t, prepare c, prepare p, undo p, undo c, abort t",
+			"get c, get p, begin t, prepare p, prepare c, undo p, undo c, abort t") ||
+			strstr(heard(), "abort t, undo p, undo c"),
+		"%s", heard());
 	shared->refuse_prepare = 0;
 	ck_assert_int_eq(balance(call, 1), 100);
 	ck_assert_int_eq(far_balance(), 0);
@@ -586,9 +648,11 @@ static Suite *suite(void)
 	tcase_add_test(tc, call_that_is_not_idempotent_is_not_made_again);
 	tcase_add_test(tc, refusal_is_no_reason_to_run_again);
 	tcase_add_test(tc, memory_is_rewound_before_each_run);
+	tcase_add_test(tc, future_that_a_run_left_behind_does_no_harm);
 	tcase_add_test(tc, wrapper_is_a_loop);
-	tcase_add_test(tc, all_who_want_one_row_get_it);
+	tcase_add_loop_test(tc, all_who_want_one_row_get_it, 0, 2);
 	tcase_add_test(tc, several_cells_decide_in_two_phases);
+	tcase_add_test(tc, one_table_at_two_cells_is_two);
 	tcase_add_test(tc, refusal_of_one_is_the_end_of_all);
 	tcase_add_test(tc, race_that_one_cell_saw_aborts_both);
 	tcase_add_test(tc, participant_that_is_lost_aborts_all);

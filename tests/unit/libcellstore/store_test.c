@@ -3,6 +3,8 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +122,8 @@ START_TEST(deleting_says_whether_it_was_there)
 	ck_ok(stored_put(&s, "a", "one"));
 	ck_ok(cell_store_write(s.store, &txn, &s.err));
 	ck_ok(cell_store_delete(&txn, stored_text("a"), &s.err));
-	ck_assert_int_eq(cell_store_delete(&txn, stored_text("a"), &s.err), CELL_STORE_ABSENT);
+	ck_assert_int_eq(cell_store_delete(&txn, stored_text("a"), &s.err),
+			 CELL_STORE_ABSENT);
 	ck_ok(cell_store_commit(&txn, &s.err));
 	ck_assert_ptr_null(stored_get(&s, "a"));
 }
@@ -289,7 +292,8 @@ START_TEST(a_second_opening_is_refused)
 			 CELL_ALREADY_EXISTS);
 	child = fork();
 	if (child == 0)
-		_exit(cell_store_open(&second, s.dir, NULL, NULL) == CELL_ALREADY_EXISTS ? 7 : 1);
+		_exit(cell_store_open(&second, s.dir, NULL, NULL) == CELL_ALREADY_EXISTS ? 7
+											 : 1);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(WEXITSTATUS(status), 7);
 	stored_close(&s);
@@ -333,8 +337,8 @@ START_TEST(the_map_is_full_and_then_larger)
 	while (stored_fill(&s, (char)('a' + n), 100, 1000) == 0)
 		n++;
 	ck_assert_int_eq(s.err.code, CELL_RESOURCE_EXHAUSTED);
-	ck_assert_msg(strstr(s.err.text, "has 1048576 bytes, which is its limit") != NULL, "%s",
-		      s.err.text);
+	ck_assert_msg(strstr(s.err.text, "has 1048576 bytes, which is its limit") != NULL,
+		      "%s", s.err.text);
 	ck_assert_uint_gt(n, 3);
 	/* It goes on living: reads, and writes that fit. */
 	ck_assert_str_eq(stored_get(&s, "kept"), "well");
@@ -351,7 +355,8 @@ START_TEST(a_limit_of_readers_is_told)
 	struct cell_store_stat stat;
 
 	stored_close(&s);
-	ck_ok(cell_store_open(&s.store, s.dir, &(struct cell_store_options){ .readers = 3 }, &s.err));
+	ck_ok(cell_store_open(&s.store, s.dir, &(struct cell_store_options){ .readers = 3 },
+			      &s.err));
 	for (unsigned i = 0; i < 3; i++)
 		ck_ok(cell_store_read(s.store, &txns[i], &s.err));
 	ck_assert_int_eq(cell_store_read(s.store, &txns[3], &s.err), CELL_RESOURCE_EXHAUSTED);
@@ -409,6 +414,58 @@ START_TEST(a_backup_is_a_store_without_holes)
 	ck_assert_uint_eq(after.free_bytes, 0);
 	ck_assert_uint_eq(strlen(stored_get(&copy, "a00001999")), 30);
 	stored_deinit(&copy);
+}
+END_TEST
+
+static atomic_bool is_written;
+
+/* Both values are of one commit, and no commit is older than one that was seen before. */
+static void *read_pairs(void *unused)
+{
+	unsigned last = 0, bad = 0;
+	struct cell_store_txn txn;
+
+	(void)unused;
+	while (!atomic_load(&is_written) || last < 300) {
+		struct cell_store_bytes a, b;
+		unsigned x, y;
+
+		if (cell_store_read(s.store, &txn, NULL) < 0)
+			return (void *)"reading";
+		if (cell_store_get(&txn, stored_text("a"), &a, NULL) == 0 &&
+		    cell_store_get(&txn, stored_text("b"), &b, NULL) == 0) {
+			memcpy(&x, a.at, sizeof x);
+			memcpy(&y, b.at, sizeof y);
+			bad += x != y || x < last;
+			last = x;
+		}
+		cell_store_abort(&txn);
+	}
+	return bad ? (void *)"a half commit" : NULL;
+}
+
+START_TEST(readers_in_other_threads_see_whole_commits)
+{
+	pthread_t threads[4];
+	void *what;
+
+	atomic_store(&is_written, false);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, read_pairs, NULL), 0);
+	for (unsigned i = 1; i <= 300; i++) {
+		struct cell_store_bytes value = { &i, sizeof i };
+		struct cell_store_txn txn;
+
+		ck_ok(cell_store_write(s.store, &txn, &s.err));
+		ck_ok(cell_store_put(&txn, stored_text("a"), value, &s.err));
+		ck_ok(cell_store_put(&txn, stored_text("b"), value, &s.err));
+		ck_ok(cell_store_commit(&txn, &s.err));
+	}
+	atomic_store(&is_written, true);
+	for (size_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &what), 0);
+		ck_assert_msg(what == NULL, "%s", (const char *)what);
+	}
 }
 END_TEST
 
@@ -478,6 +535,7 @@ int main(void)
 	tcase_add_test(tc, a_limit_of_readers_is_told);
 	tcase_add_test(tc, figures_are_right);
 	tcase_add_test(tc, a_backup_is_a_store_without_holes);
+	tcase_add_test(tc, readers_in_other_threads_see_whole_commits);
 	tcase_add_test(tc, verifying_counts_what_is_good);
 	tcase_add_test(tc, what_cannot_be_opened_says_why);
 	suite_add_tcase(suite, tc);

@@ -209,6 +209,20 @@ START_TEST(an_empty_list_is_as_good_as_none)
 }
 END_TEST
 
+START_TEST(a_row_without_lists_of_texts_needs_no_memory)
+{
+	uint8_t bytes[512];
+	size_t len, key_len;
+
+	ck_assert_int_eq(finish(true), 0);
+	len = (size_t)(row_encode(schema, values, bytes) - bytes);
+	ck_assert_int_eq(row_decode(schema, bytes, len, values, NULL, NULL), 0);
+	ck_assert_int_eq(row_key(schema, &schema->keys[0], values, 1, false, bytes, sizeof bytes,
+				 &key_len, NULL), 0);
+	ck_assert_uint_eq(values[BALANCE].integer, 70);
+}
+END_TEST
+
 START_TEST(keys_are_told_to_people)
 {
 	values[NICK] = (struct value){ .kind = VALUE_NULL };
@@ -252,6 +266,7 @@ int main(void)
 	tcase_add_loop_test(tcase, bytes_that_make_no_sense_are_refused, 0, (int)COUNT(hostile));
 	tcase_add_test(tcase, what_is_no_column_is_skipped);
 	tcase_add_test(tcase, an_empty_list_is_as_good_as_none);
+	tcase_add_test(tcase, a_row_without_lists_of_texts_needs_no_memory);
 	tcase_add_test(tcase, keys_are_told_to_people);
 	tcase_add_test(tcase, a_key_says_how_long_it_would_be);
 	suite_add_tcase(suite, tcase);

@@ -351,6 +351,52 @@ START_TEST(so_many_of_everything_and_no_more)
 }
 END_TEST
 
+/* What takes the square of its size to check must be small, whoever sends it. */
+START_TEST(a_table_made_to_take_long_is_refused)
+{
+	static struct table_enum_value values[SCHEMA_VALUES_MAX + 1];
+	static struct table_check checks[SCHEMA_CHECKS_MAX + 1];
+	static char names[COUNT(values)][8], text[1000];
+	static const char *dropped[SCHEMA_DROPPED_MAX + 1];
+	struct table_column column = COLUMN("c", ENUM, .values = values);
+	struct table_table table = { .store = "bank", .name = "t", .n_columns = 1,
+				     .columns = columns_told(&column, 1), .checks = checks,
+				     .dropped = dropped, .doc = "" };
+
+	for (size_t i = 0; i < COUNT(values); i++) {
+		snprintf(names[i], sizeof names[i], "V%zu", i);
+		values[i].name = names[i];
+	}
+	for (size_t i = 0; i < COUNT(dropped); i++)
+		dropped[i] = names[i];
+	for (size_t i = 0; i < COUNT(checks); i++)
+		checks[i] = (struct table_check){ .text = "c == V0", .column = "" };
+	column.n_values = SCHEMA_VALUES_MAX;
+	table.n_checks = SCHEMA_CHECKS_MAX;
+	table.n_dropped = SCHEMA_DROPPED_MAX;
+	schema_free(schema_must(&table));
+
+	column.n_values++;
+	ck_assert_ptr_null(schema_try(&table));
+	ck_assert_str_eq(test_err.text, "t: its enums have 4097 values, limit 4096");
+	column.n_values--;
+	table.n_checks++;
+	ck_assert_ptr_null(schema_try(&table));
+	ck_assert_str_eq(test_err.text, "t: has 257 checks, limit 256");
+	table.n_checks--;
+	table.n_dropped++;
+	ck_assert_ptr_null(schema_try(&table));
+	ck_assert_str_eq(test_err.text, "t: has dropped 1025 columns, limit 1024");
+	table.n_dropped--;
+	memset(text, ' ', sizeof text - 1);
+	for (size_t i = 0; i < 66; i++)
+		checks[i].text = text;
+	ck_assert_ptr_null(schema_try(&table));
+	ck_assert_str_eq(test_err.text,
+			 "t: its checks and computed columns have 67264 bytes, limit 65536");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("schema");
@@ -363,6 +409,7 @@ int main(void)
 	tcase_add_test(tcase, bytes_cut_anywhere_are_refused_or_another_table);
 	tcase_add_loop_test(tcase, types_have_names, 0, (int)COUNT(types));
 	tcase_add_test(tcase, so_many_of_everything_and_no_more);
+	tcase_add_test(tcase, a_table_made_to_take_long_is_refused);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

@@ -242,6 +242,39 @@ START_TEST(a_mistake_is_said_where_it_stands)
 }
 END_TEST
 
+/* --- limits -------------------------------------------------------------------------------------- */
+
+/* A table with N members that begin with ATTRIBUTE, from x0 on. */
+static void expand_many(const char *attribute, int n)
+{
+	static char source[1 << 16];
+	size_t len = (size_t)snprintf(source, sizeof source, "struct [[db::table]] t {\n%s",
+				      *attribute == 'k' ? "" : "[[db::key]] uint64_t id;\n");
+
+	for (int i = 0; i < n; i++)
+		len += (size_t)snprintf(source + len, sizeof source - len, "%s%s%sint32_t x%d;\n",
+					*attribute ? "[[db::" : "", attribute, *attribute ? "]] " : "", i);
+	(void)snprintf(source + len, sizeof source - len, "};");
+	fixture_expand(source);
+}
+
+START_TEST(what_is_too_much_is_said)
+{
+	expand_many("key", 16);
+	ck_assert_str_eq(fixture.result.diagnostics, "");
+	expand_many("key", 17);
+	ck_assert_str_eq(fixture.result.diagnostics, "18:3: error: it has more than 16 columns\n");
+	expand_many("index", 64);
+	ck_assert_str_eq(fixture.result.diagnostics, "");
+	expand_many("index", 65);
+	ck_assert_str_eq(fixture.result.diagnostics, "67:3: error: it has more than 64 indexes\n");
+	expand_many("", 511);
+	ck_assert_str_eq(fixture.result.diagnostics, "");
+	expand_many("", 512);
+	ck_assert_str_eq(fixture.result.diagnostics, "1:10: error: 513 columns, limit 512\n");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("refused");
@@ -250,6 +283,7 @@ int main(void)
 	tcase_add_checked_fixture(refused, fixture_setup, fixture_teardown);
 	tcase_add_loop_test(refused, a_mistake_is_said_where_it_stands, 0,
 			    sizeof refusals / sizeof *refusals);
+	tcase_add_test(refused, what_is_too_much_is_said);
 	tcase_set_timeout(refused, 60);
 	suite_add_tcase(suite, refused);
 	return fixture_run(suite);

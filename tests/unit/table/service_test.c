@@ -29,7 +29,9 @@ static void runs(const char *compiler, const char *source)
 
 	expand(source);
 	ck_assert_str_eq(fixture.result.diagnostics, "");
-	status = expansion_run(compiler, fixture.result.text, output, sizeof output);
+	status = expansion_can_run(compiler)
+			 ? expansion_run(compiler, fixture.result.text, output, sizeof output)
+			 : 0;
 	ck_assert_msg(status == 0, "%s: %d: %.3000s", compiler, status, output);
 }
 

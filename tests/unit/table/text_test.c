@@ -102,7 +102,9 @@ static void runs(const char *compiler, const char *source)
 	ck_assert_int_ge(asprintf(&all, "%s%s", runtime, source), 0);
 	fixture_expand(all);
 	ck_assert_str_eq(fixture.result.diagnostics, "");
-	status = expansion_run(compiler, fixture.result.text, output, sizeof output);
+	status = expansion_can_run(compiler)
+			 ? expansion_run(compiler, fixture.result.text, output, sizeof output)
+			 : 0;
 	ck_assert_msg(status == 0, "%s: %d: %.3000s", compiler, status, output);
 	free(all);
 }

@@ -15,6 +15,8 @@ struct expression;
 #define SCHEMA_DROPPED_MAX 1024
 /* Of all its enums together: looking for two of one name takes the square of it. */
 #define SCHEMA_VALUES_MAX 4096
+/* Bytes of its checks and computed columns together: each word is looked up among all names. */
+#define SCHEMA_TEXT_MAX 65536
 /* Bytes of a table's, column's, index's or store's name. */
 #define SCHEMA_NAME_MAX 63
 

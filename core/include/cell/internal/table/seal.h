@@ -3,7 +3,7 @@
  * libsodium, RFC 8439 with the extended nonce), each bound to its table, column and row.
  *
  * The key file has several keys, newest last, each with a number; the newest seals, all open,
- * so that rows can be sealed anew while others still have the old one.
+ * so that rows can be sealed anew while others still have the old one: cell-keys(5).
  */
 #pragma once
 
