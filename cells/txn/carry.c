@@ -230,11 +230,22 @@ static void waiter_remove(struct txn *txn, struct waiter *waiter)
 	while (*link != waiter)
 		link = &(*link)->next;
 	*link = waiter->next;
+	txn->n_waiters--;
 	(void)close(waiter->fd);
 }
 
-int txn_step_and_wait(struct txn *txn, struct cell_call *call,
-		      const struct decide_event *event)
+/* It was sent, so it may be in the log, or will be: nobody may hear that it was given up. */
+static int unanswered(struct cell_call *call, int code)
+{
+	if (code == CELL_CANCELLED || code == CELL_DEADLINE_EXCEEDED)
+		return code;
+	return cell_refuse(call, CELL_UNAVAILABLE,
+			   "the decision is not known yet (%s): ask again",
+			   cell_status_name(code));
+}
+
+static int commit_and_wait(struct txn *txn, struct cell_call *call,
+			   const struct decide_event *event)
 {
 	struct waiter waiter = { .next = txn->waiters,
 				 .id = event->id,
@@ -242,18 +253,51 @@ int txn_step_and_wait(struct txn *txn, struct cell_call *call,
 	int err;
 
 	if (waiter.fd < 0)
-		return cell_refuse(call, -errno, "eventfd: %s", strerror(errno));
+		return cell_refuse(call, CELL_UNAVAILABLE, "eventfd: %s", strerror(errno));
 	txn->waiters = &waiter;
+	txn->n_waiters++;
 	err = txn_step(txn, call, event);
-	if (!err && !waiter.is_answered)
+	if (!err && !waiter.is_answered) {
 		err = cell_wait_readable(call, waiter.fd);
+		err = err ? unanswered(call, err) : 0;
+	}
 	waiter_remove(txn, &waiter);
 	if (!err && waiter.code)
 		err = cell_refuse(call, waiter.code,
 				  "the decision could not be written, so the transaction was "
-				  "given up: see the log of '%s'",
-				  "txn");
+				  "given up: the log of txn says why");
 	return err;
+}
+
+/* Nobody more can wait. What is not decided is given up, so that its rows are free again. */
+static int commit_without_wait(struct txn *txn, struct cell_call *call,
+			       const struct decide_event *event)
+{
+	struct decide_event give_up = *event;
+	struct decide_view view;
+	int err;
+
+	if (decide_find(txn->decide, event->id, &view) && view.stage != DECIDE_PENDING)
+		return view.stage == DECIDE_COMMITTED
+			       ? 0
+			       : unanswered(call, CELL_RESOURCE_EXHAUSTED);
+	give_up.kind = DECIDE_ABORT;
+	err = txn_step(txn, call, &give_up);
+	return err ? err
+		   : cell_refuse(call, CELL_RESOURCE_EXHAUSTED,
+				 "%d commits wait for their answers, which is the limit: the "
+				 "transaction was given up",
+				 TXN_WAITERS_MAX);
+}
+
+int txn_commit_and_wait(struct txn *txn, struct cell_call *call, const uint8_t *id)
+{
+	const struct decide_event event = { .kind = DECIDE_COMMIT,
+					    .id = id,
+					    .owner = cell_call_peer(call)->cell };
+
+	return txn->n_waiters < TXN_WAITERS_MAX ? commit_and_wait(txn, call, &event)
+						: commit_without_wait(txn, call, &event);
 }
 
 /* ---- Life ---------------------------------------------------------------------------------

@@ -64,13 +64,10 @@ static int tell_caller(struct cell_call *call, const struct txn *txn, const uint
 static int commit(struct cell_call *call, void *self, const struct txn_commit_request *in,
 		  struct txn_committed *out)
 {
-	const struct decide_event event = { .kind = DECIDE_COMMIT,
-					    .id = in->txn,
-					    .owner = cell_call_peer(call)->cell };
 	int err = check_id(call, in->n_txn);
 
 	if (!err)
-		err = txn_step_and_wait(self, call, &event);
+		err = txn_commit_and_wait(self, call, in->txn);
 	return err ? err : tell_caller(call, self, in->txn, out);
 }
 

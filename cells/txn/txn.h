@@ -5,6 +5,9 @@
 
 #include "decide.h"
 
+/* Commits that wait at once. They and all tells are fewer than the handlers that may wait. */
+#define TXN_WAITERS_MAX 128
+
 struct cell_call;
 struct store;
 struct txn_handlers;
@@ -23,6 +26,7 @@ struct txn {
 	struct decide *decide;
 	struct store *store;
 	struct waiter *waiters;
+	unsigned n_waiters;
 	ev_timer due;
 	ev_io written;
 	bool is_running; /* the timer and the descriptor are watched */
@@ -44,9 +48,10 @@ void txn_deinit(struct txn *txn);
  */
 int txn_step(struct txn *txn, struct cell_call *call, const struct decide_event *event);
 
-/* Wait until CALL's transaction ID is answered, having done EVENT. 0 or the status, in CALL.
+/*
+ * Commit transaction ID for CALL's peer, and wait until it is answered. 0 or the status, in
+ * CALL; CELL_RESOURCE_EXHAUSTED: it was given up.
  */
-int txn_step_and_wait(struct txn *txn, struct cell_call *call,
-		      const struct decide_event *event);
+int txn_commit_and_wait(struct txn *txn, struct cell_call *call, const uint8_t *id);
 
 uint64_t txn_now_ms(void);

@@ -134,6 +134,20 @@ celldb postgres" ]
 	[ "$killed" -gt 5 ]
 }
 
+@test "more commits at once than may wait: no answer was wrong" {
+	# Each that waits does so for a second.
+	cell -q run postgres
+	touch "$CELL_STATEDIR/postgres/deaf"
+	run commit_many 300 celldb postgres
+	[ "$status" -eq 0 ]
+	[ "$output" = "128 committed, 172 given up" ]
+	# And without that, all together.
+	rm "$CELL_STATEDIR/postgres/deaf"
+	until [ "$(cell txn list --json | jq '.transactions | length')" = 0 ]; do kill -0 "$core"; done
+	run commit_many 100 celldb postgres
+	[ "$output" = "100 committed, 0 given up" ]
+}
+
 @test "requests that make no sense are refused, and say why" {
 	run cell call txn begin '{"participants": []}'
 	[ "$status" -eq 2 ]
