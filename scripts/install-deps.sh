@@ -34,7 +34,8 @@ run='build-essential pkg-config libev-dev libprotobuf-c-dev protobuf-c-compiler
 test='check bats shellcheck clang clang-tidy clang-format cppcheck valgrind
 	libclang-rt-14-dev clang-19 clangd-19 libclang1-19 ccache python3 python3-protobuf jq strace tmux gdb postgresql'
 bench='libnng-dev libzmq3-dev libcapnp-dev capnproto libsystemd-dev libnats-dev libgrpc++-dev
-	protobuf-compiler-grpc nats-server dbus-broker'
+	protobuf-compiler-grpc nats-server dbus-broker redis-server libhiredis-dev libsqlite3-dev
+	postgresql libpq-dev'
 
 case ${1:-run} in
 run) wanted=$run ;;

@@ -73,7 +73,7 @@ static int parts_open(struct celldb *db, struct cell_call *call)
 {
 	struct cell_error *err = cell_error_slot(call);
 	struct engine_options options = { .fill_random = fill_random };
-	struct cell_store_options store = { .max_bytes = 0 };
+	struct cell_store_options store = { .journal_bytes = CELL_STORE_JOURNAL_BYTES };
 	int r = number_of(call, "CELL_CELLDB_MAX", true, &store.max_bytes);
 
 	if (r == 0)
@@ -144,6 +144,8 @@ void celldb_close(struct celldb *db)
 	if (!db)
 		return;
 	group_stop(db->group);
+	if (db->is_left)
+		return; /* the end of the process takes it all; the store bears that */
 	reader_close(db->reader);
 	engine_close(db->engine);
 	seal_close(db->engine_seal);

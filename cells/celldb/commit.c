@@ -47,7 +47,6 @@ static int row_is_unchanged(struct commit *commit, const struct table_row_read *
 	struct rows_row row = { .version = 0 };
 	struct layout_key place;
 	struct value *values;
-	const char *name;
 	int r = version_of(commit, read->table, &version, err);
 
 	if (r == 0)
@@ -58,11 +57,11 @@ static int row_is_unchanged(struct commit *commit, const struct table_row_read *
 		r = rows_get(draft->view, version->table, key, &row, err);
 	if (r < 0)
 		return r;
-	name = rows_print(version->table, values, draft->arena);
 	if (row.version != read->version)
-		return cell_fail(err, CELL_ABORTED, "%s has changed since it was read", name);
+		return cell_fail(err, CELL_ABORTED, "%s has changed since it was read",
+				 rows_print(version->table, values, draft->arena));
 	rows_place(version->table, key, &place);
-	return draft_hold(draft, layout_bytes(&place), false, name, err);
+	return draft_hold(draft, layout_bytes(&place), false, version->table, values, err);
 }
 
 static int range_check(struct commit *commit, const struct table_range_read *read,

@@ -211,7 +211,8 @@ static int lock_add(struct draft *draft, struct cell_store_bytes key, bool is_re
 	return 0;
 }
 
-int draft_hold(struct draft *draft, struct cell_store_bytes key, bool to_write, const char *what,
+int draft_hold(struct draft *draft, struct cell_store_bytes key, bool to_write,
+	       const struct catalog_table *table, const struct value *values,
 	       struct cell_error *err)
 {
 	const struct participant *holder = participants_holder(draft->participants, key, to_write);
@@ -219,6 +220,7 @@ int draft_hold(struct draft *draft, struct cell_store_bytes key, bool to_write, 
 
 	if (holder)
 		return cell_fail(err, CELL_ABORTED, "%s is in the hands of %s, which is not decided",
-				 what, participant_name(holder, name));
+				 rows_print(table, values, draft->arena),
+				 participant_name(holder, name));
 	return draft->takes_locks ? lock_add(draft, key, !to_write, err) : 0;
 }

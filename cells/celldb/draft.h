@@ -80,7 +80,9 @@ struct draft_row *draft_next_changed(struct draft *draft);
 
 /*
  * That the commit stands on KEY of the store as it is: refused (CELL_ABORTED) if a prepared
- * transaction holds it, else locked if this one is prepared. WHAT is for the message.
+ * transaction holds it, else locked if this one is prepared. The message names the row of
+ * TABLE with these VALUES.
  */
-int draft_hold(struct draft *draft, struct cell_store_bytes key, bool to_write, const char *what,
+int draft_hold(struct draft *draft, struct cell_store_bytes key, bool to_write,
+	       const struct catalog_table *table, const struct value *values,
 	       struct cell_error *err);

@@ -123,7 +123,8 @@ int reader_view(struct reader *reader, const struct view **ret, struct cell_erro
 	uint64_t commits = atomic_load_explicit(&reader->pulse->commits, memory_order_acquire);
 	int r;
 
-	if (CELL_UNLIKELY(commits != reader->commits || !reader->txn.handle)) {
+	if (CELL_UNLIKELY(commits != reader->commits || !reader->txn.handle ||
+			  cell_store_is_behind(&reader->txn))) {
 		r = renew(reader, commits, err);
 		if (r < 0)
 			return r;

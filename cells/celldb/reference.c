@@ -69,7 +69,7 @@ static int parent_is_there(struct draft *draft, const struct catalog_reference *
 	if (!*ret && reference->parent_index)
 		*ret = draft_has_value(draft, parent, reference->parent_column, value);
 	if (*ret && !row->is_changed)
-		return draft_hold(draft, held, false, rows_print(parent, values, draft->arena), err);
+		return draft_hold(draft, held, false, parent, values, err);
 	return 0;
 }
 

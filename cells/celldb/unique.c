@@ -83,8 +83,6 @@ static int claim(struct draft *draft, struct claims *claims, const struct draft_
 static int uniques_check(struct draft *draft, struct claims *claims, const struct draft_row *row,
 			 const struct value *values, bool is_after, struct cell_error *err)
 {
-	const char *name = rows_print(row->table, values, draft->arena);
-
 	for (size_t i = 1; i < row->table->n_indexes; i++) {
 		struct layout_key place;
 		int r;
@@ -93,7 +91,7 @@ static int uniques_check(struct draft *draft, struct claims *claims, const struc
 			continue;
 		r = rows_index_key(row->table, i, values, row->key, &place, err);
 		if (r == 0)
-			r = draft_hold(draft, layout_bytes(&place), true, name, err);
+			r = draft_hold(draft, layout_bytes(&place), true, row->table, values, err);
 		if (r == 0 && is_after)
 			r = claim(draft, claims, row, i, &place, err);
 		if (r < 0)
@@ -110,9 +108,8 @@ static int changed_check(struct draft *draft, struct claims *claims, const struc
 	int r;
 
 	rows_place(row->table, row->key, &place);
-	r = draft_hold(draft, layout_bytes(&place), true,
-		       rows_print(row->table, row->after ? row->after : row->before, draft->arena),
-		       err);
+	r = draft_hold(draft, layout_bytes(&place), true, row->table,
+		       row->after ? row->after : row->before, err);
 	for (size_t i = 0; r == 0 && i < 2; i++) {
 		if (!sides[i])
 			continue;

@@ -3,10 +3,15 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "settle.h"
 
 int cell_store_backup(struct cell_store *store, int fd, struct cell_error *err)
 {
-	int rc = mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT);
+	int rc, r = store->has_journal ? settle_all(store, err) : 0;
+
+	if (r < 0)
+		return r;
+	rc = mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT);
 
 	/* A pipe cannot be synced, and need not. */
 	if (rc == 0 && fsync(fd) < 0 && errno != EINVAL && errno != EROFS)

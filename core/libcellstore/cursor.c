@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "merge.h"
 #include "txn.h"
 
 /*
@@ -15,6 +16,7 @@ struct place {
 	bool at_end; /* it has said that there is no more, in the direction below */
 	bool backwards;
 	uint64_t steps; /* of the transaction when it last moved */
+	struct merge merge; /* of a store with a journal, where all cursors know their key */
 	size_t key_len;
 	unsigned char key[CELL_STORE_KEY_MAX];
 };
@@ -46,7 +48,7 @@ void cell_store_cursor_close(struct cell_store_cursor *cursor)
 	if (!place)
 		return;
 	/* The end of a write transaction has freed LMDB's part. */
-	if (!cursor->txn->is_write || cursor->txn->handle)
+	if (!cursor->txn->is_write || cursor->txn->store->has_journal || cursor->txn->handle)
 		mdb_cursor_close(place->cursor);
 	free(place);
 	cursor->handle = NULL;
@@ -68,8 +70,8 @@ static int give(struct cell_store_cursor *cursor, int rc, const MDB_val *key,
 	if (rc)
 		return txn_fail_rc(txn, rc, "reading", err);
 	place->stands = true;
-	if (txn->is_write) {
-		place->steps = txn->store->write_steps;
+	if (txn->is_write || txn->store->has_journal) {
+		place->steps = txn->is_write ? txn->store->write_steps : 0;
 		place->key_len = key->mv_size;
 		memcpy(place->key, key->mv_data, key->mv_size);
 	}
@@ -106,6 +108,39 @@ static int seek_on(MDB_cursor *cursor, MDB_val *key, MDB_val *stored, bool stric
 	return rc;
 }
 
+/* The same as below in a store with a journal. */
+static int seek_merged(struct cell_store_cursor *cursor, const struct cell_store_bytes *from,
+		       bool strictly, bool backwards, MDB_val *key, MDB_val *stored)
+{
+	struct place *place = cursor->handle;
+	struct cell_store_bytes found = { 0 }, value = { 0 };
+	int rc = merge_seek(&place->merge, cursor->txn, place->cursor, from, strictly, backwards,
+			    &found, &value);
+
+	*key = (MDB_val){ found.len, (void *)(uintptr_t)found.at };
+	*stored = (MDB_val){ value.len, (void *)(uintptr_t)value.at };
+	return rc;
+}
+
+static int move_merged(struct cell_store_cursor *cursor, bool backwards, MDB_val *key,
+		       MDB_val *stored)
+{
+	struct place *place = cursor->handle;
+	struct cell_store_bytes at = { place->key, place->key_len };
+	struct cell_store_bytes found = { 0 }, value = { 0 };
+	int rc;
+
+	if (!place->stands || place->at_end)
+		return seek_merged(cursor, NULL, false, backwards, key, stored);
+	if (!place->merge.is_set || place->merge.backwards != backwards ||
+	    (cursor->txn->is_write && place->steps != cursor->txn->store->write_steps))
+		return seek_merged(cursor, &at, true, backwards, key, stored);
+	rc = merge_next(&place->merge, cursor->txn, place->cursor, at, &found, &value);
+	*key = (MDB_val){ found.len, (void *)(uintptr_t)found.at };
+	*stored = (MDB_val){ value.len, (void *)(uintptr_t)value.at };
+	return rc;
+}
+
 int cell_store_seek(struct cell_store_cursor *cursor, struct cell_store_bytes key,
 		    bool backwards, struct cell_store_bytes *ret_key,
 		    struct cell_store_bytes *ret_value, struct cell_error *err)
@@ -117,11 +152,16 @@ int cell_store_seek(struct cell_store_cursor *cursor, struct cell_store_bytes ke
 	if (r < 0)
 		return r;
 	/* LMDB has no empty key; here it is the beginning of all. */
-	if (key.len == 0)
+	if (key.len == 0 && cursor->txn->store->has_journal)
+		rc = backwards ? MDB_NOTFOUND
+			       : seek_merged(cursor, NULL, false, false, &k, &v);
+	else if (key.len == 0)
 		rc = backwards ? MDB_NOTFOUND
 			       : mdb_cursor_get(place->cursor, &k, &v, MDB_FIRST);
 	else if (key.len > CELL_STORE_KEY_MAX)
 		rc = MDB_BAD_VALSIZE;
+	else if (cursor->txn->store->has_journal)
+		rc = seek_merged(cursor, &key, false, backwards, &k, &v);
 	else
 		rc = backwards ? seek_back(place->cursor, &k, &v, false)
 			       : seek_on(place->cursor, &k, &v, false);
@@ -133,6 +173,8 @@ static int move(struct cell_store_cursor *cursor, bool backwards, MDB_val *key,
 {
 	struct place *place = cursor->handle;
 
+	if (cursor->txn->store->has_journal)
+		return move_merged(cursor, backwards, key, stored);
 	/* Nowhere yet, or turning round at an end. */
 	if (!place->stands || place->at_end)
 		return mdb_cursor_get(place->cursor, key, stored,

@@ -89,7 +89,7 @@ int store_broken(struct cell_error *err, struct cell_store *store)
 }
 
 /* From here on nothing is written: the text once, then the code for all to see. */
-static int break_store(struct cell_error *err, struct cell_store *store, int rc)
+int store_break(struct cell_error *err, struct cell_store *store, int rc)
 {
 	struct cell_error text;
 	int code = store_fail(&text, store, rc, "writing to");
@@ -145,13 +145,13 @@ int store_commit_fail(struct cell_error *err, struct cell_store *store, int rc)
 	case EDQUOT:
 	case EFBIG:
 	case EIO: break;
-	default: return break_store(err, store, rc);
+	default: return store_break(err, store, rc);
 	}
 	if (rc == EIO && !is_full(store))
-		return break_store(err, store, rc);
+		return store_break(err, store, rc);
 	if (fdatasync(store->folder.data_fd) < 0)
-		return break_store(err, store, errno);
+		return store_break(err, store, errno);
 	if (is_given_up(store))
-		return break_store(err, store, rc);
+		return store_break(err, store, rc);
 	return full(err, store, "committing to");
 }

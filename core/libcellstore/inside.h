@@ -10,6 +10,7 @@
 #include <cell/store.h>
 
 #include "folder.h"
+#include "journal.h"
 
 /* Read transactions kept for the next one: renewing is a tenth of beginning. */
 #define STORE_SPARE_MAX 64
@@ -39,6 +40,27 @@ struct cell_store {
 	MDB_txn *spare[STORE_SPARE_MAX];
 	unsigned n_spare;
 	atomic_uint readers;
+
+	/*
+	 * Of a store with a journal; see settle.h. Locks are taken in the order `writer`,
+	 * `settling`, `lock`.
+	 */
+	bool has_journal;
+	struct journal journal;   /* `writer` */
+	size_t page_bytes;        /* of the map */
+	pthread_t thread;
+	pthread_mutex_t writer;   /* the write transaction under way has it */
+	pthread_mutex_t settling; /* who writes to the map */
+	/* All below: `lock`. */
+	struct recent *active;
+	struct recent *frozen;    /* NULL = none */
+	uint64_t commit;          /* the last one that readers see */
+	uint64_t active_since_ns; /* its first commit; 0 = it has none */
+	atomic_uint_fast64_t settles; /* tables that went to the map; written with `lock` */
+	int stalled;              /* why the map did not take the frozen one; 0 = it will */
+	bool stops;
+	pthread_cond_t work;      /* for the thread: frozen, stops, or the first commit */
+	pthread_cond_t settled;   /* there is no frozen one, or it is stalled */
 };
 
 /*
@@ -53,6 +75,9 @@ int store_fail(struct cell_error *err, const struct cell_store *store, int rc,
  * not, the store is broken from here on.
  */
 int store_commit_fail(struct cell_error *err, struct cell_store *store, int rc);
+
+/* The store is broken from here on, by RC; the code. */
+int store_break(struct cell_error *err, struct cell_store *store, int rc);
 
 /* Why it is broken, as ERR; the code, 0 if it is not. */
 int store_broken(struct cell_error *err, struct cell_store *store);

@@ -11,6 +11,7 @@
 
 #include "child.h"
 #include "format.h"
+#include "settle.h"
 
 /* How long a store that was not closed is looked through. What is larger than can be read in
  * that time is opened all the same: cell_store_verify() reads all of it. */
@@ -169,8 +170,12 @@ static int open_all(struct cell_store *store, const struct cell_store_options *o
 		r = map_open(store, err);
 	if (r == 0 && !is_there)
 		r = folder_keep_data(folder, err);
+	if (r == 0)
+		r = settle_recover(store, err);
 	if (r == 0 && !store->is_read_only)
 		r = folder_mark(folder, FOLDER_OPEN, err);
+	if (r == 0 && !store->is_read_only && options->journal_bytes)
+		r = settle_start(store, options->journal_bytes, err);
 	return r;
 }
 
@@ -213,8 +218,12 @@ int cell_store_open(struct cell_store **ret_store, const char *dir,
 
 void cell_store_close(struct cell_store *store)
 {
+	bool is_settled = true;
+
 	if (!store)
 		return;
+	if (store->has_journal)
+		is_settled = settle_stop(store);
 	for (unsigned i = 0; i < store->n_spare; i++)
 		mdb_txn_abort(store->spare[i]);
 	store->n_spare = 0;
@@ -222,7 +231,7 @@ void cell_store_close(struct cell_store *store)
 	store->env = NULL;
 	/* All commits are on the disk. If this word is not, the file will be walked in vain.
 	 */
-	if (!store->is_read_only && !store_broken(NULL, store))
+	if (!store->is_read_only && is_settled && !store_broken(NULL, store))
 		(void)folder_mark(&store->folder, FOLDER_CLOSED, NULL);
 	store_free(store);
 }

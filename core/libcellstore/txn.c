@@ -6,6 +6,8 @@
 #include <cell/cell.h>
 
 #include "checksum.h"
+#include "recent.h"
+#include "settle.h"
 #include "txn.h"
 
 /* Write transactions between two looks for readers that died without letting go. */
@@ -122,19 +124,23 @@ static int read_begin(struct cell_store *store, MDB_txn **ret_txn)
 int cell_store_read(struct cell_store *store, struct cell_store_txn *ret_txn,
 		    struct cell_error *err)
 {
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc;
 
 	if (!reader_count(store))
 		return store_fail(err, store, MDB_READERS_FULL, "reading");
-	rc = read_begin(store, &txn);
+	if (store->has_journal)
+		rc = settle_read(store, ret_txn);
+	else
+		rc = read_begin(store, &txn);
 	if (rc) {
 		atomic_fetch_sub_explicit(&store->readers, 1, memory_order_relaxed);
 		if (rc == MDB_PANIC && store_broken(err, store))
 			return store_broken(err, store);
 		return store_fail(err, store, rc, "reading");
 	}
-	*ret_txn = (struct cell_store_txn){ .store = store, .handle = txn };
+	if (!store->has_journal)
+		*ret_txn = (struct cell_store_txn){ .store = store, .handle = txn };
 	return 0;
 }
 
@@ -149,6 +155,8 @@ int cell_store_write(struct cell_store *store, struct cell_store_txn *ret_txn,
 	if (store->is_read_only)
 		return cell_fail(err, -EROFS, "'%s' was opened for reading only",
 				 store->folder.path);
+	if (store->has_journal)
+		return settle_write(store, ret_txn, err);
 	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 	/* It may have broken while we waited for the one before us. */
 	r = store_broken(err, store);
@@ -174,6 +182,8 @@ int cell_store_commit(struct cell_store_txn *txn, struct cell_error *err)
 		cell_store_abort(txn);
 		return r;
 	}
+	if (txn->store->has_journal)
+		return settle_commit(txn, err);
 	rc = mdb_txn_commit(txn->handle);
 	txn->handle = NULL;
 	return rc ? store_commit_fail(err, txn->store, rc) : 0;
@@ -183,12 +193,14 @@ void cell_store_abort(struct cell_store_txn *txn)
 {
 	if (!txn->handle)
 		return;
-	if (txn->is_write) {
-		mdb_txn_abort(txn->handle);
-	} else {
-		spare_give(txn->store, txn->handle);
+	if (!txn->is_write)
 		atomic_fetch_sub_explicit(&txn->store->readers, 1, memory_order_relaxed);
-	}
+	if (txn->store->has_journal)
+		settle_abort(txn);
+	else if (txn->is_write)
+		mdb_txn_abort(txn->handle);
+	else
+		spare_give(txn->store, txn->handle);
 	txn->handle = NULL;
 }
 
@@ -201,6 +213,12 @@ int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err)
 	if (txn->is_write)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
 				 "only a read transaction can be renewed");
+	if (txn->store->has_journal) {
+		struct cell_store *store = txn->store;
+
+		cell_store_abort(txn);
+		return cell_store_read(store, txn, err);
+	}
 	mdb_txn_reset(txn->handle);
 	rc = mdb_txn_renew(txn->handle);
 	if (rc == 0)
@@ -216,11 +234,17 @@ int cell_store_get(struct cell_store_txn *txn, struct cell_store_bytes key,
 {
 	MDB_val k = { key.len, (void *)key.at }, v;
 	int rc, r = txn_begin_failed(txn, err);
+	const struct change *change;
 
 	if (r == 0)
 		r = check_key(txn, key, err);
 	if (r < 0)
 		return r;
+	change = txn->store->has_journal ? settle_find(txn, key) : NULL;
+	if (change)
+		return change_is_gone(change) ? CELL_STORE_ABSENT
+					      : txn_take(txn, key, change_stored(change),
+							 ret_value, err);
 	rc = mdb_get(txn->handle, txn->store->dbi, &k, &v);
 	if (rc == MDB_NOTFOUND)
 		return CELL_STORE_ABSENT;
@@ -254,6 +278,10 @@ int cell_store_put(struct cell_store_txn *txn, struct cell_store_bytes key,
 
 	if (r < 0)
 		return r;
+	if (txn->store->has_journal) {
+		rc = settle_change(txn, key, value, false);
+		return rc ? txn_fail_rc(txn, rc, "writing to", err) : 0;
+	}
 	/* Before the room is made: VALUE may lie on a page that is about to move. */
 	sum = checksum_of(key, value);
 	rc = mdb_put(txn->handle, txn->store->dbi, &k, &v, MDB_RESERVE);
@@ -264,6 +292,25 @@ int cell_store_put(struct cell_store_txn *txn, struct cell_store_bytes key,
 	return 0;
 }
 
+/* In a store with a journal. */
+static int delete_later(struct cell_store_txn *txn, struct cell_store_bytes key,
+			struct cell_error *err)
+{
+	const struct change *change = settle_find(txn, key);
+	MDB_val k = { key.len, (void *)(uintptr_t)key.at }, v;
+	int rc = 0;
+
+	if (change && change_is_gone(change))
+		return CELL_STORE_ABSENT;
+	if (!change)
+		rc = mdb_get(txn->handle, txn->store->dbi, &k, &v);
+	if (rc == MDB_NOTFOUND)
+		return CELL_STORE_ABSENT;
+	if (rc == 0)
+		rc = settle_change(txn, key, (struct cell_store_bytes){ 0 }, true);
+	return rc ? txn_fail_rc(txn, rc, "deleting from", err) : 0;
+}
+
 int cell_store_delete(struct cell_store_txn *txn, struct cell_store_bytes key,
 		      struct cell_error *err)
 {
@@ -272,6 +319,8 @@ int cell_store_delete(struct cell_store_txn *txn, struct cell_store_bytes key,
 
 	if (r < 0)
 		return r;
+	if (txn->store->has_journal)
+		return delete_later(txn, key, err);
 	rc = mdb_del(txn->handle, txn->store->dbi, &k, NULL);
 	if (rc == MDB_NOTFOUND)
 		return CELL_STORE_ABSENT;

@@ -184,6 +184,14 @@ static void helper_add(struct bench_pair *pair, pid_t pid, bool is_child)
 	pair->helpers[pair->n_helpers++] = (struct bench_helper){ pid, is_child };
 }
 
+void bench_missing(struct bench_pair *pair, const char *package)
+{
+	printf("missing peer=%s package=%s\n", variant_name, package);
+	(void)fflush(stdout);
+	tree_remove(pair->dir);
+	_exit(0);
+}
+
 void bench_broker(struct bench_pair *pair, const char *package, const char *const argv[],
 		  int keep_fd)
 {
@@ -191,12 +199,8 @@ void bench_broker(struct bench_pair *pair, const char *package, const char *cons
 	char path[512];
 	pid_t pid;
 
-	if (!program_find(argv[0], path, sizeof path)) {
-		printf("missing peer=%s package=%s\n", variant_name, package);
-		(void)fflush(stdout);
-		tree_remove(pair->dir);
-		_exit(0);
-	}
+	if (!program_find(argv[0], path, sizeof path))
+		bench_missing(pair, package);
 	pid = fork();
 	if (pid < 0)
 		bench_die("fork: %s", strerror(errno));
@@ -474,6 +478,10 @@ static void pair_measure(struct bench_pair *pair, const struct durations *d)
 {
 	uint64_t number = 1;
 
+	if (pair->variant->measure) {
+		pair->variant->measure(pair, d->closed_ms);
+		return;
+	}
 	if (pair->variant->call && d->closed_ms > 0)
 		closed_measure(pair, d, &number);
 	if (pair->variant->pipeline && d->pipelined_ms > 0)

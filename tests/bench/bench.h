@@ -72,6 +72,8 @@ struct bench_variant {
 	void (*call)(struct bench_pair *pair, uint64_t number);
 	void (*pipeline)(struct bench_pair *pair, uint64_t first_number, size_t n_calls);
 	void (*store)(struct bench_pair *pair, const uint8_t *data, size_t size_bytes);
+	/* Instead of all phases, for peers with others: table.h. CLOSED_MS is for all of it. */
+	void (*measure)(struct bench_pair *pair, unsigned closed_ms);
 };
 
 /* The whole of a peer's main(): options, one variant, results on stdout. */
@@ -88,6 +90,9 @@ void bench_ready(struct bench_pair *pair);
  */
 void bench_broker(struct bench_pair *pair, const char *package, const char *const argv[],
 		  int keep_fd);
+
+/* What the peer needs is not there: says so on stdout, naming PACKAGE, and ends in success. */
+__attribute__((noreturn)) void bench_missing(struct bench_pair *pair, const char *package);
 
 /* PID works for the pair, and stands where the server does: its CPU counts from now on. */
 void bench_account(struct bench_pair *pair, pid_t pid);

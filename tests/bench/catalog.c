@@ -51,6 +51,16 @@ static const struct peer peers[PEER_COUNT] = {
 		"nng", "libnng-dev", WAITING_SLEEPING, false },
 	[PEER_NATS] = { "nats", "NATS, request",
 		"nats", "libnats-dev nats-server", WAITING_SLEEPING, false },
+	[PEER_CELLDB] = { "celldb", "celldb",
+		"celldb", "", WAITING_TABLE, false },
+	[PEER_SQLITE] = { "sqlite", "SQLite, WAL, FULL",
+		"sqlite", "libsqlite3-dev", WAITING_TABLE, false },
+	[PEER_SQLITE_BUSY] = { "sqlite-busy", "SQLite, by busy_timeout",
+		"sqlite", "libsqlite3-dev", WAITING_TABLE, false },
+	[PEER_REDIS] = { "redis", "Redis, appendfsync always",
+		"redis", "redis-server libhiredis-dev", WAITING_TABLE, false },
+	[PEER_POSTGRES] = { "postgres", "PostgreSQL",
+		"postgres", "postgresql libpq-dev", WAITING_TABLE, false },
 	[PEER_NODE] = { "node", "a Cell node",
 		"node", "", WAITING_FLOOR, false },
 };
@@ -82,12 +92,22 @@ static const char *const metric_names[METRIC_COUNT] = {
 	[METRIC_CELLS_START_S] = "cells_start_s",
 	[METRIC_CELLS_REACH_S] = "cells_reach_s",
 	[METRIC_CELLS_STOP_S] = "cells_stop_s",
+	[METRIC_WRITES_1_PER_S] = "writes_1_per_s",
+	[METRIC_WRITES_16_PER_S] = "writes_16_per_s",
+	[METRIC_WRITES_64_PER_S] = "writes_64_per_s",
+	[METRIC_WRITES_64_P99_US] = "writes_64_p99_us",
+	[METRIC_READ_P50_US] = "read_p50_us",
+	[METRIC_READ_P99_US] = "read_p99_us",
+	[METRIC_SCAN_ROWS_PER_S] = "scan_rows_per_s",
+	[METRIC_TRANSFER_P50_US] = "transfer_p50_us",
+	[METRIC_TRANSFER_P99_US] = "transfer_p99_us",
 };
 
 static const char *const stage_names[STAGE_COUNT] = {
 	[STAGE_UNPINNED] = "unpinned", [STAGE_ONE_CPU] = "one-cpu",
 	[STAGE_TWO_CPUS] = "two-cpus", [STAGE_LOADED] = "loaded",
-	[STAGE_PAIRS] = "pairs",       [STAGE_NODE] = "node",
+	[STAGE_PAIRS] = "pairs",       [STAGE_TABLE] = "table",
+	[STAGE_NODE] = "node",
 };
 
 const struct peer *catalog_peer(enum peer_id id)
@@ -128,13 +148,16 @@ const char *catalog_stage_name(enum stage stage)
 
 bool catalog_has(enum peer_id id, enum stage stage)
 {
+	bool is_table = peers[id].waiting == WAITING_TABLE;
+
 	switch (stage) {
-	case STAGE_UNPINNED: return id != PEER_NODE;
+	case STAGE_TABLE: return is_table;
+	case STAGE_UNPINNED: return !is_table && id != PEER_NODE;
 	case STAGE_ONE_CPU:
 	case STAGE_TWO_CPUS:
 		/* The codec has one process, and the one-way ring no closed loop. */
 		return id == PEER_CACHE_LINE || id == PEER_EVENTFD ||
-		       peers[id].waiting != WAITING_FLOOR;
+		       (!is_table && peers[id].waiting != WAITING_FLOOR);
 	case STAGE_LOADED:
 	case STAGE_PAIRS: return peers[id].is_loaded;
 	default: return id == PEER_NODE;

@@ -14,6 +14,7 @@ enum waiting {
 	WAITING_SPINNING, /* takes a core for each process */
 	WAITING_ADAPTIVE, /* spins for a while or while it pays, then sleeps */
 	WAITING_SLEEPING,
+	WAITING_TABLE, /* databases: they have a table of their own */
 	WAITING_COUNT,
 };
 
@@ -23,6 +24,7 @@ enum stage {
 	STAGE_TWO_CPUS,
 	STAGE_LOADED, /* unpinned, beside a busy loop for every CPU */
 	STAGE_PAIRS,  /* CATALOG_PAIRS unpinned pairs at once: calls_per_s is their sum */
+	STAGE_TABLE,  /* databases: what table.h measures */
 	STAGE_NODE,   /* a running node: rows 9 and 10 */
 	STAGE_COUNT,
 };
@@ -53,6 +55,15 @@ enum metric {
 	METRIC_CELLS_START_S,
 	METRIC_CELLS_REACH_S,
 	METRIC_CELLS_STOP_S,
+	METRIC_WRITES_1_PER_S,
+	METRIC_WRITES_16_PER_S,
+	METRIC_WRITES_64_PER_S,
+	METRIC_WRITES_64_P99_US,
+	METRIC_READ_P50_US,
+	METRIC_READ_P99_US,
+	METRIC_SCAN_ROWS_PER_S,
+	METRIC_TRANSFER_P50_US,
+	METRIC_TRANSFER_P99_US,
 	METRIC_COUNT,
 };
 
@@ -81,6 +92,11 @@ enum peer_id {
 	PEER_GRPC_SYNC,
 	PEER_NNG,
 	PEER_NATS,
+	PEER_CELLDB,
+	PEER_SQLITE,
+	PEER_SQLITE_BUSY,
+	PEER_REDIS,
+	PEER_POSTGRES,
 	PEER_NODE,
 	PEER_COUNT,
 };

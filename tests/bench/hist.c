@@ -36,6 +36,13 @@ void hist_add(struct hist *hist, uint64_t value_ns)
 	hist->count++;
 }
 
+void hist_merge(struct hist *hist, const struct hist *other)
+{
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		hist->buckets[i] += other->buckets[i];
+	hist->count += other->count;
+}
+
 double hist_percentile(const struct hist *hist, double fraction)
 {
 	uint64_t rank = (uint64_t)(fraction * (double)hist->count);

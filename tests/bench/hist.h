@@ -18,5 +18,8 @@ void hist_reset(struct hist *hist);
 
 void hist_add(struct hist *hist, uint64_t value_ns);
 
+/* All that OTHER has. */
+void hist_merge(struct hist *hist, const struct hist *other);
+
 /* The value that FRACTION (0 to 1) of all added ones do not exceed; 0 if there are none. */
 double hist_percentile(const struct hist *hist, double fraction);

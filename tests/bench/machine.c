@@ -1,9 +1,11 @@
 #include "machine.h"
 
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
@@ -29,7 +31,30 @@ static void line_read(const char *path, const char *key, const char *skip, char 
 	(void)fclose(file);
 }
 
-void machine_read(struct machine *machine)
+/* A file system in memory makes every database look durable for nothing. */
+static void data_read(const char *path, char *ret_text, size_t size)
+{
+	const char *name = NULL;
+	struct statfs info;
+
+	if (statfs(path, &info) < 0)
+		info.f_type = 0;
+	switch ((unsigned long)info.f_type) {
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC: name = "A FILE SYSTEM IN MEMORY: nothing was durable"; break;
+	case EXT4_SUPER_MAGIC: name = "ext4"; break;
+	case XFS_SUPER_MAGIC: name = "XFS"; break;
+	case BTRFS_SUPER_MAGIC: name = "Btrfs"; break;
+	case OVERLAYFS_SUPER_MAGIC: name = "overlayfs"; break;
+	default: break;
+	}
+	if (name)
+		(void)snprintf(ret_text, size, "%s", name);
+	else
+		(void)snprintf(ret_text, size, "file system 0x%lx", (unsigned long)info.f_type);
+}
+
+void machine_read(struct machine *machine, const char *data)
 {
 	char flags[4096];
 	struct utsname name;
@@ -40,6 +65,7 @@ void machine_read(struct machine *machine)
 	line_read("/proc/cpuinfo", "model name", "\t :", machine->cpu, sizeof machine->cpu);
 	line_read("/proc/cpuinfo", "flags", "\t :", flags, sizeof flags);
 	machine->is_virtual = strstr(flags, " hypervisor") != NULL;
+	data_read(data, machine->data, sizeof machine->data);
 	line_read("/etc/os-release", "PRETTY_NAME=", "\"", machine->system,
 		  sizeof machine->system);
 	if (uname(&name) == 0)

@@ -13,7 +13,9 @@ struct machine {
 	char system[128];
 	char compiler[128];
 	double memory_gib;
+	char data[64]; /* the file system of databases */
 	double load; /* of one minute, when the run began */
 };
 
-void machine_read(struct machine *machine);
+/* DATA is the folder of databases. */
+void machine_read(struct machine *machine, const char *data);

@@ -46,6 +46,18 @@ static const struct column loaded_columns[] = {
 	{ "4 pairs/s", STAGE_PAIRS, METRIC_CALLS_PER_S },
 };
 
+static const struct column table_columns[] = {
+	{ "1 client w/s", STAGE_TABLE, METRIC_WRITES_1_PER_S },
+	{ "16 w/s", STAGE_TABLE, METRIC_WRITES_16_PER_S },
+	{ "64 w/s", STAGE_TABLE, METRIC_WRITES_64_PER_S },
+	{ "p99 us", STAGE_TABLE, METRIC_WRITES_64_P99_US },
+	{ "read p50 us", STAGE_TABLE, METRIC_READ_P50_US },
+	{ "p99 us", STAGE_TABLE, METRIC_READ_P99_US },
+	{ "scan rows/s", STAGE_TABLE, METRIC_SCAN_ROWS_PER_S },
+	{ "txn p50 us", STAGE_TABLE, METRIC_TRANSFER_P50_US },
+	{ "p99 us", STAGE_TABLE, METRIC_TRANSFER_P99_US },
+};
+
 struct line {
 	const char *text;
 	enum metric metric;
@@ -72,6 +84,7 @@ static const char *const waiting_titles[WAITING_COUNT] = {
 	[WAITING_SPINNING] = "spinning: takes both cores, always",
 	[WAITING_ADAPTIVE] = "spinning first, then sleeping",
 	[WAITING_SLEEPING] = "sleeping",
+	[WAITING_TABLE] = "what is written is on the disk before the answer",
 };
 
 /* Three significant digits, as k and M from ten thousand on. */
@@ -278,6 +291,8 @@ static void head_print(FILE *out, const struct run_info *info, const struct resu
 		"after %u ms each to warm up\n",
 		info->durations.closed, info->durations.pipelined, info->durations.blob,
 		info->durations.warmup);
+	fprintf(out, "tables    %u ms for each database; all data on %s\n",
+		info->durations.table, info->machine.data);
 	fprintf(out,
 		"CPU       client, server and broker together; \"cores\" is that over wall "
 		"time\n");
@@ -299,6 +314,10 @@ void report_text(FILE *out, const struct run_info *info, const struct results *r
 		"A machine with no CPU to spare: beside a busy loop per CPU; and four pairs "
 		"at once (calls/s of all).",
 		loaded_columns, sizeof loaded_columns / sizeof *loaded_columns);
+	table_print(out, results,
+		    "Tables: rows written one a commit, by 1, 16 and 64 clients; read by key, by "
+		    "index in order; 2 read and 2 written in a transaction.",
+		    table_columns, sizeof table_columns / sizeof *table_columns);
 	node_print(out, results);
 	targets_print(out, results);
 }

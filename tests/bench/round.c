@@ -46,11 +46,15 @@ static void arguments_fill(char text[][ARGUMENT_MAX], const char *argv[], enum p
 	static const char *const placements[STAGE_COUNT] = {
 		[STAGE_UNPINNED] = "unpinned", [STAGE_ONE_CPU] = "one",
 		[STAGE_TWO_CPUS] = "two",      [STAGE_LOADED] = "unpinned",
-		[STAGE_PAIRS] = "unpinned",    [STAGE_NODE] = "unpinned",
+		[STAGE_PAIRS] = "unpinned",    [STAGE_TABLE] = "unpinned",
+		[STAGE_NODE] = "unpinned",
 	};
 	bool is_whole = stage == STAGE_UNPINNED;
 	bool is_loaded = stage == STAGE_LOADED || stage == STAGE_PAIRS;
-	unsigned closed = is_whole ? d->closed : is_loaded ? d->loaded : d->placed;
+	unsigned closed = is_whole              ? d->closed
+			  : is_loaded            ? d->loaded
+			  : stage == STAGE_TABLE ? d->table
+						 : d->placed;
 	size_t n = 0;
 
 	(void)snprintf(text[n++], ARGUMENT_MAX, "--variant=%s", catalog_peer(peer)->name);
@@ -187,7 +191,7 @@ void round_run(struct results *results, const char *programs, enum peer_id peer,
 	       enum stage stage, unsigned round, const struct durations *d)
 {
 	int limit_ms = GRACE_MS +
-		       (int)(4 * d->warmup + d->closed + d->pipelined + d->blob + d->loaded);
+		       (int)(4 * d->warmup + d->closed + d->pipelined + d->blob + d->loaded + d->table);
 	size_t n_runs = stage == STAGE_PAIRS ? CATALOG_PAIRS : 1;
 	struct run runs[CATALOG_PAIRS];
 	char text[8][ARGUMENT_MAX];

@@ -14,6 +14,7 @@ struct durations {
 	unsigned blob;
 	unsigned placed; /* the closed loop of the stages that only have that */
 	unsigned loaded; /* the same where CPUs are shared: several time slices */
+	unsigned table;  /* all phases of one database */
 };
 
 /*

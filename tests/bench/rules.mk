@@ -18,8 +18,11 @@ bench_if = $(shell pkg-config --exists $(2) && echo $(1))
 bench_if_header = $(shell printf '\043include <%s>\n' $(2) | \
 	$(CC) -E - >/dev/null 2>&1 && echo $(1))
 
+# With a table: they share table.c as well.
+BENCH_TABLES := celldb $(call bench_if,sqlite,sqlite3) $(call bench_if,redis,hiredis) \
+	$(call bench_if,postgres,libpq)
 BENCH_C := cell floor ring unix $(call bench_if,zmq,libzmq) $(call bench_if,sdbus,libsystemd) \
-	$(call bench_if,nats,libnats) $(call bench_if_header,nng,nng/nng.h)
+	$(call bench_if,nats,libnats) $(call bench_if_header,nng,nng/nng.h) $(BENCH_TABLES)
 BENCH_CC := $(call bench_if,capnp,capnp-rpc) $(call bench_if,grpc,grpc++ protobuf)
 
 BENCH_CFLAGS_zmq := $(call pkg_cflags,libzmq)
@@ -28,6 +31,11 @@ BENCH_CFLAGS_sdbus := $(call pkg_cflags,libsystemd)
 BENCH_LIBS_sdbus := $(call pkg_libs,libsystemd)
 BENCH_CFLAGS_nats := $(call pkg_cflags,libnats)
 BENCH_LIBS_nats := $(call pkg_libs,libnats)
+BENCH_LIBS_sqlite := $(call pkg_libs,sqlite3) -pthread
+BENCH_CFLAGS_redis := $(call pkg_cflags,hiredis)
+BENCH_LIBS_redis := $(call pkg_libs,hiredis)
+BENCH_CFLAGS_postgres := $(call pkg_cflags,libpq)
+BENCH_LIBS_postgres := $(call pkg_libs,libpq)
 BENCH_LIBS_nng := -lnng -pthread
 BENCH_LIBS_capnp := $(call pkg_libs,capnp-rpc)
 BENCH_LIBS_grpc := $(call pkg_libs,grpc++ protobuf)
@@ -37,7 +45,9 @@ BENCH_PEERS := $(patsubst %,$(BENCH_OUT)/peer_%,$(BENCH_C) $(BENCH_CC))
 BENCH_CELLS := $(BENCH_OUT)/bench_cell $(BENCH_OUT)/node_calls
 # The node that is measured is the one of this build.
 BENCH_NODE := $(O)/bin/cellcore $(O)/bin/cell-sandbox
-BENCH_PROGRAMS := $(BENCH_PEERS) $(BENCH_CELLS) $(BENCH_OUT)/bench $(BENCH_OUT)/node $(BENCH_NODE)
+BENCH_CELLDB := $(O)/cells/celldb/celldb $(O)/cells/celldb/celldb.cell
+BENCH_PROGRAMS := $(BENCH_PEERS) $(BENCH_CELLS) $(BENCH_OUT)/bench $(BENCH_OUT)/node $(BENCH_NODE) \
+	$(BENCH_CELLDB)
 
 # ---- Generated ------------------------------------------------------------------------
 
@@ -87,7 +97,7 @@ $(BENCH_OBJ)/gen/%.o: $(BENCH_GEN)/%.c++
 	$(call say,CXX,$<) $(CXX) $(BENCH_CPPFLAGS) $(BENCH_CXXFLAGS) -c -o $@ $<
 
 BENCH_CELL := $(BENCH_OBJ)/gen/bench.cell.o $(LIBCELL)
-$(patsubst %,$(BENCH_OBJ)/%.o,peer_cell bench_cell node_calls): | $(BENCH_GEN)/bench.cell.h \
+$(patsubst %,$(BENCH_OBJ)/%.o,peer_cell peer_celldb bench_cell node_calls): | $(BENCH_GEN)/bench.cell.h \
 	$(GENERATED_HEADERS)
 BENCH_CODEC := $(BENCH_OBJ)/codec.o $(BENCH_OBJ)/gen/bench.pb-c.o
 $(BENCH_OBJ)/codec.o: | $(BENCH_GEN)/bench.pb-c.h
@@ -105,6 +115,9 @@ BENCH_HARNESS := $(patsubst %,$(BENCH_OBJ)/%.o,bench hist tree)
 BENCH_OBJECTS_cell := $(BENCH_CELL)
 BENCH_LIBS_cell := $(BASE_LIBS)
 BENCH_OBJECTS_floor := $(BENCH_OBJ)/link.o
+$(foreach peer,$(BENCH_TABLES),$(eval BENCH_OBJECTS_$(peer) := $(BENCH_OBJ)/table.o))
+BENCH_OBJECTS_celldb += $(LIBCELL)
+BENCH_LIBS_celldb := $(BASE_LIBS)
 BENCH_OBJECTS_ring := $(BENCH_OBJ)/link.o
 BENCH_OBJECTS_capnp := $(BENCH_OBJ)/gen/bench.capnp.o
 BENCH_OBJECTS_grpc := $(patsubst %,$(BENCH_OBJ)/gen/%.o,bench.pb bench.grpc.pb \

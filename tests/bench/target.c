@@ -81,6 +81,16 @@ static const struct target targets[] = {
 	{ 10, "1,000 idle cells, GiB", .over = AT(NODE, NODE, CELLS_GIB), AT_MOST = 1 },
 	{ 10, "idle cells that still answer / all",
 	  RATIO(AT(NODE, NODE, CELLS_REACHED), AT(NODE, NODE, CELLS_STARTED)), AT_LEAST = 1 },
+	{ 13, "durable writes/s, 64 clients, celldb / SQLite",
+	  RATIO(AT(CELLDB, TABLE, WRITES_64_PER_S), AT(SQLITE, TABLE, WRITES_64_PER_S)),
+	  AT_LEAST = 4 },
+	{ 13, "durable writes/s, 64 clients, celldb / Redis",
+	  RATIO(AT(CELLDB, TABLE, WRITES_64_PER_S), AT(REDIS, TABLE, WRITES_64_PER_S)),
+	  AT_LEAST = 4 },
+	{ 14, "row read by its key, p50, celldb, us", .over = AT(CELLDB, TABLE, READ_P50_US),
+	  AT_MOST = 2 },
+	{ 14, "row read by its key, p50, Redis GET / celldb",
+	  RATIO(AT(REDIS, TABLE, READ_P50_US), AT(CELLDB, TABLE, READ_P50_US)), AT_LEAST = 5 },
 };
 /* clang-format on */
 

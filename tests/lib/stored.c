@@ -34,7 +34,8 @@ void stored_deinit(struct stored *stored)
 
 void stored_open(struct stored *stored, uint64_t max_bytes)
 {
-	struct cell_store_options options = { .max_bytes = max_bytes };
+	struct cell_store_options options = { .max_bytes = max_bytes,
+					      .journal_bytes = stored->journal_bytes };
 	int r = cell_store_open(&stored->store, stored->dir, &options, &stored->err);
 
 	ck_assert_msg(r == 0, "%s", stored->err.text);

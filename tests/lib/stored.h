@@ -8,6 +8,7 @@ struct stored {
 	char dir[80];  /* of the store, in it */
 	struct cell_store *store;
 	struct cell_error err;
+	size_t journal_bytes; /* of stored_open(); set it before */
 };
 
 void stored_init(struct stored *stored);

@@ -29,6 +29,8 @@ enum cell_store_outcome {
 	CELL_STORE_ABSENT = 1 /* no such key; or a cursor is at its end */
 };
 
+#define CELL_STORE_JOURNAL_BYTES ((size_t)8 * 1024 * 1024)
+
 struct cell_store;
 
 struct cell_store_options {
@@ -40,6 +42,13 @@ struct cell_store_options {
 	unsigned readers; /* read transactions at once; 0 = 4,096, at most 65,536 */
 	/* Together with others that only read; nobody may write meanwhile. */
 	bool is_read_only;
+	/*
+	 * Commits go to a journal, and to the map later, many at once: several times as many a
+	 * second, for two files of this many bytes, about as much memory, and a thread of the
+	 * store's own. 0 = none; CELL_STORE_JOURNAL_BYTES is a good size, 64 KiB the least. A store
+	 * that was not closed is opened in either way; for reading only, once it was closed.
+	 */
+	size_t journal_bytes;
 };
 
 struct cell_store_bytes {
@@ -52,6 +61,11 @@ struct cell_store_txn {
 	void *handle; /* LMDB's; NULL = none, it has ended */
 	bool is_write;
 	int failed; /* the first error of a write transaction; 0 = none */
+	/* The rest is of a store with a journal. */
+	void *recent[2];
+	uint64_t commit;
+	uint64_t settles;
+	void *last;
 };
 
 struct cell_store_cursor {
@@ -63,7 +77,7 @@ struct cell_store_stat {
 	uint64_t file_bytes;
 	uint64_t max_bytes;
 	uint64_t free_bytes; /* of them: pages that are free to be used again */
-	uint64_t entries;
+	uint64_t entries; /* with a journal: those that the map has by now */
 	uint32_t readers;       /* read transactions of this process, now */
 	uint64_t oldest_reader; /* commits that the oldest reader of any process is behind */
 };
@@ -73,11 +87,13 @@ struct cell_store_stat {
  * cell_store_close(). OPTIONS may be NULL.
  *
  * A store that was not closed in order is looked through first, in a child process: all of
- * it, or as much as can be read within 5 s. Blocks as long.
+ * it, or as much as can be read within 5 s. Blocks as long. What its journal has, if it had
+ * one, is carried out.
  *
  * Returns 0, -errno, or: CELL_ALREADY_EXISTS if it is open already, in another process or
  * this one, CELL_DATA_LOSS if the file is no store, of a version we do not know, cut short,
- * damaged, or gone, CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where
+ * damaged, or gone, or its journal damaged, CELL_FAILED_PRECONDITION if it is to be read only
+ * and there are commits in its journal, CELL_RESOURCE_EXHAUSTED if the disk is full, -EROFS or -EACCES where
  * nothing may be written. The text names the file and what helps.
  */
 int cell_store_open(struct cell_store **ret_store, const char *dir,
@@ -106,6 +122,11 @@ int cell_store_commit(struct cell_store_txn *txn, struct cell_error *err);
 void cell_store_abort(struct cell_store_txn *txn);
 /* A read transaction let go, keeping its slot, and begun anew: cheaper than both. */
 int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err);
+/*
+ * Whether TXN, of a store with a journal, looks at what has come to the map since: begun anew
+ * it reads faster, and lets memory go. For whoever keeps one for long; costs next to nothing.
+ */
+bool cell_store_is_behind(const struct cell_store_txn *txn);
 
 /*
  * Keys have 1 to CELL_STORE_KEY_MAX bytes and are ordered by them. *ret_value points into the
