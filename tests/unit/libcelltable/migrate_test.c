@@ -93,6 +93,15 @@ static struct {
 	  "added column owner to table account#",
 	  "owner/table: 'owner' would have no value in the 17 rows that are there | write "
 	  "[[db::default(\"\")]] before it, or make it nullable (a 'bool has_…' before it)" },
+	{ { .columns = { ID } }, { .columns = { ID, COLUMN("page", TEXT, .native = "jsonb") } }, 17,
+	  "added column page to table account#",
+	  "page/table: 'page' would have no value in the 17 rows that are there | write "
+	  "[[db::default(\"{}\")]] before it, or make it nullable (a 'bool has_…' before it)" },
+	{ { .columns = { ID } },
+	  { .columns = { ID, COLUMN("price", TEXT, .native = "numeric(10,2)") } }, 17,
+	  "added column price to table account#",
+	  "price/table: 'price' would have no value in the 17 rows that are there | write "
+	  "[[db::default(\"0\")]] before it, or make it nullable (a 'bool has_…' before it)" },
 	{ { .columns = { ID } },
 	  { .columns = { ID, COLUMN("color", ENUM, .n_values = 2, .values = colors) } }, 1,
 	  "added column color to table account#",
