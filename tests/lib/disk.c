@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,9 @@
 #define PAGE 4096
 
 struct disk disk;
+
+/* A call at a time: when power is lost, it is lost to all threads. */
+static pthread_mutex_t disk_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What was written and not synced, in pages; only where power may be lost. */
 struct pending {
@@ -149,7 +153,7 @@ static size_t half(size_t len)
 	return len > PAGE ? len / PAGE / 2 * PAGE : len / 2;
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
+static ssize_t locked_pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
 	long n;
 
@@ -161,10 +165,24 @@ ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
 	if (n > 0)
 		remember(fd, bytes, (size_t)n, at);
 	is_over();
+	if (disk.happened && disk.trouble == DISK_FAILS_LATE && disk.count == disk.at) {
+		errno = disk.error;
+		return -1;
+	}
 	return n;
 }
 
-ssize_t writev(int fd, const struct iovec *parts, int n)
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+	ssize_t n;
+
+	pthread_mutex_lock(&disk_lock);
+	n = locked_pwrite(fd, bytes, len, at);
+	pthread_mutex_unlock(&disk_lock);
+	return n;
+}
+
+static ssize_t locked_writev(int fd, const struct iovec *parts, int n)
 {
 	off_t at = lseek(fd, 0, SEEK_CUR);
 	ssize_t sum = 0;
@@ -180,6 +198,16 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
 	return sum;
 }
 
+ssize_t writev(int fd, const struct iovec *parts, int n)
+{
+	ssize_t sum;
+
+	pthread_mutex_lock(&disk_lock);
+	sum = locked_writev(fd, parts, n);
+	pthread_mutex_unlock(&disk_lock);
+	return sum;
+}
+
 int ftruncate(int fd, off_t len)
 {
 	int r;
@@ -191,7 +219,7 @@ int ftruncate(int fd, off_t len)
 	return r;
 }
 
-static int sync_with(int fd, long number)
+static int locked_sync(int fd, long number)
 {
 	int r;
 
@@ -201,6 +229,16 @@ static int sync_with(int fd, long number)
 	if (r == 0 && disk.trouble == DISK_LOSES_POWER && is_data(fd))
 		settle(true);
 	is_over();
+	return r;
+}
+
+static int sync_with(int fd, long number)
+{
+	int r;
+
+	pthread_mutex_lock(&disk_lock);
+	r = locked_sync(fd, number);
+	pthread_mutex_unlock(&disk_lock);
 	return r;
 }
 
