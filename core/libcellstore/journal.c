@@ -62,8 +62,9 @@ static size_t padded(size_t bytes)
 
 static uint64_t checksum(const struct header *header, const uint8_t *body)
 {
-	struct cell_store_bytes told = { &header->generation,
-					 sizeof *header - offsetof(struct header, generation) };
+	struct cell_store_bytes told = {
+		&header->generation, sizeof *header - offsetof(struct header, generation)
+	};
 
 	return checksum_of(told, (struct cell_store_bytes){ body, header->body_len });
 }
@@ -117,7 +118,8 @@ static int file_open(const struct folder *folder, const char *name)
 }
 
 /* Some that open a file so do not write it so: their blocks are larger than ours. */
-static int file_open_tried(const struct folder *folder, const char *name, const uint8_t *zeros)
+static int file_open_tried(const struct folder *folder, const char *name,
+			   const uint8_t *zeros)
 {
 	int flags, fd = file_open(folder, name);
 	int r = fd < 0 ? fd : write_all(fd, zeros, JOURNAL_BLOCK, 0);
@@ -135,8 +137,8 @@ static int file_open_tried(const struct folder *folder, const char *name, const 
 }
 
 /*
- * Values are somebody's, and lie in records as they are: what nobody can know does not look like
- * a record of ours, wherever it comes to lie.
+ * Values are somebody's, and lie in records as they are: what nobody can know does not look
+ * like a record of ours, wherever it comes to lie.
  */
 static uint64_t generation_first(void)
 {
@@ -233,7 +235,8 @@ bool journal_make(struct journal *journal, uint64_t commit, const struct change 
 		memcpy(out + sizeof told, change_key(change).at, len);
 		journal->used += sizeof told + len;
 	}
-	record_finish(journal, journal->record, journal->used - sizeof(struct header), commit);
+	record_finish(journal, journal->record, journal->used - sizeof(struct header),
+		      commit);
 	return true;
 }
 
@@ -258,7 +261,8 @@ int journal_turn(struct journal *journal)
 	journal->at = 0;
 	journal->generation++;
 	memcpy(&commit, journal->record + offsetof(struct header, commit), sizeof commit);
-	record_finish(journal, journal->record, journal->used - sizeof(struct header), commit);
+	record_finish(journal, journal->record, journal->used - sizeof(struct header),
+		      commit);
 	return 0;
 }
 
@@ -310,7 +314,7 @@ int journal_void(struct journal *journal)
 struct file {
 	uint8_t *bytes;
 	size_t len;
-	uint64_t generation; /* 0: there is no record in it */
+	uint64_t generation;  /* 0: there is no record in it */
 	uint64_t first, last; /* commits; NO_COMMIT = none */
 	size_t end;           /* of the last one */
 	bool is_marked;       /* see NO_COMMIT */
@@ -333,9 +337,8 @@ static int file_read(struct file *file, const struct folder *folder, const char 
 		(void)close(fd);
 		return cell_fail(err, -ENOMEM, "reading '%s/%s'", folder->path, name);
 	}
-	while (file->len < size &&
-	       (n = pread(fd, file->bytes + file->len, size - file->len, (off_t)file->len)) !=
-		       0) {
+	while (file->len < size && (n = pread(fd, file->bytes + file->len, size - file->len,
+					      (off_t)file->len)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -399,11 +402,12 @@ static bool has_more(const struct file *file, uint64_t before, uint64_t last)
 
 static int lost(struct cell_error *err, const struct folder *folder)
 {
-	return cell_fail(err, CELL_DATA_LOSS,
-			 "the journal in '%s' is damaged: commits are missing in it; restore "
-			 "the store from a backup, or remove journal.0 and journal.1 to go on "
-			 "without the last ones",
-			 folder->path);
+	return cell_fail(
+		err, CELL_DATA_LOSS,
+		"the journal in '%s' is damaged: commits are missing in it; restore "
+		"the store from a backup, or remove journal.0 and journal.1 to go on "
+		"without the last ones",
+		folder->path);
 }
 
 /*
@@ -456,7 +460,8 @@ static int record_replay(const uint8_t *body, size_t body_len, journal_change_fn
 			return cell_fail(err, CELL_DATA_LOSS,
 					 "a commit in the journal has impossible lengths");
 		r = on_change(userdata, (struct cell_store_bytes){ key, told.key_len },
-			      (struct cell_store_bytes){ key + told.key_len, told.stored_len },
+			      (struct cell_store_bytes){ key + told.key_len,
+							 told.stored_len },
 			      err);
 		i += sizeof told + len;
 	}
@@ -473,8 +478,8 @@ static int file_replay(const struct file *file, journal_change_fn *on_change, vo
 		return 0;
 	for (size_t at = 0; r == 0 && at < file->end;) {
 		memcpy(&header, file->bytes + at, sizeof header);
-		r = record_replay(file->bytes + at + sizeof header, header.body_len, on_change,
-				  userdata, n, err);
+		r = record_replay(file->bytes + at + sizeof header, header.body_len,
+				  on_change, userdata, n, err);
 		at += padded(sizeof header + header.body_len);
 	}
 	return r;

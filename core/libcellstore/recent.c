@@ -6,7 +6,7 @@
 
 #include "checksum.h"
 
-#define LEVELS_MAX  12
+#define LEVELS_MAX 12
 #define CHUNK_MIN  ((size_t)16 * 1024)
 #define CHUNK_MAX  ((size_t)256 * 1024)
 
@@ -14,7 +14,7 @@
 #define FINGERS 16
 
 struct finger {
-	const struct change *at; /* NULL = nothing yet */
+	const struct change *at;                     /* NULL = nothing yet */
 	_Atomic(struct change *) *links[LEVELS_MAX]; /* that would lead to what follows it */
 };
 
@@ -96,7 +96,8 @@ static void *take(struct recent *recent, size_t size)
 	struct chunk *chunk = recent->chunks;
 	void *at;
 
-	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) *
+	       alignof(max_align_t);
 	if (!chunk || chunk->size - chunk->used < size) {
 		size_t room = chunk ? chunk->size * 2 : CHUNK_MIN;
 
@@ -124,7 +125,8 @@ static unsigned levels_draw(struct recent *recent)
 	recent->random ^= recent->random << 13;
 	recent->random ^= recent->random >> 7;
 	recent->random ^= recent->random << 17;
-	for (uint64_t bits = recent->random; levels < LEVELS_MAX && (bits & 3) == 0; bits >>= 2)
+	for (uint64_t bits = recent->random; levels < LEVELS_MAX && (bits & 3) == 0;
+	     bits >>= 2)
 		levels++;
 	return levels;
 }

@@ -20,8 +20,8 @@
 #define WRITER_NS UINT64_C(20000000)
 
 /*
- * How much more the map may need for what is in memory: pages are seldom full, and each change
- * may copy one that is there, and split it.
+ * How much more the map may need for what is in memory: pages are seldom full, and each
+ * change may copy one that is there, and split it.
  */
 #define ROOM_FACTOR 4
 #define ROOM_BYTES  (UINT64_C(1) << 20)
@@ -43,7 +43,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* ---- To the map ------------------------------------------------------------------------- */
+/* ---- To the map -------------------------------------------------------------------------
+ */
 
 static int map_change(MDB_txn *txn, MDB_dbi dbi, struct cell_store_bytes key,
 		      struct cell_store_bytes stored)
@@ -59,8 +60,8 @@ static int map_change(MDB_txn *txn, MDB_dbi dbi, struct cell_store_bytes key,
 }
 
 /*
- * What RECENT has of the commits from FIRST to LAST, in one transaction of the map's, in the order
- * of its keys, which fills pages best. LMDB's result.
+ * What RECENT has of the commits from FIRST to LAST, in one transaction of the map's, in the
+ * order of its keys, which fills pages best. LMDB's result.
  */
 static int table_settle(struct cell_store *store, const struct recent *recent, uint64_t first,
 			uint64_t last)
@@ -125,7 +126,8 @@ static void freeze(struct cell_store *store, struct recent *next)
 	pthread_cond_signal(&store->work);
 }
 
-/* ---- The thread ------------------------------------------------------------------------- */
+/* ---- The thread -------------------------------------------------------------------------
+ */
 
 /* With `lock`. */
 static void work_await(struct cell_store *store, uint64_t until_ns)
@@ -201,7 +203,8 @@ static void *settle_run(void *userdata)
 	return NULL;
 }
 
-/* ---- Opening and closing ---------------------------------------------------------------- */
+/* ---- Opening and closing ----------------------------------------------------------------
+ */
 
 struct replay {
 	struct cell_store *store;
@@ -216,10 +219,11 @@ static int on_change(void *userdata, struct cell_store_bytes key,
 	int rc = 0;
 
 	if (store->is_read_only)
-		return cell_fail(err, CELL_FAILED_PRECONDITION,
-				 "'%s' was not closed: open it for writing once, which carries "
-				 "out what its journal has",
-				 store->folder.path);
+		return cell_fail(
+			err, CELL_FAILED_PRECONDITION,
+			"'%s' was not closed: open it for writing once, which carries "
+			"out what its journal has",
+			store->folder.path);
 	if (!replay->txn)
 		rc = mdb_txn_begin(store->env, NULL, 0, &replay->txn);
 	if (rc == 0)
@@ -304,7 +308,8 @@ int settle_start(struct cell_store *store, size_t journal_bytes, struct cell_err
 	recent_unref(store->active);
 	store->active = NULL;
 	journal_close(&store->journal);
-	return cell_fail(err, -rc, "opening store '%s': %s", store->folder.path, strerror(rc));
+	return cell_fail(err, -rc, "opening store '%s': %s", store->folder.path,
+			 strerror(rc));
 }
 
 bool settle_stop(struct cell_store *store)
@@ -349,7 +354,8 @@ int settle_all(struct cell_store *store, struct cell_error *err)
 	return r;
 }
 
-/* ---- Transactions ----------------------------------------------------------------------- */
+/* ---- Transactions -----------------------------------------------------------------------
+ */
 
 /*
  * The map and the tables of one moment: under the lock, so that what leaves the tables in
@@ -407,7 +413,8 @@ int settle_read(struct cell_store *store, struct cell_store_txn *ret_txn)
 	return view_take(store, ret_txn);
 }
 
-/* A table that has nothing is left to the readers that hold it: they would keep our changes. */
+/* A table that has nothing is left to the readers that hold it: they would keep our changes.
+ */
 static void active_renew(struct cell_store *store)
 {
 	struct recent *next;
@@ -471,12 +478,14 @@ int settle_change(struct cell_store_txn *txn, struct cell_store_bytes key,
 	return 0;
 }
 
-/* ---- Commits ---------------------------------------------------------------------------- */
+/* ---- Commits ----------------------------------------------------------------------------
+ */
 
 static void forget(struct cell_store_txn *txn)
 {
 	for (struct change *change = txn->last; change; change = change->earlier)
-		atomic_store_explicit(&change->commit, RECENT_NO_COMMIT, memory_order_relaxed);
+		atomic_store_explicit(&change->commit, RECENT_NO_COMMIT,
+				      memory_order_relaxed);
 }
 
 static void write_end(struct cell_store_txn *txn)
@@ -561,10 +570,11 @@ static int commit_to_map(struct cell_store_txn *txn, struct cell_error *err)
 }
 
 /*
- * Into the journal. *NEXT, if the file was turned, is to be the active table, also if there is
- * an error: what the file before has must be in the map when it is turned to again.
+ * Into the journal. *NEXT, if the file was turned, is to be the active table, also if there
+ * is an error: what the file before has must be in the map when it is turned to again.
  */
-static int commit_write(struct cell_store_txn *txn, struct recent **next, struct cell_error *err)
+static int commit_write(struct cell_store_txn *txn, struct recent **next,
+			struct cell_error *err)
 {
 	struct cell_store *store = txn->store;
 	struct journal *journal = &store->journal;

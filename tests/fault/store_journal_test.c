@@ -1,6 +1,6 @@
 /*
- * The journal of a store on a disk that fails, or where somebody dies at the wrong moment: what
- * was acknowledged is there when it is opened again, as it was last.
+ * The journal of a store on a disk that fails, or where somebody dies at the wrong moment:
+ * what was acknowledged is there when it is opened again, as it was last.
  */
 #include "disk.h"
 #include "stored.h"
@@ -74,7 +74,8 @@ static void dies(void (*run)(void))
 		      (unsigned)status);
 }
 
-/* ---- Files written in turn -------------------------------------------------------------- */
+/* ---- Files written in turn --------------------------------------------------------------
+ */
 
 #define TURN (JOURNAL / BLOCK - 1) /* commits to a file; then its mark */
 
@@ -87,15 +88,19 @@ static void fills_up_at_the_turn(void)
 	stored_open(&s, 0);
 	for (unsigned i = 0; i < TURN; i++)
 		ck_ok(put_number("old", i));
-	disk = (struct disk){ .trouble = DISK_FAILS, .calls = DISK_WRITES, .at = 2,
-			      .error = ENOSPC };
+	disk = (struct disk){
+		.trouble = DISK_FAILS, .calls = DISK_WRITES, .at = 2, .error = ENOSPC
+	};
 	ck_assert_int_eq(put_number("old", 1000), CELL_RESOURCE_EXHAUSTED);
 	disk.at = 0;
 	for (unsigned i = 0; i < TURN; i++)
 		ck_ok(put_number("new", i));
 	/* The map gets nothing from here on. */
-	disk = (struct disk){ .trouble = DISK_FAILS, .calls = DISK_SYNCS, .at = 1,
-			      .error = EIO, .stays = true };
+	disk = (struct disk){ .trouble = DISK_FAILS,
+			      .calls = DISK_SYNCS,
+			      .at = 1,
+			      .error = EIO,
+			      .stays = true };
 	(void)put_number("new", TURN);
 }
 
@@ -108,7 +113,8 @@ START_TEST(what_a_file_has_is_settled_though_the_next_one_took_nothing)
 }
 END_TEST
 
-/* ---- Removing --------------------------------------------------------------------------- */
+/* ---- Removing ---------------------------------------------------------------------------
+ */
 
 static const char *dies_behind; /* removing this one */
 
@@ -169,7 +175,8 @@ START_TEST(carrying_out_half_removed_files_brings_nothing_older_back)
 }
 END_TEST
 
-/* ---- Values that look like records -------------------------------------------------------- */
+/* ---- Values that look like records --------------------------------------------------------
+ */
 
 /* The record that is in FILE at block AT, as bytes of a value. */
 static void record_read(const char *file, unsigned at, char *out)
@@ -185,8 +192,8 @@ static char forged[BLOCK];
 
 /*
  * Somebody who may write values knows what records look like, from a store of his own that is
- * made in the same way. He writes one into a value that lies where the next record would begin,
- * once the one with the value was overwritten by a shorter one.
+ * made in the same way. He writes one into a value that lies where the next record would
+ * begin, once the one with the value was overwritten by a shorter one.
  */
 static void leaves_a_record_in_a_value(void)
 {
@@ -196,8 +203,9 @@ static void leaves_a_record_in_a_value(void)
 	stored_open(&s, 0);
 	/* Header 40, lengths 8, key 1, checksum 8: what follows is at the next block. */
 	memcpy(value + BLOCK - 57, forged, BLOCK);
-	disk = (struct disk){ .trouble = DISK_FAILS_LATE, .calls = DISK_WRITES, .at = 1,
-			      .error = ENOSPC };
+	disk = (struct disk){
+		.trouble = DISK_FAILS_LATE, .calls = DISK_WRITES, .at = 1, .error = ENOSPC
+	};
 	ck_ok(cell_store_write(s.store, &txn, &s.err));
 	ck_ok(cell_store_put(&txn, stored_text("v"),
 			     (struct cell_store_bytes){ value, sizeof value }, &s.err));
@@ -228,7 +236,8 @@ START_TEST(a_value_that_looks_like_a_record_is_none)
 }
 END_TEST
 
-/* ---- Settling ----------------------------------------------------------------------------- */
+/* ---- Settling -----------------------------------------------------------------------------
+ */
 
 /* Its error is told once; what it says later is not to be believed. */
 START_TEST(a_failed_sync_while_settling_ends_writing)
@@ -237,7 +246,9 @@ START_TEST(a_failed_sync_while_settling_ends_writing)
 
 	stored_open(&s, 0);
 	ck_ok(put_number("n", 1));
-	disk = (struct disk){ .trouble = DISK_FAILS, .calls = DISK_SYNCS, .at = 1, .error = EIO };
+	disk = (struct disk){
+		.trouble = DISK_FAILS, .calls = DISK_SYNCS, .at = 1, .error = EIO
+	};
 	ck_assert_int_eq(cell_store_backup(s.store, fd, &s.err), -EIO);
 	close(fd);
 	disk.at = 0;
@@ -275,11 +286,13 @@ START_TEST(there_is_room_in_the_map_for_what_is_in_the_journal)
 }
 END_TEST
 
-/* ---- Memory ------------------------------------------------------------------------------- */
+/* ---- Memory -------------------------------------------------------------------------------
+ */
 
 #define LAGGARDS 100
 
-/* Readers that stay behind keep what they look at: as much as may be, then commits are slow. */
+/* Readers that stay behind keep what they look at: as much as may be, then commits are slow.
+ */
 START_TEST(readers_that_stay_behind_hold_a_limited_amount)
 {
 	static struct cell_store_txn readers[LAGGARDS];
@@ -314,7 +327,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, what_a_file_has_is_settled_though_the_next_one_took_nothing);
 	tcase_add_loop_test(tc, removing_one_file_brings_nothing_older_back, 0, 2);
-	tcase_add_loop_test(tc, carrying_out_half_removed_files_brings_nothing_older_back, 0, 2);
+	tcase_add_loop_test(tc, carrying_out_half_removed_files_brings_nothing_older_back, 0,
+			    2);
 	tcase_add_test(tc, a_value_that_looks_like_a_record_is_none);
 	tcase_add_test(tc, a_failed_sync_while_settling_ends_writing);
 	tcase_add_test(tc, there_is_room_in_the_map_for_what_is_in_the_journal);
