@@ -2,7 +2,7 @@
 # An archive whose folder is still empty is left out of every link line.
 
 BASE_LIBS := -lev $(call pkg_libs,libprotobuf-c libsodium inih) -lpthread
-STORE_LIBS := -llmdb $(call pkg_libs,libsodium)
+STORE_LIBS := -llmdb
 
 # ---- libcell ----
 LIBCELL_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard core/libcell/*.c core/libcell/*.S))) $(LIBCELL_GEN_OBJECTS)

@@ -28,7 +28,7 @@ done
 shift $((OPTIND - 1))
 
 run='build-essential pkg-config libev-dev libprotobuf-c-dev protobuf-c-compiler
-	protobuf-compiler libprotoc-dev libsodium-dev libinih-dev libjansson-dev
+	protobuf-compiler libprotoc-dev libsodium-dev libinih-dev libjansson-dev libxxhash-dev
 	libseccomp-dev liblmdb-dev libncurses-dev libmicrohttpd-dev libpq-dev libclang-14-dev libclang1-14
 	bubblewrap mandoc'
 test='check bats shellcheck clang clang-tidy clang-format cppcheck valgrind

@@ -72,12 +72,17 @@ static int folder_find(struct restoring *r, const char *into)
 
 static int folder_check(const struct restoring *r)
 {
+	/* What is left of a journal would be carried out on top of the backup. */
+	static const char *const names[] = { DATA, "journal.0", "journal.1" };
 	char path[PATH_MAX + 16];
 
-	(void)snprintf(path, sizeof path, "%s/" DATA, r->folder);
-	if (access(path, F_OK) == 0)
-		return command_fail(r->command, CELL_ALREADY_EXISTS,
-				    "'%s' has a database already: move it away first", r->folder);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", r->folder, names[i]);
+		if (access(path, F_OK) == 0)
+			return command_fail(r->command, CELL_ALREADY_EXISTS,
+					    "'%s' has a database already (%s): move it away first",
+					    r->folder, names[i]);
+	}
 	if (mkdir(r->folder, 0700) < 0 && errno != EEXIST)
 		return fail(r, "making", r->folder);
 	return 0;

@@ -2,6 +2,7 @@
 
 #include <cell/cell.h>
 #include <errno.h>
+#include <ev.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct group {
 	size_t queued_bytes;
 	struct job *finished, **finished_last;
 	bool must_stop;
+	unsigned n_last; /* jobs of the last batch */
 	struct group_stats stats;
 	struct group_doubt *doubts;
 	size_t n_doubts;
@@ -36,6 +38,9 @@ struct group {
 	int done_fd;
 	unsigned n_outstanding;
 	bool is_watched;
+	ev_prepare before_sleep;
+	struct ev_loop *loop; /* before_sleep is in it; NULL = not yet */
+	bool must_wake; /* the thread, then */
 };
 
 int64_t group_now_us(void)
@@ -176,7 +181,9 @@ static void publish(struct group *group, struct job *jobs)
 	group->stats.version = engine->durable.version;
 	group->stats.log_entries = engine->durable.log_entries;
 	group->stats.log_from = engine->durable.log_from;
+	group->n_last = 0;
 	for (struct job *job = jobs; job; job = job->next) {
+		group->n_last++;
 		group->stats.commits += job->status == 0;
 		group->stats.refused += job->status < 0;
 	}
@@ -298,6 +305,10 @@ void group_stop(struct group *group)
 	(void)pthread_join(group->thread, NULL);
 	group->on_batch = NULL;
 	collect(group);
+	if (group->loop) {
+		ev_ref(group->loop);
+		ev_prepare_stop(group->loop, &group->before_sleep);
+	}
 	(void)close(group->done_fd);
 	(void)pthread_cond_destroy(&group->has_work);
 	(void)pthread_mutex_destroy(&group->lock);
@@ -385,6 +396,37 @@ int job_new(struct job **ret, struct cell_call *call, job_fn *run,
 	return 0;
 }
 
+static void on_before_sleep(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+	struct group *group = prepare->data;
+
+	(void)loop;
+	(void)events;
+	if (!group->must_wake)
+		return;
+	group->must_wake = false;
+	(void)pthread_mutex_lock(&group->lock);
+	(void)pthread_cond_signal(&group->has_work);
+	(void)pthread_mutex_unlock(&group->lock);
+}
+
+/*
+ * Where several commit at once their requests come together, as they were answered together:
+ * the thread takes them all if it is woken when the loop has read what there is. Woken by the
+ * first it would wait for the disk with that one alone, and all others for the next time.
+ */
+static void wake_later(struct group *group, struct cell_call *call)
+{
+	group->must_wake = true;
+	if (group->loop)
+		return;
+	group->loop = cell_loop_ev(call);
+	ev_prepare_init(&group->before_sleep, on_before_sleep);
+	group->before_sleep.data = group;
+	ev_prepare_start(group->loop, &group->before_sleep);
+	ev_unref(group->loop);
+}
+
 static int submit(struct group *group, struct job *job, struct cell_call *call)
 {
 	int r = 0;
@@ -399,7 +441,10 @@ static int submit(struct group *group, struct job *job, struct cell_call *call)
 		*group->queue_last = job;
 		group->queue_last = &job->next;
 		group->queued_bytes += job->size_bytes;
-		if (group->n_queued++ == 0)
+		/* Who was alone is not kept waiting for others. */
+		if (group->n_queued++ == 0 && group->n_last > 1)
+			wake_later(group, call);
+		else if (group->n_queued == 1)
 			(void)pthread_cond_signal(&group->has_work);
 	}
 	(void)pthread_mutex_unlock(&group->lock);

@@ -289,7 +289,9 @@ int celldb_backup(struct celldb *db, struct cell_call *call, int fd)
 
 static int run_verify(struct errand *errand)
 {
-	return cell_store_verify(errand->db->dir, &errand->entries, &errand->err);
+	int r = cell_store_settle(errand->db->store, &errand->err);
+
+	return r < 0 ? r : cell_store_verify(errand->db->dir, &errand->entries, &errand->err);
 }
 
 int celldb_verify(struct celldb *db, struct cell_call *call, uint64_t *ret_entries)

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEEN_FIRST 32u
+/* Sets. */
+#define SEEN_FIRST 8u
 /* What is kept for the next call. */
-#define SEEN_KEPT 1024u
+#define SEEN_KEPT 256u
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -32,21 +33,27 @@ uint64_t table_key_hash(const struct cell_call *call, const struct cell_table *t
 	word = 0;
 	for (size_t i = 0; i < len; i++)
 		word |= (uint64_t)key[i] << (8 * i);
-	return mix(hash ^ word, k0);
+	hash = mix(hash ^ word, k0);
+	return hash ? hash : 1;
 }
 
-static uint32_t *bucket_of(const struct seen *seen, uint64_t hash)
+/* Where HASH is, or would be. */
+static struct seen_set *set_of(const struct seen *seen, uint64_t hash)
 {
-	return &seen->buckets[hash & (2 * seen->size - 1)];
+	return &seen->sets[hash & (seen->n_sets - 1)];
 }
 
 static struct seen_row *find(const struct seen *seen, uint64_t hash)
 {
-	uint32_t at = seen->size ? *bucket_of(seen, hash) : 0;
+	struct seen_set *set;
 
-	while (at && seen->rows[at - 1].hash != hash)
-		at = seen->rows[at - 1].next;
-	return at ? &seen->rows[at - 1] : NULL;
+	if (!seen->n_sets)
+		return NULL;
+	set = set_of(seen, hash);
+	for (unsigned i = 0; i < SEEN_WAYS; i++)
+		if (set->rows[i].hash == hash)
+			return &set->rows[i];
+	return NULL;
 }
 
 bool table_seen_find(const struct seen *seen, uint64_t hash, uint64_t *ret_version)
@@ -66,111 +73,66 @@ void table_seen_update(struct seen *seen, uint64_t hash, uint64_t version)
 		row->version = version;
 }
 
-static uint32_t index_of(const struct seen *seen, const struct seen_row *row)
+/* First in its set, where AT was or the oldest. */
+static void set_first(struct seen_set *set, struct seen_row *at, uint64_t hash,
+		      uint64_t version)
 {
-	return (uint32_t)(row - seen->rows) + 1;
+	for (; at > set->rows; at--)
+		*at = at[-1];
+	*at = (struct seen_row){ .hash = hash, .version = version };
 }
 
-static void age_unlink(struct seen *seen, struct seen_row *row)
-{
-	if (row->newer)
-		seen->rows[row->newer - 1].older = row->older;
-	else
-		seen->newest = row->older;
-	if (row->older)
-		seen->rows[row->older - 1].newer = row->newer;
-	else
-		seen->oldest = row->newer;
-}
-
-static void age_link(struct seen *seen, struct seen_row *row)
-{
-	uint32_t at = index_of(seen, row);
-
-	row->newer = 0;
-	row->older = seen->newest;
-	if (seen->newest)
-		seen->rows[seen->newest - 1].newer = at;
-	else
-		seen->oldest = at;
-	seen->newest = at;
-}
-
+/* A set becomes two, neither of which has more than it had. */
 static int grow(struct seen *seen)
 {
-	uint32_t size = seen->size ? seen->size * 2 : SEEN_FIRST;
-	uint32_t *buckets = calloc((size_t)size * 2, sizeof *buckets);
-	struct seen_row *rows;
+	uint32_t n = seen->n_sets ? seen->n_sets * 2 : SEEN_FIRST;
+	struct seen more = { .n_sets = n };
 
-	if (!buckets)
+	more.sets = aligned_alloc(sizeof *more.sets, n * sizeof *more.sets);
+	if (!more.sets)
 		return -ENOMEM;
-	rows = realloc(seen->rows, size * sizeof *rows);
-	if (!rows) {
-		free(buckets);
-		return -ENOMEM;
-	}
-	free(seen->buckets);
-	seen->rows = rows;
-	seen->buckets = buckets;
-	seen->size = size;
-	for (uint32_t i = 0; i < seen->n; i++) {
-		uint32_t *bucket = bucket_of(seen, rows[i].hash);
+	memset(more.sets, 0, n * sizeof *more.sets);
+	for (uint32_t i = 0; i < seen->n_sets; i++)
+		for (unsigned way = SEEN_WAYS; way-- > 0;) {
+			const struct seen_row *row = &seen->sets[i].rows[way];
+			struct seen_set *set = set_of(&more, row->hash);
 
-		rows[i].next = *bucket;
-		*bucket = i + 1;
-	}
+			if (row->hash)
+				set_first(set, &set->rows[SEEN_WAYS - 1], row->hash,
+					  row->version);
+		}
+	free(seen->sets);
+	*seen = more;
 	return 0;
-}
-
-/* The oldest row's place. */
-static struct seen_row *evict(struct seen *seen)
-{
-	struct seen_row *row = &seen->rows[seen->oldest - 1];
-	uint32_t *at = bucket_of(seen, row->hash);
-
-	age_unlink(seen, row);
-	while (*at != index_of(seen, row))
-		at = &seen->rows[*at - 1].next;
-	*at = row->next;
-	return row;
 }
 
 int table_seen_note(struct seen *seen, uint64_t hash, uint64_t version)
 {
 	struct seen_row *row = find(seen, hash);
-	uint32_t *bucket;
+	struct seen_set *set;
 
-	if (row) {
-		row->version = version;
-		age_unlink(seen, row);
-		age_link(seen, row);
-		return 0;
+	if (!row) {
+		while ((!seen->n_sets || set_of(seen, hash)->rows[SEEN_WAYS - 1].hash) &&
+		       seen->n_sets < TABLE_SEEN_MAX / SEEN_WAYS)
+			if (grow(seen) < 0)
+				return -ENOMEM;
+		row = &set_of(seen, hash)->rows[SEEN_WAYS - 1];
 	}
-	if (seen->n == seen->size && seen->size < TABLE_SEEN_MAX && grow(seen) < 0)
-		return -ENOMEM;
-	row = seen->n < seen->size ? &seen->rows[seen->n++] : evict(seen);
-	bucket = bucket_of(seen, hash);
-	*row = (struct seen_row){ .hash = hash, .version = version, .next = *bucket };
-	*bucket = index_of(seen, row);
-	age_link(seen, row);
+	set = set_of(seen, hash);
+	set_first(set, row, hash, version);
 	return 0;
 }
 
 void table_seen_free(struct seen *seen)
 {
-	free(seen->rows);
-	free(seen->buckets);
+	free(seen->sets);
 	*seen = (struct seen){ 0 };
 }
 
 void table_seen_clear(struct seen *seen)
 {
-	if (!seen->n)
-		return;
-	if (seen->size > SEEN_KEPT) {
+	if (seen->n_sets > SEEN_KEPT)
 		table_seen_free(seen);
-		return;
-	}
-	memset(seen->buckets, 0, 2 * seen->size * sizeof *seen->buckets);
-	seen->n = seen->newest = seen->oldest = 0;
+	else if (seen->n_sets)
+		memset(seen->sets, 0, seen->n_sets * sizeof *seen->sets);
 }

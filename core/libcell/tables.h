@@ -14,8 +14,11 @@
 #include <cell/table.h>
 #include <table.cell.h>
 
-/* Rows read outside of transactions, of which a call knows the version: see cell/table.h. */
-#define TABLE_SEEN_MAX 65536u
+/*
+ * Places for rows read outside of transactions, of which a call knows the version: twice as many
+ * as cell/table.h says, as each row has but few to choose from.
+ */
+#define TABLE_SEEN_MAX 131072u
 /* What a transaction may hold: rows that it wrote, keys of rows that it read. */
 #define TABLE_TXN_BYTES_MAX ((size_t)64 << 20)
 /* Handlers that lost a race on a row wait for each other: so long, then they go on. */
@@ -44,18 +47,19 @@ enum txn_method { TXN_BEGIN, TXN_COMMIT, TXN_ABORT };
  * --------------------------------------------------- */
 
 struct seen_row {
-	uint64_t hash;
+	uint64_t hash; /* 0 = none */
 	uint64_t version;
-	uint32_t next;         /* in its bucket: index + 1; 0 = none */
-	uint32_t older, newer; /* by when it was read */
+};
+
+/* A line of the cache, that read last first: what a read of one row of many costs. */
+#define SEEN_WAYS 4
+struct seen_set {
+	struct seen_row rows[SEEN_WAYS];
 };
 
 struct seen {
-	struct seen_row *rows;
-	uint32_t *buckets; /* index + 1 */
-	uint32_t size;     /* of rows, a power of two; of buckets: twice that */
-	uint32_t n;
-	uint32_t newest, oldest; /* index + 1 */
+	struct seen_set *sets;
+	uint32_t n_sets; /* a power of two; more when one is full, up to TABLE_SEEN_MAX rows */
 };
 
 /* --- transactions
@@ -199,7 +203,7 @@ static inline bool call_has_txn(const struct cell_call *call)
 /* --- versions seen: seen.c
  * -------------------------------------------------------------------- */
 
-/* What names a row of a table in a process, and at the cell that CALL goes to. */
+/* What names a row of a table in a process, and at the cell that CALL goes to; not 0. */
 uint64_t table_key_hash(const struct cell_call *call, const struct cell_table *table,
 			const uint8_t *key, size_t len);
 /* -ENOMEM leaves it as it was: then it is not known. */

@@ -5,9 +5,14 @@
 #include "inside.h"
 #include "settle.h"
 
+int cell_store_settle(struct cell_store *store, struct cell_error *err)
+{
+	return store->has_journal ? settle_all(store, err) : 0;
+}
+
 int cell_store_backup(struct cell_store *store, int fd, struct cell_error *err)
 {
-	int rc, r = store->has_journal ? settle_all(store, err) : 0;
+	int rc, r = cell_store_settle(store, err);
 
 	if (r < 0)
 		return r;

@@ -1,5 +1,5 @@
 /*
- * A checksum over key and value, so that damage is seen and a value is never that of
+ * A checksum (XXH3, 64 bits) over key and value, so that damage is seen and a value is never that of
  * another key. Against accidents, not against attackers: its key is no secret.
  */
 #pragma once

@@ -94,11 +94,17 @@ int store_break(struct cell_error *err, struct cell_store *store, int rc)
 	struct cell_error text;
 	int code = store_fail(&text, store, rc, "writing to");
 
-	code = cell_fail(&store->broken_text, code == CELL_RESOURCE_EXHAUSTED ? -EIO : code,
-			 "%s; what the disk holds is not known, so nothing more is written "
-			 "until the store is opened again",
-			 text.text);
-	atomic_store_explicit(&store->broken, code, memory_order_release);
+	/* Who commits and who settles may both meet the end of a disk. */
+	pthread_mutex_lock(&store->lock);
+	if (!atomic_load_explicit(&store->broken, memory_order_relaxed)) {
+		code = cell_fail(
+			&store->broken_text, code == CELL_RESOURCE_EXHAUSTED ? -EIO : code,
+			"%s; what the disk holds is not known, so nothing more is written "
+			"until the store is opened again",
+			text.text);
+		atomic_store_explicit(&store->broken, code, memory_order_release);
+	}
+	pthread_mutex_unlock(&store->lock);
 	return store_broken(err, store);
 }
 

@@ -56,6 +56,7 @@ struct cell_store {
 	struct recent *frozen;    /* NULL = none */
 	uint64_t commit;          /* the last one that readers see */
 	uint64_t active_since_ns; /* its first commit; 0 = it has none */
+	atomic_size_t memory;     /* what the tables take, with those that readers still have */
 	atomic_uint_fast64_t settles; /* tables that went to the map; written with `lock` */
 	int stalled;              /* why the map did not take the frozen one; 0 = it will */
 	bool stops;

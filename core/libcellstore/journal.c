@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ static const char *const names[FILES] = { "journal.0", "journal.1" };
  * first record that was not written to its end is told from one that is damaged.
  */
 #define NO_COMMIT 0
+/* What journal_void() and the next record go on by. */
+#define GENERATIONS_MORE 2
 
 /* What a file may take of records; then there is room for its mark. */
 static size_t room_bytes(const struct journal *journal)
@@ -59,8 +62,9 @@ static size_t padded(size_t bytes)
 
 static uint64_t checksum(const struct header *header, const uint8_t *body)
 {
-	struct cell_store_bytes told = { &header->generation,
-					 sizeof *header - offsetof(struct header, generation) };
+	struct cell_store_bytes told = {
+		&header->generation, sizeof *header - offsetof(struct header, generation)
+	};
 
 	return checksum_of(told, (struct cell_store_bytes){ body, header->body_len });
 }
@@ -113,54 +117,36 @@ static int file_open(const struct folder *folder, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int journal_open(struct journal *journal, const struct folder *folder, size_t bytes,
-		 struct cell_error *err)
+/* Some that open a file so do not write it so: their blocks are larger than ours. */
+static int file_open_tried(const struct folder *folder, const char *name,
+			   const uint8_t *zeros)
 {
-	int r = 0;
+	int flags, fd = file_open(folder, name);
+	int r = fd < 0 ? fd : write_all(fd, zeros, JOURNAL_BLOCK, 0);
 
-	bytes = bytes < JOURNAL_MIN ? JOURNAL_MIN : bytes > JOURNAL_MAX ? JOURNAL_MAX : bytes;
-	bytes = padded(bytes);
-
-	*journal = (struct journal){
-		.fds = { -1, -1 }, .file_bytes = bytes, .generation = 1, .is_void = true
-	};
-	journal->record = aligned_alloc(JOURNAL_BLOCK, bytes + JOURNAL_BLOCK);
-	if (!journal->record)
-		return cell_fail(err, -ENOMEM, "opening '%s/%s'", folder->path, names[0]);
-	memset(journal->record, 0, bytes + JOURNAL_BLOCK);
-	for (int i = 0; i < FILES; i++) {
-		r = file_make(folder, names[i], journal->record, bytes);
-		if (r == 0)
-			r = journal->fds[i] = file_open(folder, names[i]);
-		if (r < 0)
-			return fail(err, "making", folder, names[i], -r);
+	if (r == -EINVAL && fd >= 0) {
+		flags = fcntl(fd, F_GETFL);
+		r = flags < 0 || fcntl(fd, F_SETFL, flags & ~O_DIRECT) < 0
+			    ? -errno
+			    : write_all(fd, zeros, JOURNAL_BLOCK, 0);
 	}
-	return fsync(folder->fd) < 0 ? fail(err, "syncing", folder, "", errno) : 0;
+	if (r == 0 || fd < 0)
+		return fd;
+	(void)close(fd);
+	return r;
 }
 
-void journal_close(struct journal *journal)
+/*
+ * Values are somebody's, and lie in records as they are: what nobody can know does not look
+ * like a record of ours, wherever it comes to lie.
+ */
+static uint64_t generation_first(void)
 {
-	if (!journal->record)
-		return;
-	for (int i = 0; i < FILES; i++)
-		if (journal->fds[i] >= 0)
-			(void)close(journal->fds[i]);
-	free(journal->record);
-	*journal = (struct journal){ .fds = { -1, -1 } };
-}
+	uint64_t random = 0;
 
-int journal_remove(const struct folder *folder, struct cell_error *err)
-{
-	bool was_there = false;
-
-	for (int i = 0; i < FILES; i++)
-		if (unlinkat(folder->fd, names[i], 0) == 0)
-			was_there = true;
-		else if (errno != ENOENT)
-			return fail(err, "removing", folder, names[i], errno);
-	if (was_there && fsync(folder->fd) < 0)
-		return fail(err, "syncing", folder, "", errno);
-	return 0;
+	while (getrandom(&random, sizeof random, 0) != sizeof random)
+		continue;
+	return (random >> 2) + 1;
 }
 
 /* Put the header before the body of LEN bytes at RECORD, and zeros behind it. */
@@ -186,6 +172,51 @@ static int mark_write(struct journal *journal, unsigned file, size_t at)
 	return write_all(journal->fds[file], mark, JOURNAL_BLOCK, at);
 }
 
+int journal_open(struct journal *journal, const struct folder *folder, size_t bytes,
+		 struct cell_error *err)
+{
+	int r = 0;
+
+	bytes = bytes < JOURNAL_MIN ? JOURNAL_MIN : bytes > JOURNAL_MAX ? JOURNAL_MAX : bytes;
+	bytes = padded(bytes);
+
+	*journal = (struct journal){
+		.fds = { -1, -1 },
+		.file_bytes = bytes,
+		.generation = generation_first(),
+		.is_void = true,
+	};
+	journal->record = aligned_alloc(JOURNAL_BLOCK, bytes + JOURNAL_BLOCK);
+	if (!journal->record)
+		return cell_fail(err, -ENOMEM, "opening '%s/%s'", folder->path, names[0]);
+	memset(journal->record, 0, bytes + JOURNAL_BLOCK);
+	for (int i = 0; i < FILES; i++) {
+		r = file_make(folder, names[i], journal->record, bytes);
+		if (r == 0)
+			r = journal->fds[i] =
+				file_open_tried(folder, names[i], journal->record);
+		if (r < 0)
+			return fail(err, "making", folder, names[i], -r);
+	}
+	/* So that a first record that is torn is told from one that is damaged. */
+	r = mark_write(journal, journal->current ^ 1, 0);
+	if (r < 0)
+		return fail(err, "writing", folder, names[journal->current ^ 1], -r);
+	journal->generation++;
+	return fsync(folder->fd) < 0 ? fail(err, "syncing", folder, "", errno) : 0;
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal->record)
+		return;
+	for (int i = 0; i < FILES; i++)
+		if (journal->fds[i] >= 0)
+			(void)close(journal->fds[i]);
+	free(journal->record);
+	*journal = (struct journal){ .fds = { -1, -1 } };
+}
+
 bool journal_make(struct journal *journal, uint64_t commit, const struct change *last)
 {
 	journal->used = sizeof(struct header);
@@ -204,7 +235,8 @@ bool journal_make(struct journal *journal, uint64_t commit, const struct change 
 		memcpy(out + sizeof told, change_key(change).at, len);
 		journal->used += sizeof told + len;
 	}
-	record_finish(journal, journal->record, journal->used - sizeof(struct header), commit);
+	record_finish(journal, journal->record, journal->used - sizeof(struct header),
+		      commit);
 	return true;
 }
 
@@ -229,8 +261,23 @@ int journal_turn(struct journal *journal)
 	journal->at = 0;
 	journal->generation++;
 	memcpy(&commit, journal->record + offsetof(struct header, commit), sizeof commit);
-	record_finish(journal, journal->record, journal->used - sizeof(struct header), commit);
+	record_finish(journal, journal->record, journal->used - sizeof(struct header),
+		      commit);
 	return 0;
+}
+
+/* A record that is told not to be there must not be, whatever came of writing it. */
+static int unwrite(struct journal *journal, int r)
+{
+	uint8_t *zeros = journal->record + journal->file_bytes;
+	int undone;
+
+	if (r != -ENOSPC)
+		return r;
+	memset(zeros, 0, JOURNAL_BLOCK);
+	undone = write_all(journal->fds[journal->current], zeros, JOURNAL_BLOCK, journal->at);
+	/* Nor is there room for that: then it took nothing before, either. */
+	return undone < 0 && as_full(undone) != -ENOSPC ? undone : r;
 }
 
 int journal_write(struct journal *journal)
@@ -239,7 +286,7 @@ int journal_write(struct journal *journal)
 	int r = write_all(journal->fds[journal->current], journal->record, len, journal->at);
 
 	if (r < 0)
-		return as_full(r);
+		return unwrite(journal, as_full(r));
 	journal->at += len;
 	journal->is_void = false;
 	return 0;
@@ -267,7 +314,7 @@ int journal_void(struct journal *journal)
 struct file {
 	uint8_t *bytes;
 	size_t len;
-	uint64_t generation; /* 0: there is no record in it */
+	uint64_t generation;  /* 0: there is no record in it */
 	uint64_t first, last; /* commits; NO_COMMIT = none */
 	size_t end;           /* of the last one */
 	bool is_marked;       /* see NO_COMMIT */
@@ -290,9 +337,8 @@ static int file_read(struct file *file, const struct folder *folder, const char 
 		(void)close(fd);
 		return cell_fail(err, -ENOMEM, "reading '%s/%s'", folder->path, name);
 	}
-	while (file->len < size &&
-	       (n = pread(fd, file->bytes + file->len, size - file->len, (off_t)file->len)) !=
-		       0) {
+	while (file->len < size && (n = pread(fd, file->bytes + file->len, size - file->len,
+					      (off_t)file->len)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -342,24 +388,26 @@ static void file_scan(struct file *file)
 	}
 }
 
-/* Whether there is a record behind the end, of a generation after BEFORE. */
-static bool has_more(const struct file *file, uint64_t before)
+/* Whether there is a record behind the end, of a generation after BEFORE, up to LAST. */
+static bool has_more(const struct file *file, uint64_t before, uint64_t last)
 {
 	struct header header;
 
 	for (size_t at = file->end; at < file->len; at += JOURNAL_BLOCK)
-		if (record_at(file, at, &header) && header.generation > before)
+		if (record_at(file, at, &header) && header.generation > before &&
+		    header.generation <= last)
 			return true;
 	return false;
 }
 
 static int lost(struct cell_error *err, const struct folder *folder)
 {
-	return cell_fail(err, CELL_DATA_LOSS,
-			 "the journal in '%s' is damaged: commits are missing in it; restore "
-			 "the store from a backup, or remove journal.0 and journal.1 to go on "
-			 "without the last ones",
-			 folder->path);
+	return cell_fail(
+		err, CELL_DATA_LOSS,
+		"the journal in '%s' is damaged: commits are missing in it; restore "
+		"the store from a backup, or remove journal.0 and journal.1 to go on "
+		"without the last ones",
+		folder->path);
 }
 
 /*
@@ -370,7 +418,7 @@ static int files_check(struct file files[FILES], const struct folder *folder,
 		       struct cell_error *err)
 {
 	struct file *older = &files[0], *newer = &files[1];
-	uint64_t before;
+	uint64_t before, last;
 
 	if (older->generation > newer->generation) {
 		struct file other = *older;
@@ -378,18 +426,46 @@ static int files_check(struct file files[FILES], const struct folder *folder,
 		*older = *newer;
 		*newer = other;
 	}
-	if (!newer->is_marked && has_more(newer, newer->generation - (newer->generation > 0)))
+	/* A generation that was begun when the newer file's first record was damaged. */
+	last = newer->generation ? newer->generation + GENERATIONS_MORE : UINT64_MAX;
+	if (!newer->is_marked &&
+	    has_more(newer, newer->generation - (newer->generation > 0), last))
 		return lost(err, folder);
 	/* What the older one has is needed for as long as the newer one is not marked. */
 	before = newer->generation;
 	if (!newer->is_marked)
 		before -= before < 2 ? before : 2;
-	if (!older->is_marked && has_more(older, before))
+	if (!older->is_marked && has_more(older, before, last))
 		return lost(err, folder);
 	if (older->last != NO_COMMIT && newer->last != NO_COMMIT &&
 	    older->last + 1 != newer->first)
 		return lost(err, folder);
 	return 0;
+}
+
+static int record_replay(const uint8_t *body, size_t body_len, journal_change_fn *on_change,
+			 void *userdata, uint64_t *n, struct cell_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < body_len; (*n)++) {
+		const uint8_t *key = body + i + sizeof(struct change_header);
+		struct change_header told = { 0 };
+		size_t len;
+
+		if (body_len - i >= sizeof told)
+			memcpy(&told, body + i, sizeof told);
+		len = (size_t)told.key_len + told.stored_len;
+		if (told.key_len == 0 || len > body_len - i - sizeof told)
+			return cell_fail(err, CELL_DATA_LOSS,
+					 "a commit in the journal has impossible lengths");
+		r = on_change(userdata, (struct cell_store_bytes){ key, told.key_len },
+			      (struct cell_store_bytes){ key + told.key_len,
+							 told.stored_len },
+			      err);
+		i += sizeof told + len;
+	}
+	return r;
 }
 
 static int file_replay(const struct file *file, journal_change_fn *on_change, void *userdata,
@@ -401,21 +477,9 @@ static int file_replay(const struct file *file, journal_change_fn *on_change, vo
 	if (file->last == NO_COMMIT)
 		return 0;
 	for (size_t at = 0; r == 0 && at < file->end;) {
-		const uint8_t *body = file->bytes + at + sizeof header;
-		struct change_header told;
-
 		memcpy(&header, file->bytes + at, sizeof header);
-		for (size_t i = 0; r == 0 && i + sizeof told <= header.body_len; (*n)++) {
-			const uint8_t *key = body + i + sizeof told;
-
-			memcpy(&told, body + i, sizeof told);
-			r = on_change(userdata,
-				      (struct cell_store_bytes){ key, told.key_len },
-				      (struct cell_store_bytes){ key + told.key_len,
-								 told.stored_len },
-				      err);
-			i += sizeof told + told.key_len + told.stored_len;
-		}
+		r = record_replay(file->bytes + at + sizeof header, header.body_len,
+				  on_change, userdata, n, err);
 		at += padded(sizeof header + header.body_len);
 	}
 	return r;
@@ -440,4 +504,39 @@ int journal_replay(const struct folder *folder, journal_change_fn *on_change, vo
 	for (int i = 0; i < FILES; i++)
 		free(files[i].bytes);
 	return r;
+}
+
+/* ---- Removing ----------------------------------------------------------------------- */
+
+/* The generation that the file begins with; 0: there is no record, or no file. */
+static uint64_t generation_of(const struct folder *folder, const char *name)
+{
+	int fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC);
+	struct header header = { 0 };
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != MAGIC)
+		header.generation = 0;
+	(void)close(fd);
+	return header.generation;
+}
+
+/* The older one first: alone it would bring back what the newer one has changed. */
+int journal_remove(const struct folder *folder, struct cell_error *err)
+{
+	int older = generation_of(folder, names[0]) > generation_of(folder, names[1]);
+
+	for (int i = 0; i < FILES; i++) {
+		const char *name = names[older ^ i];
+
+		if (unlinkat(folder->fd, name, 0) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return fail(err, "removing", folder, name, errno);
+		}
+		if (fsync(folder->fd) < 0)
+			return fail(err, "syncing", folder, "", errno);
+	}
+	return 0;
 }

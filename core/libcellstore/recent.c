@@ -6,14 +6,15 @@
 
 #include "checksum.h"
 
-#define LEVELS_MAX  12
-#define CHUNK_BYTES ((size_t)256 * 1024)
+#define LEVELS_MAX 12
+#define CHUNK_MIN  ((size_t)16 * 1024)
+#define CHUNK_MAX  ((size_t)256 * 1024)
 
 /* Where what was added last under keys of one first byte stands: logs grow at their end. */
 #define FINGERS 16
 
 struct finger {
-	const struct change *at; /* NULL = nothing yet */
+	const struct change *at;                     /* NULL = nothing yet */
 	_Atomic(struct change *) *links[LEVELS_MAX]; /* that would lead to what follows it */
 };
 
@@ -25,6 +26,8 @@ struct chunk {
 
 struct recent {
 	unsigned refs;
+	atomic_size_t *memory;
+	size_t bytes, n;
 	uint64_t random;
 	struct chunk *chunks; /* the first has room, if any has */
 	_Atomic(struct change *) heads[LEVELS_MAX];
@@ -39,13 +42,14 @@ int bytes_compare(struct cell_store_bytes a, struct cell_store_bytes b)
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-struct recent *recent_new(void)
+struct recent *recent_new(atomic_size_t *memory)
 {
 	struct recent *recent = calloc(1, sizeof *recent);
 
 	if (!recent)
 		return NULL;
 	recent->refs = 1;
+	recent->memory = memory;
 	recent->random = 0x9e3779b97f4a7c15;
 	return recent;
 }
@@ -63,6 +67,7 @@ void recent_unref(struct recent *recent)
 		next = chunk->next;
 		free(chunk);
 	}
+	(void)atomic_fetch_sub_explicit(recent->memory, recent->bytes, memory_order_relaxed);
 	free(recent);
 }
 
@@ -76,20 +81,36 @@ bool recent_is_empty(const struct recent *recent)
 	return !load(&recent->heads[0]);
 }
 
+bool recent_is_shared(const struct recent *recent)
+{
+	return recent->refs > 1;
+}
+
+size_t recent_count(const struct recent *recent)
+{
+	return recent->n;
+}
+
 static void *take(struct recent *recent, size_t size)
 {
 	struct chunk *chunk = recent->chunks;
 	void *at;
 
-	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) *
+	       alignof(max_align_t);
 	if (!chunk || chunk->size - chunk->used < size) {
-		size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+		size_t room = chunk ? chunk->size * 2 : CHUNK_MIN;
+
+		room = room > CHUNK_MAX ? CHUNK_MAX : room;
+		room = room > size ? room : size;
 
 		chunk = malloc(sizeof *chunk + room);
 		if (!chunk)
 			return NULL;
 		*chunk = (struct chunk){ .next = recent->chunks, .size = room };
 		recent->chunks = chunk;
+		recent->bytes += room;
+		(void)atomic_fetch_add_explicit(recent->memory, room, memory_order_relaxed);
 	}
 	at = chunk->bytes + chunk->used;
 	chunk->used += size;
@@ -104,7 +125,8 @@ static unsigned levels_draw(struct recent *recent)
 	recent->random ^= recent->random << 13;
 	recent->random ^= recent->random >> 7;
 	recent->random ^= recent->random << 17;
-	for (uint64_t bits = recent->random; levels < LEVELS_MAX && (bits & 3) == 0; bits >>= 2)
+	for (uint64_t bits = recent->random; levels < LEVELS_MAX && (bits & 3) == 0;
+	     bits >>= 2)
 		levels++;
 	return levels;
 }
@@ -205,6 +227,7 @@ struct change *recent_add(struct recent *recent, uint64_t commit, struct cell_st
 		atomic_store_explicit(before[level], change, memory_order_release);
 		before[level] = &change->next[level];
 	}
+	recent->n++;
 	finger->at = change;
 	memcpy(finger->links, before, sizeof before);
 	return change;

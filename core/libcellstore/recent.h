@@ -27,12 +27,17 @@ struct change {
 
 struct recent;
 
-struct recent *recent_new(void);
+/* MEMORY counts what its entries take, with those of others; it outlives the table. */
+struct recent *recent_new(atomic_size_t *memory);
 /* Of those that point to it; the last one frees it. To be called under one lock, as _unref(). */
 void recent_ref(struct recent *recent);
 void recent_unref(struct recent *recent);
 
 bool recent_is_empty(const struct recent *recent);
+/* Whether others point to it. To be called under the lock, too. */
+bool recent_is_shared(const struct recent *recent);
+/* Changes that were added; by the one that adds. */
+size_t recent_count(const struct recent *recent);
 
 /*
  * Add that COMMIT put VALUE, or (IS_GONE) deleted KEY; EARLIER is the change that the same

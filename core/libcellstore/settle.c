@@ -1,6 +1,7 @@
 #include "settle.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,9 +19,19 @@
 /* While a writer has the lock that freezing wants. */
 #define WRITER_NS UINT64_C(20000000)
 
-/* How much more the map may need for what is in memory: pages are seldom full. */
+/*
+ * How much more the map may need for what is in memory: pages are seldom full, and each
+ * change may copy one that is there, and split it.
+ */
 #define ROOM_FACTOR 4
 #define ROOM_BYTES  (UINT64_C(1) << 20)
+#define ROOM_PAGES  2 /* for each change */
+
+/*
+ * Of journal files: what tables may take. Readers that stay behind keep theirs; beyond this
+ * commits go to the map at once, and leave nothing to keep.
+ */
+#define MEMORY_FILES 16
 
 #define ALL_COMMITS (RECENT_NO_COMMIT - 1)
 
@@ -32,7 +43,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* ---- To the map ------------------------------------------------------------------------- */
+/* ---- To the map -------------------------------------------------------------------------
+ */
 
 static int map_change(MDB_txn *txn, MDB_dbi dbi, struct cell_store_bytes key,
 		      struct cell_store_bytes stored)
@@ -47,11 +59,15 @@ static int map_change(MDB_txn *txn, MDB_dbi dbi, struct cell_store_bytes key,
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* What RECENT has up to COMMIT, in one transaction of the map's. LMDB's result. */
-static int table_settle(struct cell_store *store, const struct recent *recent, uint64_t commit)
+/*
+ * What RECENT has of the commits from FIRST to LAST, in one transaction of the map's, in the
+ * order of its keys, which fills pages best. LMDB's result.
+ */
+static int table_settle(struct cell_store *store, const struct recent *recent, uint64_t first,
+			uint64_t last)
 {
 	const struct change *change =
-		recent_after(recent, (struct cell_store_bytes){ 0 }, false, commit);
+		recent_after(recent, (struct cell_store_bytes){ 0 }, false, last);
 	MDB_txn *txn;
 	int rc;
 
@@ -60,27 +76,35 @@ static int table_settle(struct cell_store *store, const struct recent *recent, u
 	rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 	if (rc)
 		return rc;
-	for (; rc == 0 && change; change = recent_next(change, commit))
-		rc = map_change(txn, store->dbi, change_key(change), change_stored(change));
+	for (; rc == 0 && change; change = recent_next(change, last))
+		if (atomic_load_explicit(&change->commit, memory_order_relaxed) >= first)
+			rc = map_change(txn, store->dbi, change_key(change),
+					change_stored(change));
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }
 
-/* To be called with `settling`. LMDB's result, which is also kept for writers to see. */
-static int frozen_settle(struct cell_store *store)
+/*
+ * To be called with `settling`. What went wrong, as a failed commit; that it did is also kept
+ * for writers to see.
+ */
+static int frozen_settle(struct cell_store *store, struct cell_error *err)
 {
 	struct recent *frozen;
-	int rc, dead;
+	int dead, rc, r;
 
 	pthread_mutex_lock(&store->lock);
 	frozen = store->frozen;
 	pthread_mutex_unlock(&store->lock);
 	if (!frozen)
 		return 0;
+	r = store_broken(err, store);
 	(void)mdb_reader_check(store->env, &dead);
-	rc = table_settle(store, frozen, ALL_COMMITS);
+	rc = r < 0 ? EIO : table_settle(store, frozen, 0, ALL_COMMITS);
+	if (rc && r == 0)
+		r = store_commit_fail(err, store, rc);
 	pthread_mutex_lock(&store->lock);
 	if (rc == 0) {
 		store->frozen = NULL;
@@ -90,7 +114,7 @@ static int frozen_settle(struct cell_store *store)
 	store->stalled = rc;
 	pthread_cond_broadcast(&store->settled);
 	pthread_mutex_unlock(&store->lock);
-	return rc;
+	return r;
 }
 
 /* With `lock` and `writer`; there is no frozen table. */
@@ -102,7 +126,8 @@ static void freeze(struct cell_store *store, struct recent *next)
 	pthread_cond_signal(&store->work);
 }
 
-/* ---- The thread ------------------------------------------------------------------------- */
+/* ---- The thread -------------------------------------------------------------------------
+ */
 
 /* With `lock`. */
 static void work_await(struct cell_store *store, uint64_t until_ns)
@@ -122,7 +147,7 @@ static void active_freeze(struct cell_store *store)
 	struct recent *next;
 
 	pthread_mutex_unlock(&store->lock);
-	next = recent_new();
+	next = recent_new(&store->memory);
 	if (next && pthread_mutex_trylock(&store->writer) == 0) {
 		pthread_mutex_lock(&store->lock);
 		if (!store->frozen && store->active_since_ns) {
@@ -137,20 +162,35 @@ static void active_freeze(struct cell_store *store)
 	recent_unref(next);
 }
 
+/* The frozen table, or the next try with it; with `lock`, which is let go for a while. */
+static void frozen_take(struct cell_store *store)
+{
+	bool was_stalled = store->stalled != 0;
+	struct cell_error err;
+	int r;
+
+	if (was_stalled)
+		work_await(store, now_ns() + RETRY_NS);
+	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_lock(&store->settling);
+	r = frozen_settle(store, &err);
+	pthread_mutex_unlock(&store->settling);
+	if (r < 0 && !was_stalled)
+		cell_log(CELL_LOG_ERR, "store", "not_settled", "reason=\"%s\"", err.text);
+	pthread_mutex_lock(&store->lock);
+}
+
 static void *settle_run(void *userdata)
 {
 	struct cell_store *store = userdata;
 
 	pthread_mutex_lock(&store->lock);
 	while (!store->stops) {
-		if (store->frozen) {
-			if (store->stalled)
-				work_await(store, now_ns() + RETRY_NS);
-			pthread_mutex_unlock(&store->lock);
-			pthread_mutex_lock(&store->settling);
-			(void)frozen_settle(store);
-			pthread_mutex_unlock(&store->settling);
-			pthread_mutex_lock(&store->lock);
+		if (store->frozen && store_broken(NULL, store)) {
+			/* It is left to who opens the store next. */
+			(void)pthread_cond_wait(&store->work, &store->lock);
+		} else if (store->frozen) {
+			frozen_take(store);
 		} else if (!store->active_since_ns) {
 			(void)pthread_cond_wait(&store->work, &store->lock);
 		} else if (now_ns() < store->active_since_ns + SETTLE_AFTER_NS) {
@@ -163,7 +203,8 @@ static void *settle_run(void *userdata)
 	return NULL;
 }
 
-/* ---- Opening and closing ---------------------------------------------------------------- */
+/* ---- Opening and closing ----------------------------------------------------------------
+ */
 
 struct replay {
 	struct cell_store *store;
@@ -178,10 +219,11 @@ static int on_change(void *userdata, struct cell_store_bytes key,
 	int rc = 0;
 
 	if (store->is_read_only)
-		return cell_fail(err, CELL_FAILED_PRECONDITION,
-				 "'%s' was not closed: open it for writing once, which carries "
-				 "out what its journal has",
-				 store->folder.path);
+		return cell_fail(
+			err, CELL_FAILED_PRECONDITION,
+			"'%s' was not closed: open it for writing once, which carries "
+			"out what its journal has",
+			store->folder.path);
 	if (!replay->txn)
 		rc = mdb_txn_begin(store->env, NULL, 0, &replay->txn);
 	if (rc == 0)
@@ -231,6 +273,19 @@ static void threads_deinit(struct cell_store *store)
 	pthread_cond_destroy(&store->work);
 }
 
+/* Signals are for whoever opened the store. */
+static int thread_start(struct cell_store *store)
+{
+	sigset_t all, before;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&store->thread, NULL, settle_run, store);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
 int settle_start(struct cell_store *store, size_t journal_bytes, struct cell_error *err)
 {
 	MDB_stat stat;
@@ -242,9 +297,9 @@ int settle_start(struct cell_store *store, size_t journal_bytes, struct cell_err
 	}
 	(void)mdb_env_stat(store->env, &stat);
 	store->page_bytes = stat.ms_psize;
-	store->active = recent_new();
+	store->active = recent_new(&store->memory);
 	threads_init(store);
-	rc = store->active ? pthread_create(&store->thread, NULL, settle_run, store) : ENOMEM;
+	rc = store->active ? thread_start(store) : ENOMEM;
 	if (rc == 0) {
 		store->has_journal = true;
 		return 0;
@@ -253,7 +308,8 @@ int settle_start(struct cell_store *store, size_t journal_bytes, struct cell_err
 	recent_unref(store->active);
 	store->active = NULL;
 	journal_close(&store->journal);
-	return cell_fail(err, -rc, "opening store '%s': %s", store->folder.path, strerror(rc));
+	return cell_fail(err, -rc, "opening store '%s': %s", store->folder.path,
+			 strerror(rc));
 }
 
 bool settle_stop(struct cell_store *store)
@@ -276,29 +332,30 @@ bool settle_stop(struct cell_store *store)
 
 int settle_all(struct cell_store *store, struct cell_error *err)
 {
-	struct recent *next = recent_new();
-	int rc;
+	struct recent *next = recent_new(&store->memory);
+	int r;
 
 	if (!next)
 		return cell_fail(err, -ENOMEM, "writing to '%s'", store->folder.data_path);
 	pthread_mutex_lock(&store->writer);
 	pthread_mutex_lock(&store->settling);
-	rc = frozen_settle(store);
+	r = frozen_settle(store, err);
 	pthread_mutex_lock(&store->lock);
-	if (rc == 0 && store->active_since_ns) {
+	if (r == 0 && store->active_since_ns) {
 		freeze(store, next);
 		next = NULL;
 	}
 	recent_unref(next);
 	pthread_mutex_unlock(&store->lock);
 	pthread_mutex_unlock(&store->writer);
-	if (rc == 0)
-		rc = frozen_settle(store);
+	if (r == 0)
+		r = frozen_settle(store, err);
 	pthread_mutex_unlock(&store->settling);
-	return rc ? store_fail(err, store, rc, "writing to") : 0;
+	return r;
 }
 
-/* ---- Transactions ----------------------------------------------------------------------- */
+/* ---- Transactions -----------------------------------------------------------------------
+ */
 
 /*
  * The map and the tables of one moment: under the lock, so that what leaves the tables in
@@ -356,12 +413,28 @@ int settle_read(struct cell_store *store, struct cell_store_txn *ret_txn)
 	return view_take(store, ret_txn);
 }
 
+/* A table that has nothing is left to the readers that hold it: they would keep our changes.
+ */
+static void active_renew(struct cell_store *store)
+{
+	struct recent *next;
+
+	pthread_mutex_lock(&store->lock);
+	if (!store->active_since_ns && recent_is_shared(store->active) &&
+	    (next = recent_new(&store->memory))) {
+		recent_unref(store->active);
+		store->active = next;
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
 int settle_write(struct cell_store *store, struct cell_store_txn *ret_txn,
 		 struct cell_error *err)
 {
 	int rc, r;
 
 	pthread_mutex_lock(&store->writer);
+	active_renew(store);
 	/* It may have broken while we waited for the one before us. */
 	r = store_broken(err, store);
 	rc = r ? 0 : view_take(store, ret_txn);
@@ -405,12 +478,14 @@ int settle_change(struct cell_store_txn *txn, struct cell_store_bytes key,
 	return 0;
 }
 
-/* ---- Commits ---------------------------------------------------------------------------- */
+/* ---- Commits ----------------------------------------------------------------------------
+ */
 
 static void forget(struct cell_store_txn *txn)
 {
 	for (struct change *change = txn->last; change; change = change->earlier)
-		atomic_store_explicit(&change->commit, RECENT_NO_COMMIT, memory_order_relaxed);
+		atomic_store_explicit(&change->commit, RECENT_NO_COMMIT,
+				      memory_order_relaxed);
 }
 
 static void write_end(struct cell_store_txn *txn)
@@ -432,71 +507,59 @@ void settle_abort(struct cell_store_txn *txn)
 }
 
 /* Whether the map may not have room for all that is in memory. */
-static bool is_tight(struct cell_store *store, bool has_frozen)
+static bool is_tight(struct cell_store *store, size_t n_frozen)
 {
 	uint64_t waiting = store->journal.at + store->journal.used;
-	uint64_t used;
+	uint64_t used, copied;
 	MDB_envinfo info;
 
-	if (has_frozen)
+	if (n_frozen)
 		waiting += store->journal.file_bytes;
 	if (mdb_env_info(store->env, &info) != 0)
 		return true;
 	used = (uint64_t)(info.me_last_pgno + 1) * store->page_bytes;
-	return used + ROOM_FACTOR * waiting + ROOM_BYTES > info.me_mapsize;
+	copied = (recent_count(store->active) + n_frozen) * ROOM_PAGES * store->page_bytes;
+	copied = copied < used ? copied : used;
+	return used + copied + ROOM_FACTOR * waiting + ROOM_BYTES > info.me_mapsize;
 }
 
 /* All that is in memory to the map, and the journal void; with `settling`. */
 static int memory_settle(struct cell_store *store, uint64_t commit, struct cell_error *err)
 {
-	int r, rc = frozen_settle(store);
+	int rc, r = frozen_settle(store, err);
 	struct recent *next;
 
-	if (rc == 0)
-		rc = table_settle(store, store->active, commit);
+	if (r < 0)
+		return r;
+	rc = table_settle(store, store->active, 0, commit);
 	if (rc)
 		return store_commit_fail(err, store, rc);
 	/* What was settled must not be again, after newer commits went to the map. */
-	next = recent_new();
+	next = recent_new(&store->memory);
 	if (!next)
 		return cell_fail(err, -ENOMEM, "writing to '%s'", store->folder.data_path);
 	pthread_mutex_lock(&store->lock);
 	recent_unref(store->active);
 	store->active = next;
 	store->active_since_ns = 0;
+	atomic_fetch_add_explicit(&store->settles, 1, memory_order_release);
 	pthread_mutex_unlock(&store->lock);
 	r = store->journal.is_void ? 0 : journal_void(&store->journal);
 	return r < 0 ? store_break(err, store, -r) : 0;
 }
 
-/* TXN's own changes to the map, as a store without a journal does it. */
-static int map_commit(struct cell_store_txn *txn, struct cell_error *err)
-{
-	struct cell_store *store = txn->store;
-	MDB_txn *map;
-	int rc = mdb_txn_begin(store->env, NULL, 0, &map);
-
-	if (rc)
-		return store_commit_fail(err, store, rc);
-	for (const struct change *change = txn->last; rc == 0 && change; change = change->earlier)
-		if (atomic_load_explicit(&change->commit, memory_order_relaxed) == txn->commit)
-			rc = map_change(map, store->dbi, change_key(change), change_stored(change));
-	if (rc)
-		mdb_txn_abort(map);
-	else
-		rc = mdb_txn_commit(map);
-	return rc ? store_commit_fail(err, store, rc) : 0;
-}
-
+/* TXN to the map, as a store without a journal does it. */
 static int commit_to_map(struct cell_store_txn *txn, struct cell_error *err)
 {
 	struct cell_store *store = txn->store;
-	int r;
+	int rc, r;
 
 	pthread_mutex_lock(&store->settling);
 	r = memory_settle(store, txn->commit - 1, err);
-	if (r == 0)
-		r = map_commit(txn, err);
+	if (r == 0) {
+		rc = table_settle(store, txn->recent[0], txn->commit, txn->commit);
+		r = rc ? store_commit_fail(err, store, rc) : 0;
+	}
 	pthread_mutex_unlock(&store->settling);
 	if (r < 0)
 		return r;
@@ -506,19 +569,27 @@ static int commit_to_map(struct cell_store_txn *txn, struct cell_error *err)
 	return 0;
 }
 
-/* Into the journal. *NEXT, if the file was turned, is to be the active table. */
-static int commit_write(struct cell_store_txn *txn, struct recent **next, struct cell_error *err)
+/*
+ * Into the journal. *NEXT, if the file was turned, is to be the active table, also if there
+ * is an error: what the file before has must be in the map when it is turned to again.
+ */
+static int commit_write(struct cell_store_txn *txn, struct recent **next,
+			struct cell_error *err)
 {
 	struct cell_store *store = txn->store;
 	struct journal *journal = &store->journal;
 	int r = 0;
 
 	if (!journal_has_room(journal)) {
-		*next = recent_new();
+		*next = recent_new(&store->memory);
 		if (!*next)
 			return cell_fail(err, -ENOMEM, "writing to '%s'",
 					 store->folder.data_path);
 		r = journal_turn(journal);
+		if (r < 0) {
+			recent_unref(*next);
+			*next = NULL;
+		}
 	}
 	if (r == 0)
 		r = journal_write(journal);
@@ -554,21 +625,26 @@ static void frozen_await(struct cell_store *store)
 static bool goes_to_journal(struct cell_store_txn *txn)
 {
 	struct cell_store *store = txn->store;
-	bool is_stalled, has_frozen;
+	bool is_stalled;
+	size_t n_frozen;
 
+	if (atomic_load_explicit(&store->memory, memory_order_relaxed) >
+	    MEMORY_FILES * store->journal.file_bytes)
+		return false;
 	if (!journal_make(&store->journal, txn->commit, txn->last))
 		return false;
 	pthread_mutex_lock(&store->lock);
 	if (!journal_has_room(&store->journal))
 		frozen_await(store);
 	is_stalled = store->stalled != 0;
-	has_frozen = store->frozen != NULL;
+	n_frozen = store->frozen ? recent_count(store->frozen) : 0;
 	pthread_mutex_unlock(&store->lock);
-	return !is_stalled && !is_tight(store, has_frozen);
+	return !is_stalled && !is_tight(store, n_frozen);
 }
 
 int settle_commit(struct cell_store_txn *txn, struct cell_error *err)
 {
+	struct cell_store *store = txn->store;
 	struct recent *next = NULL;
 	int r = 0;
 
@@ -583,9 +659,12 @@ int settle_commit(struct cell_store_txn *txn, struct cell_error *err)
 		if (r == 0)
 			publish(txn, next);
 	}
-	if (r < 0) {
+	if (r < 0)
 		forget(txn);
-		recent_unref(next);
+	if (r < 0 && next) {
+		pthread_mutex_lock(&store->lock);
+		freeze(store, next);
+		pthread_mutex_unlock(&store->lock);
 	}
 	write_end(txn);
 	return r;

@@ -47,6 +47,7 @@ int cell_store_stat(struct cell_store *store, struct cell_store_stat *ret_stat,
 	MDB_stat tree = { 0 };
 	int rc, r;
 
+	stat.memory_bytes = atomic_load_explicit(&store->memory, memory_order_relaxed);
 	stat.readers = atomic_load_explicit(&store->readers, memory_order_relaxed);
 	(void)mdb_reader_list(store->env, on_reader, &oldest);
 	r = cell_store_read(store, &txn, err);

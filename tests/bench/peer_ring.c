@@ -235,10 +235,11 @@ static void ring_store(struct bench_pair *pair, const uint8_t *data, size_t size
 	link_flush(link);
 }
 
-#define RING_VARIANT(name, wait, in_place)                                                   \
+#define RING_VARIANT(name_, wait, in_place)                                                   \
 	{                                                                                    \
-		name, MODE(wait, in_place), ring_prepare, ring_serve, ring_connect,          \
-			ring_call, ring_pipeline, ring_store                                 \
+		.name = name_, .mode = MODE(wait, in_place), .prepare = ring_prepare,        \
+		.serve = ring_serve, .connect = ring_connect, .call = ring_call,             \
+		.pipeline = ring_pipeline, .store = ring_store                               \
 	}
 
 static const struct bench_variant variants[] = {

@@ -198,6 +198,10 @@ static ssize_t write_at(int fd, struct piece piece)
 	if (n > 0)
 		remember(fd, (struct piece){ piece.bytes, (size_t)n, piece.at });
 	is_over();
+	if (disk.happened && disk.trouble == DISK_FAILS_LATE && disk.count == disk.at) {
+		errno = disk.error;
+		return -1;
+	}
 	return n;
 }
 

@@ -17,7 +17,8 @@ enum disk_trouble {
 	 * synced, and of what is being written to any file, only some pages are on the disk,
 	 * as SEED has it; and the process dies.
 	 */
-	DISK_LOSES_POWER
+	DISK_LOSES_POWER,
+	DISK_FAILS_LATE /* a write returns -1 with ERROR, having done it all */
 };
 
 enum disk_calls { DISK_WRITES = 1, DISK_SYNCS = 2, DISK_ALL = 3 };

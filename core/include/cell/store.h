@@ -77,7 +77,8 @@ struct cell_store_stat {
 	uint64_t file_bytes;
 	uint64_t max_bytes;
 	uint64_t free_bytes; /* of them: pages that are free to be used again */
-	uint64_t entries; /* with a journal: those that the map has by now */
+	uint64_t entries; /* with a journal: those that the map has, see cell_store_settle() */
+	uint64_t memory_bytes; /* that commits take which the map does not have, or readers keep */
 	uint32_t readers;       /* read transactions of this process, now */
 	uint64_t oldest_reader; /* commits that the oldest reader of any process is behind */
 };
@@ -114,8 +115,8 @@ int cell_store_write(struct cell_store *store, struct cell_store_txn *ret_txn,
  * End it, whatever is returned. Durable when it returns 0; waits for the disk.
  * CELL_RESOURCE_EXHAUSTED: the disk or the store is full ("the store has 1073741824 bytes,
  * which is its limit"); nothing was committed, and it may be tried again. -EIO and the like:
- * nothing was committed, and the store refuses every further write until it is opened again,
- * since what the disk holds is not known (fsync's errors are reported once).
+ * nobody sees it, and the store refuses every further write until it is opened again, since
+ * what the disk holds is not known (fsync's errors are reported once): then it is there or not.
  */
 int cell_store_commit(struct cell_store_txn *txn, struct cell_error *err);
 /* Forget it. Harmless after a commit and for a zeroed one. */
@@ -167,9 +168,17 @@ int cell_store_next(struct cell_store_cursor *cursor, bool backwards,
 int cell_store_backup(struct cell_store *store, int fd, struct cell_error *err);
 
 /*
+ * Bring to the map what only the journal has, for whoever looks at the map alone, as
+ * cell_store_verify() and the number of entries do. Waits for the disk; a commit that comes
+ * meanwhile may wait with it. Nothing without a journal.
+ */
+int cell_store_settle(struct cell_store *store, struct cell_error *err);
+
+/*
  * Walk all of the store in DIR, as it is at this moment, and check every page and checksum,
  * in a child process. It may be open, here or elsewhere, and writers go on. *ret_entries were
- * good. CELL_DATA_LOSS: what is wrong; also if the child dies of it, or reads nothing for 10
+ * good: what only a
+ * journal has is not among them. CELL_DATA_LOSS: what is wrong; also if the child dies of it, or reads nothing for 10
  * s. Blocks for as long as it takes, for a thread of its own.
  */
 int cell_store_verify(const char *dir, uint64_t *ret_entries, struct cell_error *err);

@@ -97,8 +97,8 @@ int cell_table_get(struct cell_call *call, const struct cell_table *table, unsig
 
 /*
  * Insert or replace. Within a transaction it happens at its end; else now, and fails with
- * CELL_ABORTED if CALL has read the row and it is another since. Of the last 65,536 rows that
- * a call has read outside of transactions this is known.
+ * CELL_ABORTED if CALL has read the row and it is another since. Of the rows that a call reads
+ * outside of transactions this is known for the last 65,536, all but a few.
  *
  * CELL_FAILED_PRECONDITION: a check or reference forbids it. CELL_ALREADY_EXISTS: another row
  * has the value of a unique index.
