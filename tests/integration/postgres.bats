@@ -378,6 +378,15 @@ version() { printf '#include <cell/cell.h>\n\nstruct [[postgres::table]] pay {\n
 	cellc $flags -c pay.c
 	sql "SELECT * FROM pay"
 	[ "$(sql "SELECT string_agg(title, ' ' ORDER BY id) FROM pay")" = "a bb a" ]
+	# What is taken back in the source is one more change, under the same rules.
+	for type in int32_t int64_t int32_t int64_t; do
+		version "const char *title; $type n; const char *state; [[postgres::computed(3)]] int64_t twice;"
+		cellc $flags -c pay.c
+	done
+	[ "$(sql "SELECT pg_typeof(n) FROM pay LIMIT 1")" = bigint ]
+	sql "UPDATE pay SET n = 5000000000 WHERE id = 1"
+	version "const char *title; int32_t n; const char *state; [[postgres::computed(3)]] int64_t twice;"
+	refused pay "1 row has a value of 'n' that does not fit int32"
 }
 
 @test "what the command says of the server" {
