@@ -741,7 +741,8 @@ static const char *count_duplicates(const struct migration *m, const struct migr
 	const struct schema_key *key = &m->after->keys[step->after];
 	struct sql sql = sql_begin(arena);
 
-	sql_put(&sql, "SELECT count(*) FROM (SELECT count(*) OVER (PARTITION BY ");
+	/* Those that would have to go: all but one of each value. */
+	sql_put(&sql, "SELECT count(*) FROM (SELECT row_number() OVER (PARTITION BY ");
 	put_key_columns(&sql, m->after, key, false);
 	sql_put(&sql, ") AS n FROM ");
 	put_rows_to_be(&sql, m, place);

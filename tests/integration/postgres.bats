@@ -350,7 +350,7 @@ version() { printf '#include <cell/cell.h>\n\nstruct [[postgres::table]] pay {\n
 	# Each of these is refused with what stands in the way, at its line.
 	good='int64_t n; bool has_note; const char *note; const char *state; [[postgres::computed(n * 2)]] int64_t twice;'
 	version "[[postgres::unique]] const char *name; $good"
-	refused pay "pay.c:5:3: error: postgres::unique: 2 rows"
+	refused pay "pay.c:5:3: error: postgres::unique: 1 row has the same name as another"
 	version "[[postgres::check(length(name) < 2)]] const char *name; $good"
 	refused pay "pay.c:5:3: error: postgres::check: 1 row violates length(name) < 2"
 	version "$good"
