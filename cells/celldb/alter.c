@@ -341,15 +341,19 @@ static int after_make(struct alter *alter, struct cell_error *err)
 	return 0;
 }
 
-/* A declaration that the table has had before. */
-static int coexist(struct alter *alter, struct cell_error *err)
+/*
+ * A declaration that the table has had before: an older program's, unless it is being compiled.
+ * Who takes a change back in the source means it, and it is judged as any other.
+ */
+static int coexist(struct alter *alter, bool *ret_is_change, struct cell_error *err)
 {
 	const char *member;
 	int r = migration_coexists(alter->after.schema, alter->before->schema, &member, err);
 
-	if (r < 0)
+	*ret_is_change = r < 0 && alter->is_compiling;
+	if (r < 0 && !alter->is_compiling)
 		refuse(alter, member, "table", err->text, "");
-	return r;
+	return *ret_is_change ? 0 : r;
 }
 
 static int alter_with(struct alter *alter, struct cell_error *err)
@@ -358,10 +362,11 @@ static int alter_with(struct alter *alter, struct cell_error *err)
 		alter->before ? catalog_by_digest(alter->engine->view.catalog, alter->before->id,
 						  alter->after.schema->digest)
 			      : NULL;
-	int r;
+	bool is_change = !version;
+	int r = version ? coexist(alter, &is_change, err) : 0;
 
-	if (version)
-		return coexist(alter, err);
+	if (!is_change)
+		return r;
 	r = after_make(alter, err);
 	if (r == 0)
 		r = plan(alter, err);
@@ -373,7 +378,8 @@ int alter_table(struct engine *engine, const struct catalog_peer *peer, const ui
 		struct cell_error *err)
 {
 	struct alter alter = { .engine = engine, .arena = arena, .report = report, .body = body,
-			       .body_len = len, .only_check = only_check };
+			       .body_len = len, .only_check = only_check,
+			       .is_compiling = strcmp(peer->cell, ALTER_COORDINATOR) == 0 };
 	struct schema *schema;
 	int r = schema_new(&schema, body, len, err);
 
@@ -386,7 +392,7 @@ int alter_table(struct engine *engine, const struct catalog_peer *peer, const ui
 		alter.before = catalog_by_name(engine->view.catalog, alter.after.is_shared,
 					       alter.after.store, alter.after.name);
 		if (catalog_may_use(peer, alter.after.store, alter.after.is_shared) ||
-		    strcmp(peer->cell, ALTER_COORDINATOR) == 0)
+		    alter.is_compiling)
 			r = alter_with(&alter, err);
 		else
 			r = cell_fail(err, CELL_PERMISSION_DENIED,

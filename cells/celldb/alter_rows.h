@@ -13,7 +13,7 @@ struct alter {
 	struct alter_report *report;
 	const uint8_t *body;
 	size_t body_len;
-	bool only_check;
+	bool only_check, is_compiling;
 	const struct catalog_table *before; /* NULL: there is none */
 	struct catalog_table after;
 	struct schema *stored;              /* after.stored, if it is another; owned */

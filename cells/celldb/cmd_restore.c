@@ -80,7 +80,7 @@ static int folder_check(const struct restoring *r)
 		(void)snprintf(path, sizeof path, "%s/%s", r->folder, names[i]);
 		if (access(path, F_OK) == 0)
 			return command_fail(r->command, CELL_ALREADY_EXISTS,
-					    "'%s' has a database already (%s): move it away first",
+					    "'%s' has a database already: move its %s away first",
 					    r->folder, names[i]);
 	}
 	if (mkdir(r->folder, 0700) < 0 && errno != EEXIST)
@@ -135,13 +135,28 @@ static int copy_file(const struct restoring *r, const char *path)
 	return err;
 }
 
+/* A folder that stayed, for its keys, may be another user's, whom the cell runs as. */
+static int give_away(const struct restoring *r, const char *path)
+{
+	struct stat folder;
+
+	if (stat(r->folder, &folder) < 0)
+		return fail(r, "looking at", r->folder);
+	if (folder.st_uid == geteuid() || chown(path, folder.st_uid, folder.st_gid) == 0)
+		return 0;
+	return fail(r, "giving its folder's owner", path);
+}
+
 /* Into place, if nobody made a database there meanwhile. */
 static int move(const struct restoring *r)
 {
 	char from[sizeof r->temporary + sizeof DATA], to[PATH_MAX + sizeof DATA + 1];
-	int fd;
+	int fd, err;
 
 	(void)snprintf(from, sizeof from, "%s/" DATA, r->temporary);
+	err = give_away(r, from);
+	if (err < 0)
+		return err;
 	(void)snprintf(to, sizeof to, "%s/" DATA, r->folder);
 	if (link(from, to) < 0)
 		return errno == EEXIST ? command_fail(r->command, CELL_ALREADY_EXISTS,

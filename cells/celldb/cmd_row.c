@@ -476,7 +476,8 @@ static int put_stdin(const struct db_table *table)
 	if (r == 0)
 		r = batch_commit(table, batch);
 	if (r < 0) {
-		command_note(table->command, "%" PRIu64 " rows were written before", batch->done);
+		command_note(table->command, "%" PRIu64 " row%s written before", batch->done,
+			     batch->done == 1 ? " was" : "s were");
 		return r;
 	}
 	if (table->command->is_json)

@@ -351,6 +351,8 @@ static void ddl_add(struct ddl *ddl, const char *text)
 {
 	if (ddl->n < DDL_MAX)
 		ddl->texts[ddl->n++] = text;
+	else
+		ddl->texts[0] = NULL; /* ddl_step() fails */
 }
 
 static const struct schema_column *before_of(const struct migration *m, const struct migration_step *s)
@@ -402,7 +404,7 @@ static void drop_column(struct ddl *ddl, const struct ddl_place *place, const ch
 {
 	const char *quoted = sql_name(name, arena);
 
-	add_alter(ddl, place, quoted ? cell_arena_printf(arena, "DROP COLUMN %s", quoted) : NULL, arena);
+	add_alter(ddl, place, quoted ? cell_arena_printf(arena, "DROP COLUMN IF EXISTS %s", quoted) : NULL, arena);
 }
 
 static void retype(struct ddl *ddl, const struct ddl_place *place, const struct table_column *before,
@@ -541,6 +543,78 @@ static void rename_column(struct ddl *ddl, const struct migration *m, const stru
 		  from && to ? cell_arena_printf(arena, "RENAME COLUMN %s TO %s", from, to) : NULL, arena);
 }
 
+static bool has_step(const struct migration *m, enum migration_kind kind, size_t after)
+{
+	for (size_t i = 0; i < m->n_steps; i++)
+		if (m->steps[i].kind == kind && m->steps[i].after == (int)after)
+			return true;
+	return false;
+}
+
+/* Whether STEP makes the column BEFORE, of what there was, go: a generated one, of a retyped one. */
+static bool is_made_of(const struct migration *m, const struct migration_step *step, size_t before)
+{
+	const struct expression *computed = m->before->columns[before].computed;
+
+	return computed && expression_uses(computed, (size_t)step->before);
+}
+
+/* Whether STEP makes the column AFTER anew. */
+static bool is_anew(const struct migration *m, const struct migration_step *step, size_t after)
+{
+	int before = schema_column_by_number(m->before, m->after->told->columns[after].number);
+
+	if (step->kind == MIGRATION_SET_COMPUTED)
+		return (size_t)step->after == after;
+	return before >= 0 && is_made_of(m, step, (size_t)before) &&
+	       !has_step(m, MIGRATION_SET_COMPUTED, after);
+}
+
+/* The columns that STEP makes anew, and the indexes and checks that went with the old ones. */
+static void add_anew(struct ddl *ddl, const struct migration *m, const struct migration_step *step,
+		     const struct ddl_place *place, struct cell_arena *arena)
+{
+	const struct schema *after = m->after;
+
+	for (size_t i = 0; i < after->n_columns; i++)
+		if (is_anew(m, step, i))
+			add_column(ddl, place, &after->columns[i], arena);
+	for (size_t i = 1; i < after->n_keys; i++) {
+		bool went = false;
+
+		for (size_t k = 0; k < after->keys[i].n && !went; k++)
+			went = is_anew(m, step, after->keys[i].columns[k]);
+		if (went && !has_step(m, MIGRATION_ADD_INDEX, i))
+			ddl_add(ddl, index_create(after, &after->keys[i], place, arena));
+	}
+	for (size_t i = 0; i < after->n_checks; i++) {
+		bool went = false;
+
+		for (size_t k = 0; k < after->n_columns && !went; k++)
+			went = expression_uses(after->checks[i], k) && is_anew(m, step, k);
+		if (went && !has_step(m, MIGRATION_ADD_CHECK, i))
+			add_check(ddl, m, i, place, arena);
+	}
+}
+
+/* PostgreSQL changes no type that a generated column is made of: those go, and come back. */
+static void retype_column(struct ddl *ddl, const struct migration *m, const struct migration_step *step,
+			  const struct ddl_place *place, struct cell_arena *arena)
+{
+	const struct schema *before = m->before;
+
+	for (size_t i = 0; i < before->n_columns; i++) {
+		const struct table_column *told = before->told->columns + i;
+		int at = schema_column_by_number(m->after, told->number);
+
+		if (is_made_of(m, step, i))
+			drop_column(ddl, place, at < 0 ? told->name : m->after->told->columns[at].name,
+				    arena);
+	}
+	retype(ddl, place, before_of(m, step)->told, after_of(m, step), arena);
+	add_anew(ddl, m, step, place, arena);
+}
+
 bool ddl_step(const struct migration *m, const struct migration_step *step,
 	      const struct ddl_place *place, struct cell_arena *arena, struct ddl *ret)
 {
@@ -554,7 +628,7 @@ bool ddl_step(const struct migration *m, const struct migration_step *step,
 		drop_column(ret, place, before_of(m, step)->told->name, arena);
 		break;
 	case MIGRATION_RETYPE_COLUMN:
-		retype(ret, place, before_of(m, step)->told, after_of(m, step), arena);
+		retype_column(ret, m, step, place, arena);
 		break;
 	case MIGRATION_SET_NULLABLE:
 		add_alter_column(ret, place, after_of(m, step), "DROP NOT NULL", arena);
@@ -566,7 +640,7 @@ bool ddl_step(const struct migration *m, const struct migration_step *step,
 	case MIGRATION_SET_ENCRYPTED: break; /* reseal.c, which has the key */
 	case MIGRATION_SET_COMPUTED:
 		drop_column(ret, place, after_of(m, step)->told->name, arena);
-		add_column(ret, place, after_of(m, step), arena);
+		add_anew(ret, m, step, place, arena);
 		break;
 	case MIGRATION_SET_VALUES: set_values(ret, after_of(m, step), arena); break;
 	case MIGRATION_ADD_INDEX:
@@ -667,7 +741,8 @@ static const char *count_duplicates(const struct migration *m, const struct migr
 	const struct schema_key *key = &m->after->keys[step->after];
 	struct sql sql = sql_begin(arena);
 
-	sql_put(&sql, "SELECT count(*) FROM (SELECT count(*) OVER (PARTITION BY ");
+	/* Those that would have to go: all but one of each value. */
+	sql_put(&sql, "SELECT count(*) FROM (SELECT row_number() OVER (PARTITION BY ");
 	put_key_columns(&sql, m->after, key, false);
 	sql_put(&sql, ") AS n FROM ");
 	put_rows_to_be(&sql, m, place);

@@ -14,7 +14,7 @@ struct ddl_place {
 };
 
 /* Statements, in order; more than one is nothing unusual. */
-#define DDL_MAX 8
+#define DDL_MAX 256
 struct ddl {
 	size_t n;
 	const char *texts[DDL_MAX];

@@ -57,6 +57,12 @@ static bool native_is_valid(const char *native)
 	       strcspn(native, "(") >= 1 && *native >= 'a' && *native <= 'z';
 }
 
+/* A cell speaks for itself; compilers come through the macro cell. */
+static bool is_compiling(const struct provisioning *p)
+{
+	return strcmp(cell_call_peer(p->call)->cell, "macro") == 0;
+}
+
 static int check_declaration(struct provisioning *p)
 {
 	const struct cell_peer *peer = cell_call_peer(p->call);
@@ -72,8 +78,7 @@ static int check_declaration(struct provisioning *p)
 	if (strcmp(told->schema, "cell") == 0 || strncmp(told->schema, "pg_", 3) == 0)
 		return cell_refuse(p->call, CELL_INVALID_ARGUMENT, "schema '%s' is not for tables",
 				   told->schema);
-	/* A cell speaks for itself; compilers come through the macro cell. */
-	if (told->shared || peer->is_outside || !*peer->cell || strcmp(peer->cell, "macro") == 0 ||
+	if (told->shared || peer->is_outside || !*peer->cell || is_compiling(p) ||
 	    strcmp(peer->cell, told->store) == 0)
 		return 0;
 	return cell_refuse(p->call, CELL_PERMISSION_DENIED,
@@ -436,7 +441,7 @@ static int remember(struct provisioning *p)
 
 	pg_add(p->session,
 	       "INSERT INTO cell.versions (store, name, version, digest, body) "
-	       "VALUES ($1, $2, $3, $4, $5)",
+	       "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
 	       of_version, 5);
 	pg_add(p->session,
 	       "INSERT INTO cell.tables (store, name, schema, is_adopted, is_shared, digest) "
@@ -484,13 +489,17 @@ static int load_before(struct provisioning *p)
 	return schema_new(&p->before, now.body, now.body_len, cell_error_slot(p->call));
 }
 
-/* A declaration that the table has had before. */
-static int coexist(struct provisioning *p)
+/*
+ * A declaration that the table has had before: an older program's, unless it is being compiled.
+ * Who takes a change back in the source means it, and it is judged as any other.
+ */
+static int coexist(struct provisioning *p, bool *ret_is_change)
 {
 	const char *member;
 	int r = migration_coexists(p->after, p->before, &member, cell_error_slot(p->call));
 
-	if (!r)
+	*ret_is_change = r && is_compiling(p);
+	if (!r || *ret_is_change)
 		return 0;
 	p->refused = true;
 	return cell_provision_refuse_member(p->work, p->declared, r, member, "table", "%s",
@@ -499,7 +508,7 @@ static int coexist(struct provisioning *p)
 
 static int transact(struct provisioning *p)
 {
-	bool known = false;
+	bool known = false, is_change = true;
 	int r;
 
 	pg_add(p->session, "BEGIN", NULL, 0);
@@ -510,7 +519,9 @@ static int transact(struct provisioning *p)
 	if (r)
 		return refuse(p, r);
 	if (known && p->before)
-		return coexist(p);
+		r = coexist(p, &is_change);
+	if (!is_change)
+		return r;
 	r = p->before ? change(p) : begin_table(p);
 	r = r || p->refused ? r : remember(p);
 	return !r && p->refused ? CELL_FAILED_PRECONDITION : r;

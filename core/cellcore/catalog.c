@@ -286,8 +286,9 @@ static int load_real(struct daemon *daemon, const char *real, const char *name,
 	catalog_lookup(daemon, name);
 	cell = kernel_cell_find(&daemon->kernel, name);
 	if (cell && catalog_path(cell)[0] && strcmp(catalog_path(cell), real) != 0)
-		return cell_fail(err, CELL_ALREADY_EXISTS, "%s is known already, from %s", name,
-				 catalog_path(cell));
+		return cell_fail(err, CELL_ALREADY_EXISTS,
+				 "%s is known already, from %s: move that away, or take another "
+				 "node (--rundir)", name, catalog_path(cell));
 	/* Refused before there is a link to something wrong. */
 	r = cell_manifest_read(&manifest, real, err);
 	if (r < 0)

@@ -260,7 +260,7 @@ delete city="Oslo" number=1' ]
 	said 1 "celldb runs: end it first (cell retire celldb), and move its state away" restore copy.mdb
 	count=$(cell db count other/both)
 	cell -q retire celldb
-	said 7 "has a database already: move it away first" restore copy.mdb
+	said 7 "has a database already: move its data.mdb away first" restore copy.mdb
 	[ "$(find "$CELL_STATEDIR/celldb" -name 'restore.*' | wc -l)" -eq 0 ]
 	mv "$CELL_STATEDIR/celldb" "$dir/old"
 	head -c 20000 copy.mdb >short.mdb
@@ -269,6 +269,15 @@ delete city="Oslo" number=1' ]
 	cell -q db restore copy.mdb
 	cell -q run celldb
 	[ "$(cell db count place --prefix b)" -eq 2000 ]
+	[ "$(cell db count other/both)" -eq "$count" ]
+	# Where the rest stays: the folder is another user's if the node is root's.
+	cell -q retire celldb
+	mv "$CELL_STATEDIR/celldb/data.mdb" "$dir/older"
+	: >"$CELL_STATEDIR/celldb/journal.1"
+	said 7 "move its journal.1 away first" restore copy.mdb
+	rm "$CELL_STATEDIR/celldb/journal.1"
+	cell -q db restore copy.mdb
+	cell -q run celldb
 	[ "$(cell db count other/both)" -eq "$count" ]
 	# The one that went through a pipe, while somebody wrote.
 	cell db restore stream.mdb --into "$dir/second" --json | jq -e '.entries > 2000'

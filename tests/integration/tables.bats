@@ -255,6 +255,28 @@ refused() {
 	[[ $output == *nick* && $output == *"build it again"* ]]
 }
 
+@test "a change that is taken back in the source is one more" {
+	project back
+	printf '#include <cell/cell.h>\nstruct [[db::table]] pet {\n\t[[db::key]] uint64_t id;\n\t%s;\n\t%s;\n};\n' \
+		'[[db::unique]] const char *name' 'int32_t age' >back.c
+	sed 's/\[\[db::unique\]\] //; s/int32_t/int64_t/' back.c >wide.c
+	cellc $flags -c back.c
+	cellc $flags -c wide.c
+	cellc $flags -c back.c 2>said
+	grep -qx 'cellc: note: changed column age of table pet from int64 to int32' said
+	grep -qx 'cellc: note: added unique index name to table pet' said
+	cellc $flags -c wide.c
+	cell -q db put pet id=1 name=Rex age=5000000000 >/dev/null
+	run cellc $flags -c back.c
+	[ "$status" -eq 1 ]
+	[[ $output == *"back.c:5:"*"1 row has a value of 'age' that does not fit int32"* ]]
+	cell -q db put pet id=1 age=5 >/dev/null
+	cell -q db put pet id=2 name=Rex age=6 >/dev/null
+	run cellc $flags -c back.c
+	[ "$status" -eq 1 ]
+	[[ $output == *"back.c:4:11: error: db::unique: 1 row has the same name as another"* ]]
+}
+
 @test "--locked fails when the live table is another one" {
 	people
 	cellc $flags --locked -c p.c

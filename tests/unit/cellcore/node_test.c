@@ -489,6 +489,7 @@ START_TEST(load_makes_a_manifest_known_and_it_stays_so)
 	load.path = again;
 	expect_error(control_call(&node.client, "Load", &load, &info, NULL, &err),
 		     CELL_ALREADY_EXISTS, path);
+	ck_assert_ptr_nonnull(strstr(err.text, "move that away"));
 
 	control_client_close(&node.client);
 	kill(node.pid, SIGTERM);

@@ -92,9 +92,10 @@ __attribute__((unused)) static void base_end(struct base *base)
 
 /* ---- tables ----------------------------------------------------------------------------- */
 
-/* What provisioning says. REPORT may be NULL. */
-__attribute__((unused)) static int base_alter(struct base *base, const struct table_table *told, bool only_check,
-		      struct alter_report *report)
+/* What provisioning says to PEER. REPORT may be NULL. */
+__attribute__((unused)) static int base_alter_by(struct base *base, const struct catalog_peer *peer,
+						 const struct table_table *told, bool only_check,
+						 struct alter_report *report)
 {
 	uint8_t *body = cell_arena_alloc(&base->arena, table_table_type.bound(told));
 	size_t len = (size_t)(table_table_type.encode(told, body) - body);
@@ -102,13 +103,19 @@ __attribute__((unused)) static int base_alter(struct base *base, const struct ta
 	int r;
 
 	base_begin(base);
-	r = alter_table(base->engine, &base_owner, body, len, only_check, report ? report : &none,
+	r = alter_table(base->engine, peer, body, len, only_check, report ? report : &none,
 			&base->arena, &base->err);
 	if (r < 0 || only_check)
 		engine_abort(base->engine);
 	else
 		base_end(base);
 	return r;
+}
+
+__attribute__((unused)) static int base_alter(struct base *base, const struct table_table *told, bool only_check,
+		      struct alter_report *report)
+{
+	return base_alter_by(base, &base_owner, told, only_check, report);
 }
 
 __attribute__((unused)) static uint64_t base_version(const struct table_table *told)
