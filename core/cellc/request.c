@@ -190,21 +190,6 @@ static void check_list(struct preparing *p, const struct macro_attribute *list, 
 		p->err = -EINVAL;
 }
 
-/* At file scope, each once; but the services of structs may be many. */
-static void check_context(struct preparing *p, const struct macro_attribute *list, size_t n)
-{
-	struct macro_attribute *bare = must_new(p->arena, struct macro_attribute, n);
-	size_t n_bare = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (source_of(p, list[i].id)->is_bare)
-			bare[n_bare++] = list[i];
-		else if (!is_left_out(p, &list[i]) && !p->places[list[i].id - 1])
-			check_one(p, &list[i], MACRO_PLACE_STRUCT);
-	}
-	check_list(p, bare, n_bare, MACRO_PLACE_FILE);
-}
-
 static enum macro_place place_of_type(enum macro_type_kind kind)
 {
 	switch (kind) {
@@ -238,7 +223,9 @@ static void check_all(struct preparing *p)
 				   place_of_type(type->kind));
 	}
 	check_list(p, request->attributes, request->n_attributes, declaration->place);
-	check_context(p, request->context, request->n_context);
+	/* Each at a place of its own. */
+	for (size_t i = 0; i < request->n_context; i++)
+		check_list(p, &request->context[i], 1, MACRO_PLACE_FILE);
 }
 
 /* ---- rewriting ---------------------------------------------------------------------------
