@@ -361,9 +361,9 @@ refused() {
 	kill -9 "$(node_pids pair)"
 	until [ "$(cell call pair look '{}' 2>/dev/null | jq -r .moved)" = 5 ]; do sleep 0.02; done
 	# 300 moves while somebody adds up.
-	( for _ in $(seq 300); do cell call pair move '{"n": 1}' || exit; done; touch done ) 3>&- &
+	( for _ in $(seq 300); do cell call pair move '{"n": 1}' || exit; done; touch moved ) 3>&- &
 	looks=0
-	until [ -e done ]; do
+	until [ -e moved ]; do
 		[ "$(cell call pair look '{}' | jq -r .ofBoth)" = 1000 ]
 		[ "$(cell db scan half --json | jq -s 'map(.n) | add')" = 1000 ]
 		looks=$((looks + 1))
