@@ -48,3 +48,85 @@ more() {
 	"$chaos/client" check "$dir/bounds"
 	echo "# $kills kills, seed $seed: $(cat "$dir/out")" >&3
 }
+
+# counting: a client that counts until $dir/end is there
+counting() {
+	"$chaos/client" count "$dir/bounds" 1 "$dir/end" >>"$dir/out" 2>&1 3>&- &
+	load=$!
+}
+
+# node_dies: all of it at once
+node_dies() {
+	kill -9 "$core"
+	wait "$core" || true
+	until [ -z "$(pgrep -f -- "$CELL_RUNDIR|$chaos/counter$" | grep -vx "$load")" ]; do :; done
+}
+
+@test "killed with the whole node, no increment is lost or made up" {
+	local kills=${CELL_CHAOS_KILLS:-5} times=${CELL_CHAOS_COUNT:-1000} i
+	: >"$dir/bounds"
+	counting
+	for i in $(seq "$kills"); do
+		more $((1 + RANDOM % (times / kills)))
+		node_dies
+		chaos_core
+		chaos_up
+	done
+	more $((times / kills))
+	: >"$dir/end"
+	wait "$load" || { cat "$dir/out"; false; }
+	load=
+	"$chaos/client" check "$dir/bounds"
+	echo "# $kills kills, seed $seed: $(cat "$dir/out")" >&3
+}
+
+# torn HOW: a copy of the state, whose data file is damaged so
+torn() {
+	rm -rf "$dir/torn"
+	cp -a "$dir/killed" "$dir/torn"
+	local file=$dir/torn/celldb/data.mdb size
+	size=$(stat -c %s "$file")
+	case $1 in
+	page) truncate -s -4096 "$file" ;;
+	half) truncate -s -2048 "$file" ;;
+	byte) truncate -s -1 "$file" ;;
+	zero) dd if=/dev/zero of="$file" bs=4096 count=1 seek=$((size / 4096 - 1)) conv=notrunc status=none ;;
+	noise) dd if=/dev/urandom of="$file" bs=4096 count=1 seek=$((size / 4096 - 1)) conv=notrunc status=none ;;
+	esac
+}
+
+@test "with the last page of the file torn off, all of it is there, or it says what is wrong" {
+	local how round opened=0 refused=0
+	: >"$dir/bounds"
+	for round in $(seq $((2 * chaos_scale))); do
+		counting
+		more $((200 + RANDOM % 200))
+		node_dies
+		kill "$load"
+		wait "$load" || true
+		load=
+		rm -rf "$dir/killed"
+		cp -a "$CELL_STATEDIR" "$dir/killed"
+		for how in page half byte zero noise; do
+			torn $how
+			CELL_STATEDIR=$dir/torn chaos_core
+			if cell run celldb >"$dir/said" 2>&1; then
+				opened=$((opened + 1))
+				chaos_up
+				# What is damaged may be found by who reads it, but nothing is less.
+				"$chaos/client" check "$dir/bounds" >"$dir/checked" 2>&1 ||
+					grep -E 'data_loss|damaged' "$dir/checked" || { cat "$dir/checked"; false; }
+			else
+				refused=$((refused + 1))
+				cat "$dir/said"
+				grep -E "data.mdb.*(cut short|damaged|no store)" "$dir/said"
+			fi
+			kill "$core"
+			wait "$core" || true
+		done
+		chaos_core
+		chaos_up
+		"$chaos/client" check "$dir/bounds"
+	done
+	echo "# torn, seed $seed: $opened opened with everything, $refused refused" >&3
+}
