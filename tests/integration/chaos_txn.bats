@@ -137,7 +137,7 @@ kill_at() {
 	exec 9>&-
 	answer=$(sed -n '2s/ .*//p' said)
 	after=$(./transfer say)
-	echo "$step, $victim killed: ${answer:-no answer}, settled in $took s, $before, then $after; $(sed -n 2p said)"
+	echo "# $step, $victim killed: ${answer:-no answer}, settled in $took s, $before, then $after; $(sed -n 2p said)" | tee -a report
 	[ "${after#* }" = 2000 ]
 	case ${answer:-none} in
 	moved) [ "${after% *}" -eq $((${before% *} - 5)) ] ;;
@@ -164,5 +164,6 @@ kill_at() {
 		[ $n -le "${CELL_CHAOS_STEPS:-5}" ] || break
 		kill_at "$step" "$victim"
 	done 8<order
+	cat report >&3 || true
 	echo "# ${CELL_CHAOS_STEPS:-5} of $(wc -l <order) kills, seed $seed: in doubt for $longest s at most" >&3
 }

@@ -67,9 +67,9 @@ chaos_up() {
 		manifest=$cell
 		[ "$cell" != counter ] || manifest=$chaos/counter.cell
 		# One that has just been killed may be ending yet, or be back by itself.
-		until cell -q run "$manifest" >"$dir/run.out" 2>&1; do
+		until cell run "$manifest" >"$dir/run.out" 2>&1; do
 			! grep -q 'instances already' "$dir/run.out" || break
-			grep -q 'is ending' "$dir/run.out" || { cat "$dir/run.out"; return 1; }
+			grep -q 'is ending' "$dir/run.out" || { cat "$dir/run.out" "$CELL_RUNDIR/log/$cell.log"; return 1; }
 		done
 	done
 }

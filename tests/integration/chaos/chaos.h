@@ -16,6 +16,12 @@ struct [[db::table]] vault {
 	[[db::check(money >= 0)]] int64_t money;
 };
 
+struct [[db::table]] thing {
+	[[db::key]] uint64_t id;
+	size_t n_bytes;
+	const uint8_t *bytes;
+};
+
 struct [[cell::message]] step { uint64_t by; };
 struct [[cell::message]] total { uint64_t n; };
 

@@ -6,6 +6,11 @@
  * client open: fill the vaults.
  * client move SEED TIMES: move money about; a third of it fails half-way.
  * client watch FILE: read all vaults, in both ways, until FILE is there.
+ * client fill FROM MOST: store things from number FROM on until one is refused; says how many
+ *   there are then, and why.
+ * client held N: whether things 1 to N are there, each as it was stored. What is said to be
+ *   damaged is counted.
+ * client drop FROM N: delete these things.
  */
 #include "chaos.h"
 
@@ -217,6 +222,77 @@ static int watch(struct cell_call *call, const char *end)
 	return 0;
 }
 
+/* ---- things --------------------------------------------------------------------------------- */
+
+#define THING_BYTES 1000
+
+static void thing_fill(uint8_t bytes[THING_BYTES], uint64_t id)
+{
+	for (size_t i = 0; i < THING_BYTES; i++)
+		bytes[i] = (uint8_t)(id * 31 + i * 7);
+}
+
+static int fill(struct cell_call *call, uint64_t from, uint64_t most)
+{
+	static uint8_t bytes[THING_BYTES];
+	struct thing thing = { .n_bytes = THING_BYTES, .bytes = bytes };
+	int err = 0;
+
+	for (thing.id = from; thing.id < from + most; thing.id++) {
+		struct cell_arena_mark mark = cell_mark(call);
+
+		thing_fill(bytes, thing.id);
+		err = thing_put(cell_within_ms(call, 10000), &thing);
+		if (err)
+			break;
+		cell_rewind(call, mark);
+	}
+	printf("%" PRIu64 " %s %s\n", thing.id - 1, cell_status_name(err), err ? cell_error(call)->text : "");
+	return 0;
+}
+
+static int held(struct cell_call *call, uint64_t n)
+{
+	static uint8_t bytes[THING_BYTES];
+	uint64_t damaged = 0, scanned = 0;
+	struct thing_cursor all;
+	int err;
+
+	for (uint64_t id = 1; id <= n; id++) {
+		struct cell_arena_mark mark = cell_mark(call);
+		struct thing thing;
+
+		thing_fill(bytes, id);
+		err = thing_get(cell_within_ms(call, 10000), id, &thing);
+		if (err && err != CELL_DATA_LOSS)
+			return err;
+		damaged += err != 0;
+		if (!err && (thing.n_bytes != THING_BYTES || memcmp(thing.bytes, bytes, THING_BYTES)))
+			return cell_refuse(call, CELL_DATA_LOSS, "thing %" PRIu64 " is another", id);
+		cell_rewind(call, mark);
+	}
+	all = thing_each(cell_within_ms(call, 10000));
+	while (thing_next(&all))
+		scanned++;
+	err = thing_end(&all);
+	if (err && err != CELL_DATA_LOSS)
+		return err;
+	if (!err && (damaged || scanned < n))
+		return cell_refuse(call, CELL_DATA_LOSS, "%" PRIu64 " scanned, %" PRIu64 " stored, %" PRIu64 " damaged",
+				   scanned, n, damaged);
+	printf("%" PRIu64 " damaged\n", damaged);
+	return 0;
+}
+
+static int drop(struct cell_call *call, uint64_t from, uint64_t n)
+{
+	int err = 0;
+
+	for (uint64_t id = from; !err && id < from + n; id++)
+		err = thing_delete(cell_within_ms(call, 10000), id);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct cell_call *call = cell_open("client");
@@ -234,7 +310,13 @@ int main(int argc, char **argv)
 		err = move_about(call, (unsigned)atoi(file), n);
 	else if (!strcmp(what, "watch"))
 		err = watch(call, file);
+	else if (!strcmp(what, "fill"))
+		err = fill(call, (uint64_t)atoi(file), n);
+	else if (!strcmp(what, "held"))
+		err = held(call, (uint64_t)atoi(file));
+	else if (!strcmp(what, "drop"))
+		err = drop(call, (uint64_t)atoi(file), n);
 	else
-		err = cell_refuse(call, CELL_INVALID_ARGUMENT, "'%s' is none of count, check, open, move, watch", what);
+		err = cell_refuse(call, CELL_INVALID_ARGUMENT, "'%s' is nothing that it does", what);
 	return cell_exit(call, err);
 }
