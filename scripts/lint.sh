@@ -38,7 +38,7 @@ sources() {
 	fi
 }
 
-packages='libprotobuf-c libsodium inih jansson libseccomp ncursesw check'
+packages='libprotobuf-c libsodium inih jansson libseccomp ncursesw check libpq'
 printf '#define CELL_VERSION "lint"\n' >"$temp/lint.h"
 # shellcheck disable=SC2086 # words
 flags="-D_GNU_SOURCE -include $temp/lint.h -Icore/include -I$O/gen $(pkg-config --cflags $packages)"

@@ -144,6 +144,8 @@ void celldb_close(struct celldb *db)
 	if (!db)
 		return;
 	group_stop(db->group);
+	if (db->is_left)
+		return; /* the end of the process takes it all; the store bears that */
 	reader_close(db->reader);
 	engine_close(db->engine);
 	seal_close(db->engine_seal);

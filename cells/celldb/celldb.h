@@ -31,6 +31,7 @@ struct celldb {
 	struct cell_call *call;         /* the process's own */
 	bool is_asking;                 /* for decisions */
 	bool is_busy;                   /* with a backup or a verification */
+	bool is_left;                   /* a thread goes on with it while the process ends */
 	uint64_t started_us;            /* by the monotonic clock */
 	char dir[256];                  /* where the store and the key file are */
 	char keys[300];                 /* the key file */

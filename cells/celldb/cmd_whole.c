@@ -35,7 +35,7 @@ static void stats_print(const struct command *command, const struct celldb_datab
 	char used[OUT_NUMBER_SIZE], most[OUT_NUMBER_SIZE], unused[OUT_NUMBER_SIZE];
 	char uptime[OUT_NUMBER_SIZE], sync[OUT_NUMBER_SIZE], trouble[CELL_ERROR_TEXT_MAX];
 
-	printf("%" PRIu64 " tables, %" PRIu64 " declarations, %" PRIu64 " rows, version %" PRIu64 "\n",
+	printf("tables %" PRIu64 ", declarations %" PRIu64 ", rows %" PRIu64 ", version %" PRIu64 "\n",
 	       s->tables, s->versions, s->rows, s->version);
 	printf("%s of %s in use, %s of it free; %" PRIu64 " entries\n",
 	       out_bytes(used, s->file_bytes), out_bytes(most, s->max_bytes),

@@ -13,7 +13,8 @@ int macros_provide(struct celldb *db, struct cell_call *call)
 		.provision = celldb_provision,
 	};
 
-	db->provider = (struct table_provider){ .ns = "db", .cell = "celldb", .live = celldb_live };
+	db->provider =
+		(struct table_provider){ .ns = "db", .cell = "celldb", .live = celldb_live };
 	if (!provider.macros)
 		provider.macros = table_macros(NULL);
 	if (!provider.macros)

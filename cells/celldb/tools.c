@@ -4,6 +4,7 @@
 
 #include <cell/cell.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -181,6 +182,7 @@ struct errand {
 	int fd;               /* that a backup goes to */
 	uint64_t entries;
 	int done_fd;
+	bool is_left;         /* nobody waits for it any more */
 	int status;
 	struct cell_error err;
 };
@@ -212,7 +214,10 @@ static int errand_start(struct errand *errand, pthread_t *ret)
 	return -r;
 }
 
-/* Waits; who is cancelled waits for the thread all the same, since it uses the caller's. */
+/*
+ * Waits. The process ends if CALL is cancelled: then the thread, which may itself wait for a
+ * pipe that nobody reads, is left alone with what it uses, until it ends with the process.
+ */
 static int errand_do(struct celldb *db, struct cell_call *call, struct errand *errand)
 {
 	pthread_t thread;
@@ -227,15 +232,42 @@ static int errand_do(struct celldb *db, struct cell_call *call, struct errand *e
 		return cell_refuse(call, r, "starting a thread: %s", strerror(-r));
 	db->is_busy = true;
 	r = cell_wait_readable(call, errand->done_fd);
-	if (r < 0 && errand->fd >= 0)
-		/* Its next write fails. */
-		(void)dup2(errand->done_fd, errand->fd);
+	if (r < 0 && cell_call_is_cancelled(call)) {
+		(void)pthread_detach(thread);
+		errand->is_left = db->is_left = true;
+		return r;
+	}
 	(void)pthread_join(thread, NULL);
 	(void)close(errand->done_fd);
 	db->is_busy = false;
-	if (r == 0 && errand->status < 0)
-		r = cell_refuse(call, errand->status, "%s", errand->err.text);
-	return r;
+	return errand->status < 0 ? cell_refuse(call, errand->status, "%s", errand->err.text) : 0;
+}
+
+/* Unless it was left alone. */
+static void errand_free(struct errand *errand)
+{
+	if (errand->is_left)
+		return;
+	if (errand->fd >= 0)
+		(void)close(errand->fd);
+	free(errand);
+}
+
+static int errand_new(struct errand **ret, struct cell_call *call,
+		      int (*run)(struct errand *errand), int fd)
+{
+	struct errand *errand = calloc(1, sizeof *errand);
+
+	if (!errand)
+		return cell_refuse(call, -ENOMEM, "no memory for a thread");
+	errand->run = run;
+	errand->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (fd >= 0 && errand->fd < 0) {
+		free(errand);
+		return cell_refuse(call, -errno, "a backup: %s", strerror(errno));
+	}
+	*ret = errand;
+	return 0;
 }
 
 static int run_backup(struct errand *errand)
@@ -245,13 +277,13 @@ static int run_backup(struct errand *errand)
 
 int celldb_backup(struct celldb *db, struct cell_call *call, int fd)
 {
-	struct errand errand = { .run = run_backup, .fd = dup(fd) };
-	int r;
+	struct errand *errand = NULL;
+	int r = errand_new(&errand, call, run_backup, fd);
 
-	if (errand.fd < 0)
-		return cell_refuse(call, -errno, "a backup: %s", strerror(errno));
-	r = errand_do(db, call, &errand);
-	(void)close(errand.fd);
+	if (r < 0)
+		return r;
+	r = errand_do(db, call, errand);
+	errand_free(errand);
 	return r;
 }
 
@@ -262,11 +294,15 @@ static int run_verify(struct errand *errand)
 
 int celldb_verify(struct celldb *db, struct cell_call *call, uint64_t *ret_entries)
 {
-	struct errand errand = { .run = run_verify, .fd = -1 };
-	int r = errand_do(db, call, &errand);
+	struct errand *errand = NULL;
+	int r = errand_new(&errand, call, run_verify, -1);
 
+	if (r < 0)
+		return r;
+	r = errand_do(db, call, errand);
 	if (r == 0)
-		*ret_entries = errand.entries;
+		*ret_entries = errand->entries;
+	errand_free(errand);
 	return r;
 }
 

@@ -14,7 +14,7 @@ struct reader {
 	const struct macro_type *type; /* of the member, behind typedefs */
 };
 
-#define WRONG(reader, ...)                                                                         \
+#define WRONG(reader, ...)                                                                   \
 	cell_macro_refuse_member((reader)->work, (reader)->m->at->name, __VA_ARGS__)
 
 static int note(struct reader *r, const char *text)
@@ -23,14 +23,16 @@ static int note(struct reader *r, const char *text)
 	return CELL_INVALID_ARGUMENT;
 }
 
-/* --- scalars ---------------------------------------------------------------------------- */
+/* --- scalars ------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
 	enum cell_member_kind kind;
 } fixed_names[] = {
-	{ "int32_t", CELL_MEMBER_INT32 }, { "uint32_t", CELL_MEMBER_UINT32 },
-	{ "int64_t", CELL_MEMBER_INT64 }, { "uint64_t", CELL_MEMBER_UINT64 },
+	{ "int32_t", CELL_MEMBER_INT32 },
+	{ "uint32_t", CELL_MEMBER_UINT32 },
+	{ "int64_t", CELL_MEMBER_INT64 },
+	{ "uint64_t", CELL_MEMBER_UINT64 },
 };
 
 /* The first typedef on the way says what the user wrote; a fixed one settles the kind. */
@@ -118,7 +120,8 @@ static int enum_read(struct reader *r, uint32_t index, const struct macro_type *
 	for (size_t i = 0; i < type->n_enumerators; i++)
 		if (type->enumerators[i].value < INT32_MIN ||
 		    type->enumerators[i].value > INT32_MAX)
-			return WRONG(r, "%s = %lld does not fit 32 bits", type->enumerators[i].name,
+			return WRONG(r, "%s = %lld does not fit 32 bits",
+				     type->enumerators[i].name,
 				     (long long)type->enumerators[i].value);
 	r->m->kind = CELL_MEMBER_ENUM;
 	return 0;
@@ -144,14 +147,15 @@ static int scalar_read(struct reader *r, uint32_t index)
 		return note(r, "use double");
 	case MACRO_TYPE_KIND_CHAR:
 		(void)WRONG(r, "'char' is neither text nor a number on the wire");
-		return note(r, "use char x[N] or const char * for text, int32_t for a number");
+		return note(r,
+			    "use char x[N] or const char * for text, int32_t for a number");
 	default:
 		(void)WRONG(r, "'%s' has no form on the wire", type->spelling);
 		return note(r, "use a number, bool, enum, text, bytes or a message");
 	}
 }
 
-/* --- has_ and n_ ------------------------------------------------------------------------ */
+/* --- has_ and n_ --------------------------------------------------------------------- */
 
 static int needs_count(struct reader *r)
 {
@@ -174,7 +178,8 @@ static int no_count(struct reader *r, const char *instead)
 {
 	if (!r->m->count)
 		return 0;
-	(void)WRONG(r, "'n_%s' counts nothing: '%s' is no list", r->m->at->name, r->m->at->name);
+	(void)WRONG(r, "'n_%s' counts nothing: '%s' is no list", r->m->at->name,
+		    r->m->at->name);
 	return note(r, instead);
 }
 
@@ -186,7 +191,7 @@ static int a_list(struct reader *r)
 	return err ? err : no_presence(r, "an empty list is none");
 }
 
-/* --- pointers and arrays ---------------------------------------------------------------- */
+/* --- pointers and arrays ------------------------------------------------------------- */
 
 static bool is_byte(const struct macro_type *type)
 {
@@ -310,7 +315,7 @@ static int array_read(struct reader *r)
 	return err ? err : scalar_read(r, element);
 }
 
-/* --- one member ------------------------------------------------------------------------- */
+/* --- one member ---------------------------------------------------------------------- */
 
 static int type_read(struct reader *r)
 {
@@ -327,7 +332,8 @@ static int type_read(struct reader *r)
 		r->m->kind = CELL_MEMBER_STRUCT;
 		r->m->value = r->m->at->type;
 		err = no_count(r, "use a pointer");
-		return err ? err : no_presence(r, "use a pointer: NULL says that it is absent");
+		return err ? err
+			   : no_presence(r, "use a pointer: NULL says that it is absent");
 	case MACRO_TYPE_KIND_UNION:
 		(void)WRONG(r, "a union does not say which of its members is meant");
 		return note(r, "use a pointer for each, of which one is not NULL");

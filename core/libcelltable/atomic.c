@@ -7,7 +7,8 @@
 /* The struct that parameter I points to; NULL if it points to none. */
 static const struct macro_type *pointee(const struct cell_macro_work *work, size_t i)
 {
-	const struct macro_parameter *parameter = &cell_macro_declaration(work)->parameters[i];
+	const struct macro_parameter *parameter =
+		&cell_macro_declaration(work)->parameters[i];
 	const struct macro_type *type = cell_macro_plain_type(work, parameter->type);
 
 	if (!type || type->kind != MACRO_TYPE_KIND_POINTER)
@@ -38,8 +39,11 @@ static bool is_reply(const struct cell_macro_work *work, size_t i)
 	const struct macro_declaration *function = cell_macro_declaration(work);
 	const struct macro_type *type = pointee(work, i);
 
-	return cell_macro_has(work, "cell", "handler") && type && type->size && !type->is_const &&
-	       !cell_macro_type(work, cell_macro_plain_type(work, function->parameters[i].type)->element)
+	return cell_macro_has(work, "cell", "handler") && type && type->size &&
+	       !type->is_const &&
+	       !cell_macro_type(
+			work,
+			cell_macro_plain_type(work, function->parameters[i].type)->element)
 			->is_const &&
 	       !cell_macro_find(type->attributes, type->n_attributes, "cell", "service");
 }
@@ -51,8 +55,8 @@ int macro_atomic_plan(struct cell_macro_work *work, const struct macro_attribute
 	int r;
 
 	if (!cell_macro_is_fallible(work)) {
-		(void)cell_macro_refuse(work, mine, NULL, "'%s' cannot be atomic: it has no way to fail",
-					name);
+		(void)cell_macro_refuse(work, mine, NULL,
+					"'%s' cannot be atomic: it has no way to fail", name);
 		cell_macro_note(work, "int %s(struct cell_call *call, …)", name);
 		return CELL_INVALID_ARGUMENT;
 	}
@@ -71,14 +75,18 @@ int macro_atomic_expand(struct cell_macro_work *work, const struct macro_attribu
 
 	cell_piece_prototype(piece, symbol);
 	if (has_source(work)) {
-		cell_piece_put(piece, "\n{\n\tint cell_err = cell_txn_begin(%s);\n\n\tif (!cell_err)\n\t\tcell_err = cell_txn_end(%s, ",
-			       call, call);
+		cell_piece_put(
+			piece,
+			"\n{\n\tint cell_err = cell_txn_begin(%s);\n\n\tif (!cell_err)\n\t\tcell_err = cell_txn_end(%s, ",
+			call, call);
 		cell_piece_next(piece);
 		cell_piece_put(piece, ");\n\treturn cell_err;\n}\n");
 		return 0;
 	}
-	cell_piece_put(piece, "\n{\n\tstruct cell_atomic cell_atomic = cell_atomic_begin(%s);\n\tint cell_err;\n\n\tdo {\n",
-		       call);
+	cell_piece_put(
+		piece,
+		"\n{\n\tstruct cell_atomic cell_atomic = cell_atomic_begin(%s);\n\tint cell_err;\n\n\tdo {\n",
+		call);
 	for (size_t i = 1; i < function->n_parameters; i++)
 		if (is_reply(work, i))
 			cell_piece_put(piece, "\t\t__builtin_memset(%s, 0, sizeof *%s);\n",
@@ -86,6 +94,8 @@ int macro_atomic_expand(struct cell_macro_work *work, const struct macro_attribu
 				       cell_macro_parameter_name(work, i));
 	cell_piece_put(piece, "\t\tcell_err = ");
 	cell_piece_next(piece);
-	cell_piece_put(piece, ";\n\t} while (cell_atomic_again(&cell_atomic, &cell_err));\n\treturn cell_err;\n}\n");
+	cell_piece_put(
+		piece,
+		";\n\t} while (cell_atomic_again(&cell_atomic, &cell_err));\n\treturn cell_err;\n}\n");
 	return 0;
 }

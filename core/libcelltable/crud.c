@@ -1,6 +1,6 @@
 /*
- * crud: methods over the rows of a table. Requests and replies are the struct itself, which is
- * a message; where only a key is asked for, its other members count for nothing.
+ * crud: methods over the rows of a table. Requests and replies are the struct itself, which
+ * is a message; where only a key is asked for, its other members count for nothing.
  */
 #include "macros.h"
 
@@ -14,7 +14,8 @@ struct crud {
 };
 
 /* The service of the attribute, else of the file; NULL after a refusal. */
-static const char *service_of(struct cell_macro_work *work, const struct macro_attribute *mine)
+static const char *service_of(struct cell_macro_work *work,
+			      const struct macro_attribute *mine)
 {
 	const struct macro_plan_request *request = cell_macro_request(work);
 	const struct macro_value *said = cell_macro_argument(work, mine, "service");
@@ -45,21 +46,23 @@ int macro_crud_plan(struct cell_macro_work *work, const struct macro_attribute *
 
 	if (!cell_macro_has(work, provider->ns, "table")) {
 		(void)cell_macro_refuse(work, mine, NULL, "'%s' is no table", tag);
-		cell_macro_note(work, "write: struct [[%s::table, …]] %s {", provider->ns, tag);
+		cell_macro_note(work, "write: struct [[%s::table, …]] %s {", provider->ns,
+				tag);
 		return CELL_INVALID_ARGUMENT;
 	}
 	if (!macro_cell_attribute(work, "message")) {
-		(void)cell_macro_refuse(work, mine, NULL, "'%s' is no message, and calls carry it", tag);
+		(void)cell_macro_refuse(work, mine, NULL,
+					"'%s' is no message, and calls carry it", tag);
 		cell_macro_note(work, "write: struct [[cell::message, …]] %s {", tag);
 		return CELL_INVALID_ARGUMENT;
 	}
 	return service_of(work, mine) ? 0 : CELL_INVALID_ARGUMENT;
 }
 
-/* --- text ------------------------------------------------------------------------------------- */
+/* --- text ---------------------------------------------------------------------------- */
 
-#define ENTRY                                                                                      \
-	"static int cell_run_$word$_$verb$_$row$(const void *handlers, struct cell_call *call,\n"  \
+#define ENTRY                                                                                     \
+	"static int cell_run_$word$_$verb$_$row$(const void *handlers, struct cell_call *call,\n" \
 	"\t\tvoid *self, const void *in, void *out)\n"                                            \
 	"{\n"
 #define UNUSED "\t(void)handlers;\n\t(void)self;\n"
@@ -77,7 +80,8 @@ static const struct method {
 		"\treturn cell_table_insert(call, &cell_$noun$_table, row);\n}\n" },
 	{ "get", "Get", "CELL_METHOD_IDEMPOTENT", NULL, NULL,
 	  "The row with the request's key. NOT_FOUND: there is none.",
-	  ENTRY UNUSED "\treturn cell_table_get(call, &cell_$noun$_table, 0, in, out);\n}\n" },
+	  ENTRY UNUSED
+	  "\treturn cell_table_get(call, &cell_$noun$_table, 0, in, out);\n}\n" },
 	{ "update", "Update", "CELL_METHOD_IDEMPOTENT", NULL, "empty",
 	  "Replace the row with the request's key. NOT_FOUND: there is none.",
 	  ENTRY UNUSED "\t(void)out;\n"
@@ -113,8 +117,10 @@ static void put_list(struct text *out, const struct crud *crud, const char *cons
 		case CELL_MEMBER_CHARS: text_put(out, "*from->%s)\n", name); break;
 		case CELL_MEMBER_BYTES: text_put(out, "from->n_%s)\n", name); break;
 		case CELL_MEMBER_BLOCK:
-			text_put(out, "__builtin_memcmp(from->%s, (const uint8_t[sizeof from->%s]){ 0 }, sizeof from->%s) != 0)\n",
-				 name, name, name);
+			text_put(
+				out,
+				"__builtin_memcmp(from->%s, (const uint8_t[sizeof from->%s]){ 0 }, sizeof from->%s) != 0)\n",
+				name, name, name);
 			break;
 		default: text_put(out, "from->%s)\n", name);
 		}
@@ -132,34 +138,54 @@ static void put_method(struct text *out, const struct crud *crud, const struct m
 {
 	struct cell_macro_work *work = crud->read->work;
 	const char *word = macro_word(work, crud->service);
-	const char *name = cell_macro_printf(work, "%s%s", method->name, macro_camel(work, crud->read->noun));
+	const char *name = cell_macro_printf(work, "%s%s", method->name,
+					     macro_camel(work, crud->read->noun));
 	const char *full = cell_macro_printf(work, "cell.%s.v1.%s/%s", word,
 					     macro_camel(work, crud->service), name);
-	const char *const words[] = {
-		EMIT_WORDS(crud->read), "word", word, "verb", method->verb, "row", crud->read->noun,
-		"service", crud->service, "method", name, "full", full, "flags", method->flags,
-		"hash", cell_macro_printf(work, "0x%08xu", full ? cell_method_hash(full) : 0),
-		"in", method->in ? method->in : crud->message,
-		"out", method->out ? method->out : crud->message, "doc", method->doc, NULL
-	};
+	const char *const words[] = { EMIT_WORDS(crud->read),
+				      "word",
+				      word,
+				      "verb",
+				      method->verb,
+				      "row",
+				      crud->read->noun,
+				      "service",
+				      crud->service,
+				      "method",
+				      name,
+				      "full",
+				      full,
+				      "flags",
+				      method->flags,
+				      "hash",
+				      cell_macro_printf(work, "0x%08xu",
+							full ? cell_method_hash(full) : 0),
+				      "in",
+				      method->in ? method->in : crud->message,
+				      "out",
+				      method->out ? method->out : crud->message,
+				      "doc",
+				      method->doc,
+				      NULL };
 
 	if (method->body)
 		text_template(out, method->body, words);
 	else
 		put_list(out, crud, words);
-	text_template(out,
-		      "extern const struct cell_linked_method cell_method_$word$_$verb$_$row$;\n"
-		      "const struct cell_linked_method cell_method_$word$_$verb$_$row$ = {\n"
-		      "\t.linked = { CELL_LINKED_METHOD, sizeof(struct cell_linked_method) },\n"
-		      "\t.service = \"$service$\",\n"
-		      "\t.method = { .name = \"$method$\", .full_name = \"$full$\", .hash = $hash$,\n"
-		      "\t\t.flags = $flags$, .channel = CELL_CHANNEL_APP,\n"
-		      "\t\t.in = &cell_$in$_type, .out = &cell_$out$_type },\n"
-		      "\t.invoke = cell_run_$word$_$verb$_$row$,\n"
-		      "\t.doc = \"$doc$\",\n"
-		      "};\n"
-		      "CELL_LINK(cell_method_$word$_$verb$_$row$_link, cell_method_$word$_$verb$_$row$);\n",
-		      words);
+	text_template(
+		out,
+		"extern const struct cell_linked_method cell_method_$word$_$verb$_$row$;\n"
+		"const struct cell_linked_method cell_method_$word$_$verb$_$row$ = {\n"
+		"\t.linked = { CELL_LINKED_METHOD, sizeof(struct cell_linked_method) },\n"
+		"\t.service = \"$service$\",\n"
+		"\t.method = { .name = \"$method$\", .full_name = \"$full$\", .hash = $hash$,\n"
+		"\t\t.flags = $flags$, .channel = CELL_CHANNEL_APP,\n"
+		"\t\t.in = &cell_$in$_type, .out = &cell_$out$_type },\n"
+		"\t.invoke = cell_run_$word$_$verb$_$row$,\n"
+		"\t.doc = \"$doc$\",\n"
+		"};\n"
+		"CELL_LINK(cell_method_$word$_$verb$_$row$_link, cell_method_$word$_$verb$_$row$);\n",
+		words);
 }
 
 int macro_crud_expand(struct cell_macro_work *work, const struct macro_attribute *mine)
@@ -170,9 +196,12 @@ int macro_crud_expand(struct cell_macro_work *work, const struct macro_attribute
 	const struct macro_attribute *message = macro_cell_attribute(work, "message");
 	struct text out = { .work = work };
 	struct read read;
-	struct crud crud = { .read = &read, .service = service_of(work, mine), .message = type->tag };
+	struct crud crud = { .read = &read,
+			     .service = service_of(work, mine),
+			     .message = type->tag };
 	int r = read_declaration(&read, work,
-				 cell_macro_find(type->attributes, type->n_attributes, provider->ns, "table"),
+				 cell_macro_find(type->attributes, type->n_attributes,
+						 provider->ns, "table"),
 				 READ_TABLE);
 
 	if (r < 0)

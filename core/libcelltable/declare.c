@@ -16,8 +16,10 @@ static const uint32_t *key_numbers(const struct read *read, const struct read_ke
 
 static struct table_index index_of(const struct read *read, const struct read_key *key)
 {
-	return (struct table_index){ .name = key->name, .n_columns = key->n,
-				     .columns = key_numbers(read, key), .unique = key->is_unique };
+	return (struct table_index){ .name = key->name,
+				     .n_columns = key->n,
+				     .columns = key_numbers(read, key),
+				     .unique = key->is_unique };
 }
 
 static void put_columns(const struct read *read, struct table_table *table)
@@ -51,7 +53,8 @@ static void put_references(const struct read *read, struct table_table *table)
 
 		references[i] = (struct table_reference){
 			.column = read->columns[from->column].column.number,
-			.table = from->table, .ref_column = from->ref_column,
+			.table = from->table,
+			.ref_column = from->ref_column,
 			.on_delete = from->on_delete,
 		};
 	}
@@ -59,19 +62,23 @@ static void put_references(const struct read *read, struct table_table *table)
 	table->n_references = read->n_references;
 }
 
-/* The attribute of MEMBER that a refusal with this word is about; NULL for the member itself. */
+/* The attribute of MEMBER that a refusal with this word is about; NULL for the member itself.
+ */
 static const struct macro_attribute *attribute_of(const struct read *read,
-						  const struct macro_member *member, const char *text)
+						  const struct macro_member *member,
+						  const char *text)
 {
 	static const char *const words[][2] = {
-		{ "refer", "ref" },       { "refer", "foreign_key" }, { "computed", "computed" },
-		{ "serial", "serial" },   { "default", "default" },   { "renamed", "renamed" },
+		{ "refer", "ref" },         { "refer", "foreign_key" },
+		{ "computed", "computed" }, { "serial", "serial" },
+		{ "default", "default" },   { "renamed", "renamed" },
 	};
 	const struct macro_attribute *at = NULL;
 
 	for (size_t i = 0; !at && i < sizeof words / sizeof *words; i++)
 		if (strstr(text, words[i][0]))
-			at = read_find(read, member->attributes, member->n_attributes, words[i][1]);
+			at = read_find(read, member->attributes, member->n_attributes,
+				       words[i][1]);
 	return at;
 }
 
@@ -92,7 +99,8 @@ static int refuse(struct read *read, const char *text)
 		at = attribute_of(read, member, text);
 		text += name + strspn(text + name, ": ");
 		return at ? READ_REFUSE(read, at, NULL, "'%s' %s", member->name, text)
-			  : READ_REFUSE_MEMBER(read, member->name, "'%s' %s", member->name, text);
+			  : READ_REFUSE_MEMBER(read, member->name, "'%s' %s", member->name,
+					       text);
 	}
 	return READ_REFUSE(read, read->mine, NULL, "%s", text);
 }
@@ -118,11 +126,15 @@ static int check(struct read *read, const uint8_t *body, size_t len, uint64_t *r
 int declared_make(struct read *read, struct declared *ret)
 {
 	struct table_table table = {
-		.store = read->store, .name = read->name, .shared = read->is_shared,
+		.store = read->store,
+		.name = read->name,
+		.shared = read->is_shared,
 		.schema = read->schema,
 		.doc = read->type->doc ? read->type->doc : "",
-		.n_checks = read->n_checks, .checks = read->checks,
-		.n_dropped = read->n_dropped, .dropped = (const char *const *)read->dropped,
+		.n_checks = read->n_checks,
+		.checks = read->checks,
+		.n_dropped = read->n_dropped,
+		.dropped = (const char *const *)read->dropped,
 	};
 	uint8_t *body;
 

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- layout --------------------------------------------------------------------------------- */
+/* --- layout -------------------------------------------------------------------------- */
 
 /* Whether somebody else may add members to the struct. */
 static bool is_shared(const struct read *read)
@@ -26,21 +26,22 @@ void emit_layout(struct text *out, const struct read *read)
 	text_put(out, "_Static_assert(sizeof(struct %s) %s %" PRIu64, type->tag,
 		 is_shared(read) ? ">=" : "==", type->size);
 	for (size_t i = 0; i < type->n_members; i++)
-		text_put(out, " &&\n\t__builtin_offsetof(struct %s, %s) == %" PRIu64, type->tag,
-			 type->members[i].name, type->members[i].offset_bits / 8);
-	text_put(out, ",\n\t\"struct %s is laid out otherwise than cellc saw it\");\n", type->tag);
+		text_put(out, " &&\n\t__builtin_offsetof(struct %s, %s) == %" PRIu64,
+			 type->tag, type->members[i].name, type->members[i].offset_bits / 8);
+	text_put(out, ",\n\t\"struct %s is laid out otherwise than cellc saw it\");\n",
+		 type->tag);
 	text_put(out, "extern const struct cell_table cell_%s_table;\n", read->noun);
 }
 
-/* --- columns -------------------------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------------------- */
 
 static const char *const kinds[] = {
-	[CELL_MEMBER_BOOL] = "BOOL",     [CELL_MEMBER_INT32] = "INT32",
-	[CELL_MEMBER_UINT32] = "UINT32", [CELL_MEMBER_INT64] = "INT64",
-	[CELL_MEMBER_UINT64] = "UINT64", [CELL_MEMBER_FLOAT] = "FLOAT",
-	[CELL_MEMBER_DOUBLE] = "DOUBLE", [CELL_MEMBER_ENUM] = "ENUM",
-	[CELL_MEMBER_TEXT] = "TEXT",     [CELL_MEMBER_CHARS] = "CHARS",
-	[CELL_MEMBER_BYTES] = "BYTES",   [CELL_MEMBER_BLOCK] = "BLOCK",
+	[CELL_MEMBER_BOOL] = "BOOL",      [CELL_MEMBER_INT32] = "INT32",
+	[CELL_MEMBER_UINT32] = "UINT32",  [CELL_MEMBER_INT64] = "INT64",
+	[CELL_MEMBER_UINT64] = "UINT64",  [CELL_MEMBER_FLOAT] = "FLOAT",
+	[CELL_MEMBER_DOUBLE] = "DOUBLE",  [CELL_MEMBER_ENUM] = "ENUM",
+	[CELL_MEMBER_TEXT] = "TEXT",      [CELL_MEMBER_CHARS] = "CHARS",
+	[CELL_MEMBER_BYTES] = "BYTES",    [CELL_MEMBER_BLOCK] = "BLOCK",
 	[CELL_MEMBER_STRUCT] = "MESSAGE",
 };
 
@@ -95,15 +96,15 @@ static void put_fallback(struct text *out, const struct read_column *c)
 
 	text_add(out, "\n\t  .fallback = ");
 	switch (c->member.kind) {
-	case CELL_MEMBER_BOOL:
-		text_put(out, "&(const _Bool){ %d }", value->boolean);
-		break;
+	case CELL_MEMBER_BOOL: text_put(out, "&(const _Bool){ %d }", value->boolean); break;
 	case CELL_MEMBER_INT32: put_integer(out, "int32_t", value); break;
 	case CELL_MEMBER_UINT32: put_integer(out, "uint32_t", value); break;
 	case CELL_MEMBER_INT64: put_integer(out, "int64_t", value); break;
 	case CELL_MEMBER_UINT64: put_integer(out, "uint64_t", value); break;
 	case CELL_MEMBER_ENUM: put_integer(out, "int", value); break;
-	case CELL_MEMBER_FLOAT: text_put(out, "&(const float){ (float)%a }", value->real); break;
+	case CELL_MEMBER_FLOAT:
+		text_put(out, "&(const float){ (float)%a }", value->real);
+		break;
 	case CELL_MEMBER_DOUBLE: text_put(out, "&(const double){ %a }", value->real); break;
 	case CELL_MEMBER_TEXT:
 		text_add(out, "&(const char *const){ ");
@@ -141,12 +142,13 @@ static void put_offset(struct text *out, const struct read *read, const char *fi
 
 static void put_column(struct text *out, const struct read *read, const struct read_column *c)
 {
-	text_put(out, "\t{ .name = \"%s\", .number = %u, .kind = CELL_COLUMN_%s,", c->column.name,
-		 c->column.number, kinds[c->member.kind]);
+	text_put(out, "\t{ .name = \"%s\", .number = %u, .kind = CELL_COLUMN_%s,",
+		 c->column.name, c->column.number, kinds[c->member.kind]);
 	put_flags(out, &c->column);
 	text_add(out, "\n\t ");
 	put_offset(out, read, "offset", c->member.at);
-	text_put(out, " .size = sizeof(((struct %s *)0)->%s),\n\t ", read->tag, c->column.name);
+	text_put(out, " .size = sizeof(((struct %s *)0)->%s),\n\t ", read->tag,
+		 c->column.name);
 	put_offset(out, read, "has_offset", c->member.has);
 	put_offset(out, read, "count_offset", c->member.count);
 	if (c->message)
@@ -164,7 +166,7 @@ void emit_columns(struct text *out, const struct read *read, const char *name)
 	text_add(out, "};\n");
 }
 
-/* --- the whole ------------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------------------- */
 
 static void put_keys(struct text *out, const struct read *read)
 {
@@ -182,9 +184,11 @@ static void put_keys(struct text *out, const struct read *read)
 	for (size_t i = 0; i < read->n_keys; i++) {
 		const struct read_key *key = &read->keys[i];
 
-		text_put(out, "\t{ .name = \"%s\", ", emit_names(read, key, key->n, ", ", ", "));
+		text_put(out, "\t{ .name = \"%s\", ",
+			 emit_names(read, key, key->n, ", ", ", "));
 		if (key->n)
-			text_put(out, ".columns = cell_%s_key_%zu, .n = %u, ", read->noun, i, key->n);
+			text_put(out, ".columns = cell_%s_key_%zu, .n = %u, ", read->noun, i,
+				 key->n);
 		text_put(out, ".is_unique = %d },\n", key->is_unique);
 	}
 	text_add(out, "};\n");
@@ -198,11 +202,14 @@ void emit_descriptor(struct text *out, const struct read *read, uint64_t version
 		 read->provider->cell);
 	emit_columns(out, read, cell_macro_printf(read->work, "cell_%s_columns", noun));
 	put_keys(out, read);
-	text_put(out, "__attribute__((weak)) const struct cell_table cell_%s_table = {\n", noun);
+	text_put(out, "__attribute__((weak)) const struct cell_table cell_%s_table = {\n",
+		 noun);
 	text_put(out, "\t.ref = &cell_%s_ref,\n\t.store = ", noun);
 	text_literal(out, read->store);
-	text_put(out, ",\n\t.name = \"%s\",\n\t.version = 0x%016" PRIx64 "u,\n", read->name, version);
+	text_put(out, ",\n\t.name = \"%s\",\n\t.version = 0x%016" PRIx64 "u,\n", read->name,
+		 version);
 	text_put(out, "\t.row_size = sizeof(struct %s),\n", read->tag);
-	text_put(out, "\t.columns = cell_%s_columns,\n\t.n_columns = %zu,\n", noun, read->n_columns);
+	text_put(out, "\t.columns = cell_%s_columns,\n\t.n_columns = %zu,\n", noun,
+		 read->n_columns);
 	text_put(out, "\t.keys = cell_%s_keys,\n\t.n_keys = %zu,\n};\n", noun, read->n_keys);
 }

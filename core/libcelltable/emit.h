@@ -18,7 +18,7 @@ void emit_descriptor(struct text *out, const struct read *read, uint64_t version
 /* An array of struct cell_column, static, called NAME. */
 void emit_columns(struct text *out, const struct read *read, const char *name);
 
-/* --- what its files share ----------------------------------------------------------------- */
+/* --- what its files share ------------------------------------------------------------ */
 
 /* Pairs for text_template(): noun, tag, ns. */
 #define EMIT_WORDS(read) "noun", (read)->noun, "tag", (read)->tag, "ns", (read)->provider->ns
@@ -28,10 +28,10 @@ struct emit_part {
 	const struct read *read;
 	const struct read_key *key;
 	size_t n;
-	const char *before;        /* in front of the parameters' names: "", "from_" */
-	const char *row;           /* the row's name */
-	bool is_prefix;            /* the last one is the beginning of a text */
-	const char *open, *close;  /* around a refusal that is returned */
+	const char *before;       /* in front of the parameters' names: "", "from_" */
+	const char *row;          /* the row's name */
+	bool is_prefix;           /* the last one is the beginning of a text */
+	const char *open, *close; /* around a refusal that is returned */
 };
 
 /* emit_key.c */

@@ -92,29 +92,40 @@ void emit_declarations(struct text *out, const struct read *read)
 static void put_keyed(struct text *out, const struct read *read)
 {
 	const struct read_key *key = &read->keys[0];
-	const struct emit_part part = { .read = read, .key = key, .n = key->n, .row = "cell_row",
-					.before = "", .open = "", .close = "" };
+	const struct emit_part part = { .read = read,
+					.key = key,
+					.n = key->n,
+					.row = "cell_row",
+					.before = "",
+					.open = "",
+					.close = "" };
 	const char *const words[] = { EMIT_WORDS(read), "columns",
 				      emit_names(read, key, key->n, ", ", " and "), NULL };
 
-	text_template(out,
-		      "/* The row with this $columns$. CELL_NOT_FOUND: there is none, and *ret_$noun$ is as it was. */\n"
-		      "static inline int $noun$_get(struct cell_call *call", words);
+	text_template(
+		out,
+		"/* The row with this $columns$. CELL_NOT_FOUND: there is none, and *ret_$noun$ is as it was. */\n"
+		"static inline int $noun$_get(struct cell_call *call",
+		words);
 	emit_parameters(out, &part);
 	text_template(out, ", struct $tag$ *ret_$noun$)\n{\n", words);
 	emit_row(out, &part);
 	text_add(out, "\n");
 	emit_copies(out, &part);
-	text_template(out,
-		      "\treturn cell_table_get(call, &cell_$noun$_table, 0, &cell_row, ret_$noun$);\n}\n"
-		      "/* CELL_NOT_FOUND: there is no such row; CELL_FAILED_PRECONDITION: others refer to it. */\n"
-		      "static inline int $noun$_delete(struct cell_call *call", words);
+	text_template(
+		out,
+		"\treturn cell_table_get(call, &cell_$noun$_table, 0, &cell_row, ret_$noun$);\n}\n"
+		"/* CELL_NOT_FOUND: there is no such row; CELL_FAILED_PRECONDITION: others refer to it. */\n"
+		"static inline int $noun$_delete(struct cell_call *call",
+		words);
 	emit_parameters(out, &part);
 	text_add(out, ")\n{\n");
 	emit_row(out, &part);
 	text_add(out, "\n");
 	emit_copies(out, &part);
-	text_template(out, "\treturn cell_table_delete(call, &cell_$noun$_table, &cell_row);\n}\n", words);
+	text_template(out,
+		      "\treturn cell_table_delete(call, &cell_$noun$_table, &cell_row);\n}\n",
+		      words);
 }
 
 void emit_functions(struct text *out, const struct read *read)

@@ -8,7 +8,7 @@
 #include <cell/internal/ctext.h>
 #include <string.h>
 
-/* --- shared --------------------------------------------------------------------------------- */
+/* --- shared -------------------------------------------------------------------------- */
 
 int macro_part_plan(struct cell_macro_work *work, const struct macro_attribute *mine)
 {
@@ -26,7 +26,8 @@ int macro_part_plan(struct cell_macro_work *work, const struct macro_attribute *
 int macro_plan_uses(const struct read *read)
 {
 	struct cell_macro_work *work = read->work;
-	const char *state = table_state_id(cell_arena(cell_macro_call(work)), read->store, read->name);
+	const char *state =
+		table_state_id(cell_arena(cell_macro_call(work)), read->store, read->name);
 	int r = state ? cell_plan_reads(work, state) : -ENOMEM;
 
 	if (r == 0)
@@ -45,7 +46,8 @@ int macro_describe(struct read *read, struct text *once)
 	if (r == 0)
 		r = declared_make(read, &declared);
 	if (r == 0 && name)
-		r = cell_macro_declare(read->work, read->mine, name, declared.body, declared.len);
+		r = cell_macro_declare(read->work, read->mine, name, declared.body,
+				       declared.len);
 	if (r == 0 && read->provider->declared)
 		read->provider->declared(read->work, read->store, read->name, declared.body,
 					 declared.len);
@@ -54,12 +56,14 @@ int macro_describe(struct read *read, struct text *once)
 	return r;
 }
 
-const struct macro_attribute *macro_cell_attribute(const struct cell_macro_work *work, const char *name)
+const struct macro_attribute *macro_cell_attribute(const struct cell_macro_work *work,
+						   const char *name)
 {
 	const struct macro_type *type =
 		cell_macro_plain_type(work, cell_macro_declaration(work)->type);
 
-	return type ? cell_macro_find(type->attributes, type->n_attributes, "cell", name) : NULL;
+	return type ? cell_macro_find(type->attributes, type->n_attributes, "cell", name)
+		    : NULL;
 }
 
 const char *macro_cell_argument(const struct macro_attribute *at, const char *argument)
@@ -92,15 +96,16 @@ const char *macro_camel(struct cell_macro_work *work, const char *name)
 		bool is_gap = *name == '_' || *name == '-';
 
 		if (!is_gap)
-			text[n++] = begins && *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A')
-									   : *name;
+			text[n++] = begins && *name >= 'a' && *name <= 'z'
+					    ? (char)(*name - 'a' + 'A')
+					    : *name;
 		begins = is_gap;
 	}
 	text[n] = '\0';
 	return cell_macro_printf(work, "%s", text);
 }
 
-/* --- planning --------------------------------------------------------------------------------- */
+/* --- planning ------------------------------------------------------------------------ */
 
 /* Names that were seen in the text so far: two indexes may want the same ones. */
 struct seen {
@@ -126,7 +131,8 @@ static const struct macro_attribute *index_of(const struct read *read, const cha
 	return at;
 }
 
-static int on_name(void *userdata, enum ctext_role role, const char *name, size_t len, unsigned line)
+static int on_name(void *userdata, enum ctext_role role, const char *name, size_t len,
+		   unsigned line)
 {
 	struct seen *seen = userdata;
 	struct read *read = seen->read;
@@ -138,8 +144,10 @@ static int on_name(void *userdata, enum ctext_role role, const char *name, size_
 	for (size_t i = 0; i < seen->n; i++)
 		if (strcmp(seen->names[i], own) == 0) {
 			(void)READ_REFUSE(read, index_of(read, own), NULL,
-					  "it makes '%s', which another index makes, too", own);
-			cell_macro_note(read->work, "give one of them another name: %s::index(\"…\")",
+					  "it makes '%s', which another index makes, too",
+					  own);
+			cell_macro_note(read->work,
+					"give one of them another name: %s::index(\"…\")",
 					read->provider->ns);
 			return CELL_INVALID_ARGUMENT;
 		}
@@ -195,7 +203,7 @@ int macro_table_expand(struct cell_macro_work *work, const struct macro_attribut
 	return 0;
 }
 
-/* --- for macros of the provider's own ----------------------------------------------------------- */
+/* --- for macros of the provider's own ------------------------------------------------ */
 
 int table_columns_of(struct cell_macro_work *work, const struct macro_type *type,
 		     const struct table_column **ret_columns, size_t *ret_n)
@@ -216,8 +224,9 @@ int table_columns_of(struct cell_macro_work *work, const struct macro_type *type
 	return 0;
 }
 
-void table_put_columns(struct cell_macro_work *work, struct cell_piece *piece, const char *name,
-		       const struct macro_type *type, const struct table_column *columns, size_t n)
+void table_put_columns(struct cell_macro_work *work, struct cell_piece *piece,
+		       const char *name, const struct macro_type *type,
+		       const struct table_column *columns, size_t n)
 {
 	struct text text = { .work = work };
 	struct read read;

@@ -20,8 +20,10 @@ int macro_part_plan(struct cell_macro_work *work, const struct macro_attribute *
 int macro_plan_uses(const struct read *read);
 /* Number, declare and describe READ: its descriptor is the piece that stands once. */
 int macro_describe(struct read *read, struct text *once);
-/* The attribute cell::NAME on the definition of the declared struct; NULL if it is not there. */
-const struct macro_attribute *macro_cell_attribute(const struct cell_macro_work *work, const char *name);
+/* The attribute cell::NAME on the definition of the declared struct; NULL if it is not there.
+ */
+const struct macro_attribute *macro_cell_attribute(const struct cell_macro_work *work,
+						   const char *name);
 /* The value of its argument ARGUMENT, or its first without a name; NULL if there is none. */
 const char *macro_cell_argument(const struct macro_attribute *at, const char *argument);
 /* "bank-office" as part of an identifier, and in CamelCase. */

@@ -35,7 +35,7 @@ static uint32_t number_of(const char *text)
 	return *end || end == text || number > NUMBER_MAX ? 0 : (uint32_t)number;
 }
 
-/* --- the lock ------------------------------------------------------------------------------- */
+/* --- the lock ------------------------------------------------------------------------ */
 
 static void kept_find(struct numbering *n)
 {
@@ -81,30 +81,34 @@ static int kept_check(const struct numbering *n)
 		uint32_t number = kept_entry(n, i, &name);
 
 		if (!number)
-			return READ_REFUSE(read, read->mine, NULL,
-					   "'%s = %s' in .cell/%s.schema.lock is no column number",
-					   n->kept[i].key, n->kept[i].value, ns);
+			return READ_REFUSE(
+				read, read->mine, NULL,
+				"'%s = %s' in .cell/%s.schema.lock is no column number",
+				n->kept[i].key, n->kept[i].value, ns);
 		for (size_t j = 0; j < i; j++) {
 			if (kept_entry(n, j, &other) == number && strcmp(other, name) != 0)
-				(void)READ_REFUSE(read, read->mine, NULL,
-						  "%s.%s: both column %u ('%s', '%s') in .cell/%s.schema.lock",
-						  read->name, other, number, other, name, ns);
+				(void)READ_REFUSE(
+					read, read->mine, NULL,
+					"%s.%s: both column %u ('%s', '%s') in .cell/%s.schema.lock",
+					read->name, other, number, other, name, ns);
 			else if (strcmp(n->kept[i].key, n->kept[j].key) == 0)
-				(void)READ_REFUSE(read, read->mine, NULL,
-						  "%s.%s: both column %s and column %s in .cell/%s.schema.lock",
-						  read->name, name, n->kept[j].value,
-						  n->kept[i].value, ns);
+				(void)READ_REFUSE(
+					read, read->mine, NULL,
+					"%s.%s: both column %s and column %s in .cell/%s.schema.lock",
+					read->name, name, n->kept[j].value, n->kept[i].value,
+					ns);
 			else
 				continue;
-			cell_macro_note(read->work,
-					"keep the one already deployed, delete the other line");
+			cell_macro_note(
+				read->work,
+				"keep the one already deployed, delete the other line");
 			return CELL_INVALID_ARGUMENT;
 		}
 	}
 	return 0;
 }
 
-/* --- numbers ---------------------------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------------------- */
 
 static uint32_t live_number(const struct numbering *n, const char *column)
 {
@@ -211,12 +215,13 @@ static int look(struct numbering *n)
 	struct cell_call *call = cell_macro_call(read->work);
 	const char *id = table_state_id(cell_arena(call), read->store, read->name);
 	uint8_t digest[TABLE_DIGEST_SIZE];
-	int r = read->provider->live(call, cell_macro_self(read->work), read->store, read->name,
-				     &n->live);
+	int r = read->provider->live(call, cell_macro_self(read->work), read->store,
+				     read->name, &n->live);
 
 	if (r < 0)
-		return READ_REFUSE(read, read->mine, NULL, "table %s/%s cannot be looked at: %s",
-				   read->store, read->name, cell_error(call)->text);
+		return READ_REFUSE(read, read->mine, NULL,
+				   "table %s/%s cannot be looked at: %s", read->store,
+				   read->name, cell_error(call)->text);
 	if (!id || table_state_digest(cell_arena(call), n->live, digest) < 0) {
 		read->work->is_out_of_memory = true;
 		return -ENOMEM;
@@ -240,7 +245,7 @@ int numbers_give(struct read *read)
 	return 0;
 }
 
-/* --- states ------------------------------------------------------------------------------------- */
+/* --- states -------------------------------------------------------------------------- */
 
 const char *table_state_id(struct cell_arena *arena, const char *store, const char *name)
 {

@@ -7,11 +7,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- helpers ------------------------------------------------------------------------------ */
+/* --- helpers ------------------------------------------------------------------------- */
 
 void *read_take(const struct read *read, size_t n, size_t size)
 {
-	void *memory = cell_arena_calloc(cell_arena(cell_macro_call(read->work)), n ? n : 1, size);
+	void *memory =
+		cell_arena_calloc(cell_arena(cell_macro_call(read->work)), n ? n : 1, size);
 
 	if (!memory)
 		read->work->is_out_of_memory = true;
@@ -41,8 +42,8 @@ int read_no_column(struct read *read, const struct macro_attribute *at,
 	for (size_t i = 0; i < read->n_columns; i++)
 		guess_try(&guess, read->columns[i].column.name);
 	if (guess.best)
-		return READ_REFUSE(read, at, value, "no column '%s' (did you mean '%s'?)", name,
-				   guess.best);
+		return READ_REFUSE(read, at, value, "no column '%s' (did you mean '%s'?)",
+				   name, guess.best);
 	return READ_REFUSE(read, at, value, "no column '%s'", name);
 }
 
@@ -64,13 +65,14 @@ static char *tidy(const struct read *read, const char *tokens)
 			quote = *at;
 		if (*at == ' ' && to > text &&
 		    (to[-1] == '(' || at[1] == ')' || at[1] == ',' ||
-		     (at[1] == '(' && (strchr("_)", to[-1]) || (to[-1] >= '0' && to[-1] <= '9') ||
-				       (to[-1] >= 'a' && to[-1] <= 'z') ||
-				       (to[-1] >= 'A' && to[-1] <= 'Z')))))
+		     (at[1] == '(' &&
+		      (strchr("_)", to[-1]) || (to[-1] >= '0' && to[-1] <= '9') ||
+		       (to[-1] >= 'a' && to[-1] <= 'z') ||
+		       (to[-1] >= 'A' && to[-1] <= 'Z')))))
 			continue;
 		*to++ = *at;
 	}
-	return text ? text : (char *)(uintptr_t)"";
+	return text ? text : (char *)(uintptr_t) "";
 }
 
 /* TEXT in quotes, as a string of C. */
@@ -116,7 +118,7 @@ const char *read_literal(const struct read *read, const struct macro_value *valu
 	}
 }
 
-/* --- columns ------------------------------------------------------------------------------ */
+/* --- columns ------------------------------------------------------------------------- */
 
 static const enum table_column_type types[] = {
 	[CELL_MEMBER_BOOL] = TABLE_COLUMN_TYPE_BOOL,
@@ -138,8 +140,8 @@ static const enum table_column_type types[] = {
 static int refuse_form(struct read *read, const struct cell_macro_member *m, const char *what,
 		       const char *instead)
 {
-	(void)READ_REFUSE_MEMBER(read, m->at->name, "'%s' is %s, which no column holds", m->at->name,
-				 what);
+	(void)READ_REFUSE_MEMBER(read, m->at->name, "'%s' is %s, which no column holds",
+				 m->at->name, what);
 	cell_macro_note(read->work, "%s", instead);
 	return CELL_INVALID_ARGUMENT;
 }
@@ -150,21 +152,30 @@ static int check_form(struct read *read, const struct cell_macro_member *m)
 	const struct macro_type *type = cell_macro_type(read->work, m->at->type);
 
 	if (type->is_const) {
-		(void)READ_REFUSE_MEMBER(read, m->at->name, "'%s' is const: no row could be read into it",
+		(void)READ_REFUSE_MEMBER(read, m->at->name,
+					 "'%s' is const: no row could be read into it",
 					 m->at->name);
 		cell_macro_note(read->work, "leave out the const of the member itself");
 		return CELL_INVALID_ARGUMENT;
 	}
 	if (m->kind == CELL_MEMBER_POINTER)
-		return refuse_form(read, m, "a pointer to a struct", "put the struct itself there; it is then always there");
+		return refuse_form(read, m, "a pointer to a struct",
+				   "put the struct itself there; it is then always there");
 	if (m->is_repeated && m->kind == CELL_MEMBER_STRUCT)
-		return refuse_form(read, m, "a list of structs", "make it a table of its own, whose rows refer to this one");
+		return refuse_form(
+			read, m, "a list of structs",
+			"make it a table of its own, whose rows refer to this one");
 	if (m->is_repeated && m->kind == CELL_MEMBER_BYTES)
-		return refuse_form(read, m, "a list of bytes", "make it a table of its own, whose rows refer to this one");
+		return refuse_form(
+			read, m, "a list of bytes",
+			"make it a table of its own, whose rows refer to this one");
 	if (m->is_repeated && m->length)
-		return refuse_form(read, m, "an array of numbers", "use \"size_t n_x;\" and a pointer");
-	if (m->kind == CELL_MEMBER_ENUM && cell_macro_plain_type(read->work, m->value)->size != 4)
-		return refuse_form(read, m, "an enum of other than four bytes", "compile without -fshort-enums");
+		return refuse_form(read, m, "an array of numbers",
+				   "use \"size_t n_x;\" and a pointer");
+	if (m->kind == CELL_MEMBER_ENUM &&
+	    cell_macro_plain_type(read->work, m->value)->size != 4)
+		return refuse_form(read, m, "an enum of other than four bytes",
+				   "compile without -fshort-enums");
 	return 0;
 }
 
@@ -194,7 +205,8 @@ static int read_message(struct read *read, struct read_column *c)
 static void read_values(struct read *read, struct read_column *c)
 {
 	const struct macro_type *type = cell_macro_plain_type(read->work, c->member.value);
-	struct table_enum_value *values = read_take(read, type->n_enumerators, sizeof *values);
+	struct table_enum_value *values =
+		read_take(read, type->n_enumerators, sizeof *values);
 
 	for (size_t i = 0; values && i < type->n_enumerators; i++)
 		values[i] = (struct table_enum_value){ type->enumerators[i].name,
@@ -210,18 +222,26 @@ static void check_pair(struct read *read, const struct macro_member *pair,
 	for (size_t i = 0; pair && i < pair->n_attributes; i++)
 		if (strcmp(pair->attributes[i].ns, read->provider->ns) == 0)
 			(void)READ_REFUSE(read, &pair->attributes[i], NULL,
-					  "'%s' belongs to '%s': put %s::%s before that", pair->name,
-					  of->name, read->provider->ns, pair->attributes[i].name);
+					  "'%s' belongs to '%s': put %s::%s before that",
+					  pair->name, of->name, read->provider->ns,
+					  pair->attributes[i].name);
 }
 
-static int read_column(struct read *read, const struct cell_macro_member *m, struct read_column *c)
+static int read_column(struct read *read, const struct cell_macro_member *m,
+		       struct read_column *c)
 {
 	*c = (struct read_column){
 		.member = *m,
-		.column = { .name = m->at->name, .type = types[m->kind], .nullable = m->has != NULL,
-			    .repeated = m->is_repeated, .length = (uint32_t)m->length,
-			    .fixed = m->kind == CELL_MEMBER_BLOCK, .fallback = "", .computed = "",
-			    .native = "", .renamed_from = "" },
+		.column = { .name = m->at->name,
+			    .type = types[m->kind],
+			    .nullable = m->has != NULL,
+			    .repeated = m->is_repeated,
+			    .length = (uint32_t)m->length,
+			    .fixed = m->kind == CELL_MEMBER_BLOCK,
+			    .fallback = "",
+			    .computed = "",
+			    .native = "",
+			    .renamed_from = "" },
 	};
 	if (check_form(read, m) < 0)
 		return CELL_INVALID_ARGUMENT;
@@ -237,7 +257,8 @@ static int read_column(struct read *read, const struct cell_macro_member *m, str
 					  m->at->name);
 	check_pair(read, m->has, m->at);
 	check_pair(read, m->count, m->at);
-	if (read->provider->native && read->provider->native(read->work, m->at, &c->column) < 0) {
+	if (read->provider->native &&
+	    read->provider->native(read->work, m->at, &c->column) < 0) {
 		read->is_wrong = true;
 		return CELL_INVALID_ARGUMENT;
 	}
@@ -261,25 +282,30 @@ static int read_members(struct read *read)
 			read->n_columns++;
 	}
 	if (read->n_columns > SCHEMA_COLUMNS_MAX)
-		return READ_REFUSE(read, read->mine, NULL, "%zu columns, limit %d", read->n_columns,
-				   SCHEMA_COLUMNS_MAX);
+		return READ_REFUSE(read, read->mine, NULL, "%zu columns, limit %d",
+				   read->n_columns, SCHEMA_COLUMNS_MAX);
 	if (!read->n_columns && !read->is_wrong)
-		return READ_REFUSE(read, read->mine, NULL, "'%s' has no members", type->spelling);
+		return READ_REFUSE(read, read->mine, NULL, "'%s' has no members",
+				   type->spelling);
 	return read->is_wrong ? CELL_INVALID_ARGUMENT : 0;
 }
 
-/* --- the table itself ---------------------------------------------------------------------- */
+/* --- the table itself ---------------------------------------------------------------- */
 
 static int check_name(struct read *read, const char *argument, const char *name)
 {
-	const struct macro_value *value = cell_macro_argument(read->work, read->mine, argument);
+	const struct macro_value *value =
+		cell_macro_argument(read->work, read->mine, argument);
 	bool is_store = strcmp(argument, "shared") == 0;
 
 	if (is_store ? schema_store_is_valid(name) : schema_name_is_valid(name))
 		return 0;
 	(void)READ_REFUSE(read, read->mine, value, "'%s' is no name of a %s", name,
-			  is_store ? "store" : strcmp(argument, "schema") == 0 ? "schema" : "table");
-	cell_macro_note(read->work, "letters, digits and %s, at most %d bytes, no digit first",
+			  is_store                          ? "store"
+			  : strcmp(argument, "schema") == 0 ? "schema"
+							    : "table");
+	cell_macro_note(read->work,
+			"letters, digits and %s, at most %d bytes, no digit first",
 			is_store ? "'_', '-', '.'" : "'_'", SCHEMA_NAME_MAX);
 	return CELL_INVALID_ARGUMENT;
 }
@@ -287,7 +313,8 @@ static int check_name(struct read *read, const char *argument, const char *name)
 static bool is_word(const char *text)
 {
 	return *text && !(*text >= '0' && *text <= '9') &&
-	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+	       strspn(text,
+		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
 		       strlen(text);
 }
 
@@ -309,7 +336,8 @@ static int read_head(struct read *read)
 	if (r == 0 && shared)
 		r = check_name(read, "shared", shared);
 	if (r == 0 && !is_word(read->noun))
-		r = READ_REFUSE(read, read->mine, cell_macro_argument(read->work, read->mine, "prefix"),
+		r = READ_REFUSE(read, read->mine,
+				cell_macro_argument(read->work, read->mine, "prefix"),
 				"'%s' is no beginning of a name", read->noun);
 	return r;
 }
@@ -317,8 +345,11 @@ static int read_head(struct read *read)
 static int begin(struct read *ret, struct cell_macro_work *work, enum read_kind kind,
 		 const struct macro_attribute *mine, const struct macro_type *type)
 {
-	*ret = (struct read){ .work = work, .provider = cell_macro_self(work), .kind = kind,
-			      .mine = mine, .type = type };
+	*ret = (struct read){ .work = work,
+			      .provider = cell_macro_self(work),
+			      .kind = kind,
+			      .mine = mine,
+			      .type = type };
 	if (type && type->kind == MACRO_TYPE_KIND_STRUCT && *type->tag && type->size)
 		return 0;
 	return READ_REFUSE(ret, mine, NULL, "a table is a struct with a tag and members");
@@ -349,7 +380,8 @@ int read_declaration(struct read *ret, struct cell_macro_work *work,
 	return finish(ret);
 }
 
-int read_columns(struct read *ret, struct cell_macro_work *work, const struct macro_type *type)
+int read_columns(struct read *ret, struct cell_macro_work *work,
+		 const struct macro_type *type)
 {
 	int r = begin(ret, work, READ_COLUMNS, NULL, type);
 

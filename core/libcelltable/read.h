@@ -10,9 +10,9 @@
 #define READ_KEY_COLUMNS_MAX 16
 
 enum read_kind {
-	READ_TABLE,    /* db::table */
+	READ_TABLE,     /* db::table */
 	READ_PERSISTED, /* db::persist: one row without a key */
-	READ_COLUMNS   /* of a query: no table at all */
+	READ_COLUMNS    /* of a query: no table at all */
 };
 
 struct read_column {
@@ -24,7 +24,8 @@ struct read_column {
 };
 
 struct read_key {
-	const char *name; /* in names of functions: "owner", "city_age"; "" = the primary key */
+	const char
+		*name; /* in names of functions: "owner", "city_age"; "" = the primary key */
 	const struct macro_attribute *at;
 	bool is_unique;
 	uint16_t n;
@@ -43,9 +44,9 @@ struct read {
 	enum read_kind kind;
 	const struct macro_attribute *mine; /* table or persist; NULL for columns alone */
 	const struct macro_type *type;
-	const char *tag;   /* of the struct */
-	const char *noun;  /* what names begin with */
-	const char *name;  /* of the table */
+	const char *tag;  /* of the struct */
+	const char *noun; /* what names begin with */
+	const char *name; /* of the table */
 	const char *store;
 	const char *schema; /* of the database, as it was named; "" */
 	bool is_shared;
@@ -69,19 +70,21 @@ struct read {
 int read_declaration(struct read *ret, struct cell_macro_work *work,
 		     const struct macro_attribute *mine, enum read_kind kind);
 /* The columns of TYPE alone, numbered from 1. The same results. */
-int read_columns(struct read *ret, struct cell_macro_work *work, const struct macro_type *type);
+int read_columns(struct read *ret, struct cell_macro_work *work,
+		 const struct macro_type *type);
 
-/* --- what the files of this reader share ------------------------------------------------- */
+/* --- what the files of this reader share --------------------------------------------- */
 
 /* A refusal, kept in READ. Each returns CELL_INVALID_ARGUMENT. */
-#define READ_REFUSE(read, ...)                                                                     \
+#define READ_REFUSE(read, ...)                                                               \
 	((read)->is_wrong = true, cell_macro_refuse((read)->work, __VA_ARGS__))
-#define READ_REFUSE_MEMBER(read, ...)                                                              \
+#define READ_REFUSE_MEMBER(read, ...)                                                        \
 	((read)->is_wrong = true, cell_macro_refuse_member((read)->work, __VA_ARGS__))
 
 /* SIZE zeroed bytes; NULL, which the work remembers. */
 void *read_take(const struct read *read, size_t n, size_t size);
-/* The attribute NAME of the provider's among those of a member or type; NULL if there is none. */
+/* The attribute NAME of the provider's among those of a member or type; NULL if there is
+ * none. */
 const struct macro_attribute *read_find(const struct read *read,
 					const struct macro_attribute *attributes, size_t n,
 					const char *name);

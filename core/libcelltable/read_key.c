@@ -17,14 +17,14 @@ static bool is_primary(const struct read *read, const struct macro_attribute *at
 	       (strcmp(at->name, "key") == 0 || strcmp(at->name, "primary_key") == 0);
 }
 
-/* --- which columns can be in one ------------------------------------------------------------ */
+/* --- which columns can be in one ----------------------------------------------------- */
 
 static int refuse_column(struct read *read, const struct macro_attribute *at,
 			 const struct macro_value *value, const struct read_column *c,
 			 const char *what)
 {
-	return READ_REFUSE(read, at, value, "'%s' is %s: it cannot be in %s", c->column.name, what,
-			   is_primary(read, at) ? "the key" : "an index");
+	return READ_REFUSE(read, at, value, "'%s' is %s: it cannot be in %s", c->column.name,
+			   what, is_primary(read, at) ? "the key" : "an index");
 }
 
 static int check_column(struct read *read, const struct macro_attribute *at,
@@ -48,8 +48,9 @@ static int check_column(struct read *read, const struct macro_attribute *at,
 	return CELL_INVALID_ARGUMENT;
 }
 
-static int add_column(struct read *read, struct read_key *key, const struct macro_attribute *at,
-		      const struct macro_value *value, size_t column)
+static int add_column(struct read *read, struct read_key *key,
+		      const struct macro_attribute *at, const struct macro_value *value,
+		      size_t column)
 {
 	if (check_column(read, at, value, &read->columns[column]) < 0)
 		return CELL_INVALID_ARGUMENT;
@@ -64,7 +65,7 @@ static int add_column(struct read *read, struct read_key *key, const struct macr
 	return 0;
 }
 
-/* --- indexes ---------------------------------------------------------------------------------- */
+/* --- indexes ------------------------------------------------------------------------- */
 
 static struct read_key *find(struct read *read, const char *name)
 {
@@ -91,7 +92,8 @@ static struct read_key *add(struct read *read, const struct macro_attribute *at,
 		return NULL;
 	}
 	read->n_keys++;
-	*key = (struct read_key){ .name = name, .at = at,
+	*key = (struct read_key){ .name = name,
+				  .at = at,
 				  .is_unique = strcmp(at->name, "unique") == 0 };
 	return key;
 }
@@ -111,11 +113,13 @@ static int member_name(struct read *read, const struct macro_attribute *at,
 		       const struct macro_value **ret)
 {
 	*ret = NULL;
-	for (const struct macro_value *value = NULL; (value = cell_macro_next(at, NULL, value));) {
+	for (const struct macro_value *value = NULL;
+	     (value = cell_macro_next(at, NULL, value));) {
 		if (*value->name && strcmp(value->name, "name") != 0)
 			return no_argument(read, at, value);
 		if (value->kind != MACRO_VALUE_KIND_STRING)
-			return READ_REFUSE(read, at, value, "the name of an index is a string");
+			return READ_REFUSE(read, at, value,
+					   "the name of an index is a string");
 		if (*ret)
 			return READ_REFUSE(read, at, value, "one argument too many");
 		*ret = value;
@@ -133,13 +137,15 @@ static void member_index(struct read *read, const struct macro_attribute *at, si
 		return;
 	key = find(read, name ? name->text : own);
 	if (key && !name) {
-		(void)READ_REFUSE(read, at, NULL, "'%s' has an index of that name already", own);
+		(void)READ_REFUSE(read, at, NULL, "'%s' has an index of that name already",
+				  own);
 		return;
 	}
 	if (key && key->is_unique != (strcmp(at->name, "unique") == 0)) {
 		(void)READ_REFUSE(read, at, name, "'%s' is %s elsewhere", name->text,
 				  key->is_unique ? "unique" : "an index that is not unique");
-		cell_macro_note(read->work, "write %s::%s everywhere, or give one another name",
+		cell_macro_note(read->work,
+				"write %s::%s everywhere, or give one another name",
 				read->provider->ns, key->at->name);
 		return;
 	}
@@ -154,7 +160,8 @@ static const char *struct_name(struct read *read, const struct macro_attribute *
 {
 	const char *name = NULL;
 
-	for (const struct macro_value *value = NULL; (value = cell_macro_next(at, NULL, value));) {
+	for (const struct macro_value *value = NULL;
+	     (value = cell_macro_next(at, NULL, value));) {
 		if (*value->name)
 			return value->text;
 		name = name ? cell_macro_printf(read->work, "%s_%s", name, value->text)
@@ -169,13 +176,16 @@ static int check_struct_index(struct read *read, const struct macro_attribute *a
 {
 	size_t n = 0;
 
-	for (const struct macro_value *value = NULL; (value = cell_macro_next(at, NULL, value));) {
+	for (const struct macro_value *value = NULL;
+	     (value = cell_macro_next(at, NULL, value));) {
 		if (*value->name && strcmp(value->name, "name") != 0)
 			return no_argument(read, at, value);
 		if (*value->name && value->kind != MACRO_VALUE_KIND_STRING)
-			return READ_REFUSE(read, at, value, "the name of an index is a string");
+			return READ_REFUSE(read, at, value,
+					   "the name of an index is a string");
 		if (!*value->name && value->kind != MACRO_VALUE_KIND_IDENTIFIER)
-			return READ_REFUSE(read, at, value, "a column is named without quotes");
+			return READ_REFUSE(read, at, value,
+					   "a column is named without quotes");
 		n += !*value->name;
 	}
 	if (n)
@@ -210,7 +220,7 @@ static void struct_index(struct read *read, const struct macro_attribute *at)
 	}
 }
 
-/* --- all of them ------------------------------------------------------------------------------- */
+/* --- all of them --------------------------------------------------------------------- */
 
 static void member_keys(struct read *read, size_t column)
 {
@@ -224,7 +234,8 @@ static void member_keys(struct read *read, size_t column)
 		if (!is_key && !is_index(read, at))
 			continue;
 		if (read->kind == READ_PERSISTED) {
-			(void)READ_REFUSE(read, at, NULL, "a state that lasts is one row: it has no %s",
+			(void)READ_REFUSE(read, at, NULL,
+					  "a state that lasts is one row: it has no %s",
 					  is_key ? "key" : "index");
 		} else if (is_key && !is_in_key) {
 			is_in_key = true;
@@ -252,5 +263,6 @@ void read_keys(struct read *read)
 	if (read->keys[0].n || read->is_wrong || read->kind != READ_TABLE)
 		return;
 	(void)READ_REFUSE(read, read->mine, NULL, "'%s' has no key", read->tag);
-	cell_macro_note(read->work, "put [[%s::key]] on the member that names a row", read->provider->ns);
+	cell_macro_note(read->work, "put [[%s::key]] on the member that names a row",
+			read->provider->ns);
 }

@@ -1,4 +1,5 @@
-/* What attributes say of a column's values: defaults, checks, references, what became of it. */
+/* What attributes say of a column's values: defaults, checks, references, what became of it.
+ */
 #include "read.h"
 
 #include <cell/cell.h>
@@ -19,7 +20,7 @@ static const char *argument_text(const struct read *read, const struct macro_att
 	return value ? read_literal(read, value) : "";
 }
 
-/* --- what a member says by itself ------------------------------------------------------------ */
+/* --- what a member says by itself ---------------------------------------------------- */
 
 static bool is_integer(enum table_column_type type)
 {
@@ -38,7 +39,8 @@ static void read_serial(struct read *read, struct read_column *c)
 		(void)READ_REFUSE(read, at, NULL, "'%s' is no integer", c->column.name);
 		cell_macro_note(read->work, "use uint64_t");
 	} else if (c->column.nullable) {
-		(void)READ_REFUSE(read, at, NULL, "'%s' may be absent, and always gets a number",
+		(void)READ_REFUSE(read, at, NULL,
+				  "'%s' may be absent, and always gets a number",
 				  c->column.name);
 		cell_macro_note(read->work, "leave out 'has_%s'", c->column.name);
 	}
@@ -53,8 +55,8 @@ static void check_one_source(struct read *read, const struct read_column *c)
 	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
 		at = of_member(read, c, sources[i]);
 		if (at && first)
-			(void)READ_REFUSE(read, at, NULL, "'%s' is %s already", c->column.name,
-					  first->name);
+			(void)READ_REFUSE(read, at, NULL, "'%s' is %s already",
+					  c->column.name, first->name);
 		else if (at)
 			first = at;
 	}
@@ -74,7 +76,7 @@ void read_member_rules(struct read *read, struct read_column *c)
 	check_one_source(read, c);
 }
 
-/* --- defaults ---------------------------------------------------------------------------------- */
+/* --- defaults ------------------------------------------------------------------------ */
 
 static int default_wrong(struct read *read, const struct macro_attribute *at,
 			 const struct macro_value *value, const struct read_column *c,
@@ -89,7 +91,8 @@ static int default_wrong(struct read *read, const struct macro_attribute *at,
 static const char *function_of(const struct macro_value *value, const char *text,
 			       const struct read_column *c)
 {
-	if (value->kind == MACRO_VALUE_KIND_STRING && c->column.type != TABLE_COLUMN_TYPE_TEXT)
+	if (value->kind == MACRO_VALUE_KIND_STRING &&
+	    c->column.type != TABLE_COLUMN_TYPE_TEXT)
 		text = value->text;
 	if (strcasecmp(text, "now()") == 0)
 		return "now()";
@@ -110,11 +113,13 @@ static int read_default(struct read *read, struct read_column *c)
 	c->column.fallback = function ? function : text;
 	if (c->column.repeated || c->column.type == TABLE_COLUMN_TYPE_MESSAGE ||
 	    c->member.kind == CELL_MEMBER_BYTES)
-		return default_wrong(read, at, value, c, "can have no default",
-				     "numbers, enums, bool, text and bytes of a fixed length can");
+		return default_wrong(
+			read, at, value, c, "can have no default",
+			"numbers, enums, bool, text and bytes of a fixed length can");
 	if (value->kind == MACRO_VALUE_KIND_NULL)
-		return default_wrong(read, at, value, c, "has NULL as its default",
-				     "that is what it is without one, if 'has_x' stands before it");
+		return default_wrong(
+			read, at, value, c, "has NULL as its default",
+			"that is what it is without one, if 'has_x' stands before it");
 	if (function && strcmp(function, "now()") == 0) {
 		if (c->column.type == TABLE_COLUMN_TYPE_INT64)
 			return 0;
@@ -127,14 +132,14 @@ static int read_default(struct read *read, struct read_column *c)
 		return default_wrong(read, at, value, c, "cannot hold uuid()",
 				     "use uint8_t x[16]: it is 16 random bytes");
 	}
-	if (value_parse(&c->fallback, text, &c->column, cell_arena(cell_macro_call(read->work)),
-			&err) < 0)
+	if (value_parse(&c->fallback, text, &c->column,
+			cell_arena(cell_macro_call(read->work)), &err) < 0)
 		return READ_REFUSE(read, at, value, "%s", err.text);
 	c->has_fallback = true;
 	return 0;
 }
 
-/* --- expressions -------------------------------------------------------------------------------- */
+/* --- expressions --------------------------------------------------------------------- */
 
 static const struct table_column *all_columns(const struct read *read)
 {
@@ -147,7 +152,8 @@ static const struct table_column *all_columns(const struct read *read)
 
 /* The expression of AT; NULL after a refusal. */
 static const struct expression *parse(struct read *read, const struct macro_attribute *at,
-				      const struct table_column *columns, const char **ret_text)
+				      const struct table_column *columns,
+				      const char **ret_text)
 {
 	const struct macro_value *value = cell_macro_next(at, NULL, NULL);
 	struct cell_arena *arena = cell_arena(cell_macro_call(read->work));
@@ -158,8 +164,8 @@ static const struct expression *parse(struct read *read, const struct macro_attr
 
 	*ret_text = argument_text(read, at);
 	/* As it came, so that a byte of it is a place in the source. */
-	if (!columns || expression_parse(&expression, is_tokens ? value->text : *ret_text, columns,
-					 read->n_columns, arena, &where, &err) == 0)
+	if (!columns || expression_parse(&expression, is_tokens ? value->text : *ret_text,
+					 columns, read->n_columns, arena, &where, &err) == 0)
 		return columns ? expression : NULL;
 	read->is_wrong = true;
 	if (is_tokens)
@@ -196,7 +202,8 @@ static void add_check(struct read *read, const struct macro_attribute *at,
 				  kind_name(expression_kind(expression)));
 		return;
 	}
-	read->checks[read->n_checks++] = (struct table_check){ .text = text, .column = column };
+	read->checks[read->n_checks++] =
+		(struct table_check){ .text = text, .column = column };
 }
 
 static size_t count_checks(const struct read *read)
@@ -242,30 +249,34 @@ static void read_computed(struct read *read, struct read_column *c,
 	for (size_t i = 0; i < read->n_columns; i++)
 		if (*read->columns[i].column.computed && expression_uses(expression, i)) {
 			(void)READ_REFUSE(read, at, cell_macro_next(at, NULL, NULL),
-					  "'%s' is computed itself", read->columns[i].column.name);
+					  "'%s' is computed itself",
+					  read->columns[i].column.name);
 			cell_macro_note(read->work, "write out its expression instead");
 			return;
 		}
 	if (!expression_fits(expression, &c->column))
-		(void)READ_REFUSE(read, at, cell_macro_next(at, NULL, NULL), "'%s' is %s, and this is %s",
-				  c->column.name,
-				  schema_type_print(&c->column, cell_arena(cell_macro_call(read->work))),
+		(void)READ_REFUSE(read, at, cell_macro_next(at, NULL, NULL),
+				  "'%s' is %s, and this is %s", c->column.name,
+				  schema_type_print(&c->column,
+						    cell_arena(cell_macro_call(read->work))),
 				  kind_name(expression_kind(expression)));
 }
 
-/* --- references ---------------------------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------------------- */
 
 static bool reference_split(struct read *read, const char *text, struct read_reference *ret)
 {
 	const char *dot = strchr(text, '.');
 
-	ret->table = dot ? cell_macro_printf(read->work, "%.*s", (int)(dot - text), text) : text;
+	ret->table =
+		dot ? cell_macro_printf(read->work, "%.*s", (int)(dot - text), text) : text;
 	ret->ref_column = dot ? dot + 1 : "";
 	return ret->table && schema_name_is_valid(ret->table) &&
 	       (!dot || schema_name_is_valid(ret->ref_column));
 }
 
-static void read_reference(struct read *read, size_t column, const char *macro, const char *argument)
+static void read_reference(struct read *read, size_t column, const char *macro,
+			   const char *argument)
 {
 	const struct read_column *c = &read->columns[column];
 	const struct macro_attribute *at = of_member(read, c, macro);
@@ -280,13 +291,15 @@ static void read_reference(struct read *read, size_t column, const char *macro, 
 	what = action ? action->text : "restrict";
 	*ref = (struct read_reference){ .column = (uint16_t)column };
 	if (!reference_split(read, value->text, ref)) {
-		(void)READ_REFUSE(read, at, value, "'%s' is neither a table nor a table.column",
-				  value->text);
+		(void)READ_REFUSE(read, at, value,
+				  "'%s' is neither a table nor a table.column", value->text);
 		return;
 	}
-	if (c->column.repeated || c->column.encrypted || c->column.type == TABLE_COLUMN_TYPE_MESSAGE) {
-		(void)READ_REFUSE(read, at, NULL, "'%s' is %s: it refers to nothing", c->column.name,
-				  c->column.encrypted ? "encrypted"
+	if (c->column.repeated || c->column.encrypted ||
+	    c->column.type == TABLE_COLUMN_TYPE_MESSAGE) {
+		(void)READ_REFUSE(read, at, NULL, "'%s' is %s: it refers to nothing",
+				  c->column.name,
+				  c->column.encrypted  ? "encrypted"
 				  : c->column.repeated ? "a list"
 						       : "a message");
 		return;
@@ -296,7 +309,8 @@ static void read_reference(struct read *read, size_t column, const char *macro, 
 	else if (strcmp(what, "set_null") == 0)
 		ref->on_delete = TABLE_ON_DELETE_SET_NULL;
 	else if (strcmp(what, "restrict") != 0)
-		(void)READ_REFUSE(read, at, action, "on_delete is restrict, cascade or set_null");
+		(void)READ_REFUSE(read, at, action,
+				  "on_delete is restrict, cascade or set_null");
 	if (ref->on_delete == TABLE_ON_DELETE_SET_NULL && !c->column.nullable) {
 		(void)READ_REFUSE(read, at, action, "'%s' can never be NULL", c->column.name);
 		cell_macro_note(read->work, "put \"bool has_%s;\" before it", c->column.name);
@@ -304,17 +318,19 @@ static void read_reference(struct read *read, size_t column, const char *macro, 
 	read->n_references++;
 }
 
-/* --- what became of columns ---------------------------------------------------------------------- */
+/* --- what became of columns ---------------------------------------------------------- */
 
 static void check_renamed(struct read *read, const struct read_column *c)
 {
 	const struct macro_attribute *at = of_member(read, c, "renamed");
-	const struct macro_value *value = at ? cell_macro_argument(read->work, at, "from") : NULL;
+	const struct macro_value *value =
+		at ? cell_macro_argument(read->work, at, "from") : NULL;
 
 	if (!value)
 		return;
 	if (!schema_name_is_valid(value->text))
-		(void)READ_REFUSE(read, at, value, "'%s' is no name of a column", value->text);
+		(void)READ_REFUSE(read, at, value, "'%s' is no name of a column",
+				  value->text);
 	else if (read_column_by_name(read, value->text) >= 0)
 		(void)READ_REFUSE(read, at, value, "'%s' is still a member", value->text);
 	for (size_t i = 0; i < read->n_columns && &read->columns[i] != c; i++)
@@ -328,15 +344,16 @@ static void add_dropped(struct read *read, const struct macro_attribute *at,
 {
 	if (*value->name || value->kind != MACRO_VALUE_KIND_STRING ||
 	    !schema_name_is_valid(value->text)) {
-		(void)READ_REFUSE(read, at, value, "it takes names of columns that are gone, in quotes");
+		(void)READ_REFUSE(read, at, value,
+				  "it takes names of columns that are gone, in quotes");
 		return;
 	}
 	if (read_column_by_name(read, value->text) >= 0)
 		(void)READ_REFUSE(read, at, value, "'%s' is still a member", value->text);
 	for (size_t i = 0; i < read->n_columns; i++)
 		if (strcmp(read->columns[i].column.renamed_from, value->text) == 0)
-			(void)READ_REFUSE(read, at, value, "'%s' is renamed to '%s'", value->text,
-					  read->columns[i].column.name);
+			(void)READ_REFUSE(read, at, value, "'%s' is renamed to '%s'",
+					  value->text, read->columns[i].column.name);
 	read->dropped[read->n_dropped++] = value->text;
 }
 
@@ -351,16 +368,19 @@ static void read_dropped(struct read *read)
 		const struct macro_attribute *at = &read->type->attributes[i];
 		const struct macro_value *value = NULL;
 
-		if (strcmp(at->ns, read->provider->ns) != 0 || strcmp(at->name, "dropped") != 0)
+		if (strcmp(at->ns, read->provider->ns) != 0 ||
+		    strcmp(at->name, "dropped") != 0)
 			continue;
 		if (!cell_macro_next(at, NULL, NULL))
-			(void)READ_REFUSE(read, at, NULL, "it takes names of columns that are gone: dropped(\"nick\")");
+			(void)READ_REFUSE(
+				read, at, NULL,
+				"it takes names of columns that are gone: dropped(\"nick\")");
 		while ((value = cell_macro_next(at, NULL, value)))
 			add_dropped(read, at, value);
 	}
 }
 
-/* --- all ------------------------------------------------------------------------------------------- */
+/* --- all ----------------------------------------------------------------------------- */
 
 void read_rules(struct read *read)
 {

@@ -46,7 +46,8 @@ void text_put(struct text *text, const char *format, ...)
 	len = vsnprintf(small, sizeof small, format, args);
 	va_end(args);
 	if (len >= (int)sizeof small) {
-		all = cell_arena_alloc(cell_arena(cell_macro_call(text->work)), (size_t)len + 1);
+		all = cell_arena_alloc(cell_arena(cell_macro_call(text->work)),
+				       (size_t)len + 1);
 		if (!all)
 			text->work->is_out_of_memory = true;
 		else if (vsnprintf(all, (size_t)len + 1, format, again) == len)

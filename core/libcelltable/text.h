@@ -13,7 +13,8 @@ struct text {
 };
 
 void text_add(struct text *text, const char *bytes);
-void text_put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_put(struct text *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* FORMAT with each $name$ replaced by what follows NAME in WORDS: pairs, ended by NULL. */
 void text_template(struct text *text, const char *format, const char *const *words);
 /* VALUE as a literal of C, quotes included. */

@@ -766,7 +766,7 @@ static int decide(struct cell_call *call, void *self, const struct table_decisio
 	struct db *db = self;
 	struct prepared *prepared = prepared_find(db, in->txn);
 	struct table_commit_request request;
-	struct undo *undo;
+	struct undo *undo = NULL;
 	int r = 0;
 
 	if (said(call, db->shared, db->memdb->cell,

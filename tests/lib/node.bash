@@ -4,13 +4,14 @@
 #	setup() { node_start greeter; }
 #	teardown() { node_stop; }
 #
-# $dir is a fresh folder, removed at the end; $core the pid of cellcore.
+# $dir is a fresh folder, removed at the end; $core the pid of cellcore. What cells keep is in
+# it, or in $NODE_STATE.
 
 # node_start [CONF-LINE ...]: a node in a fresh run directory, with the lines below [node]
 node_start() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/cell-node.XXXXXX")
 	chmod 755 "$dir"
-	export CELL_RUNDIR=$dir/run CELL_STATEDIR=$dir/state
+	export CELL_RUNDIR=$dir/run CELL_STATEDIR=${NODE_STATE:-$dir/state}
 	mkdir -m 700 "$CELL_RUNDIR"
 	# Two nodes of one name on a machine are in each other's way.
 	printf '[node]\nname = test%d-%d\n' "$$" "$BATS_TEST_NUMBER" >"$CELL_RUNDIR/node.conf"

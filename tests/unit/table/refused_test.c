@@ -242,7 +242,7 @@ START_TEST(a_mistake_is_said_where_it_stands)
 }
 END_TEST
 
-/* --- limits -------------------------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------------------- */
 
 /* A table with N members that begin with ATTRIBUTE, from x0 on. */
 static void expand_many(const char *attribute, int n)

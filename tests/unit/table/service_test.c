@@ -35,7 +35,7 @@ static void runs(const char *compiler, const char *source)
 	ck_assert_msg(status == 0, "%s: %d: %.3000s", compiler, status, output);
 }
 
-/* --- atomic ------------------------------------------------------------------------------------ */
+/* --- atomic -------------------------------------------------------------------------- */
 
 /* Runs twice, as if the first run had lost a race. */
 static const char atomic[] =
@@ -124,7 +124,7 @@ START_TEST(what_a_stream_of_requests_has_taken_does_not_come_again)
 }
 END_TEST
 
-/* --- crud --------------------------------------------------------------------------------------- */
+/* --- crud ---------------------------------------------------------------------------- */
 
 static const char crud[] =
 	"static char said[1024];\n"
@@ -234,7 +234,7 @@ START_TEST(crud_takes_the_service_of_the_file)
 }
 END_TEST
 
-/* --- persist --------------------------------------------------------------------------------------- */
+/* --- persist ------------------------------------------------------------------------- */
 
 static const char persisted[] =
 	"struct [[cell::message]] place { const char *city; };\n"

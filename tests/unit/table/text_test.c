@@ -109,7 +109,7 @@ static void runs(const char *compiler, const char *source)
 	free(all);
 }
 
-/* --- the bank ---------------------------------------------------------------------------------- */
+/* --- the bank ------------------------------------------------------------------------ */
 
 static const char bank[] =
 	"struct [[db::table]] account {\n"
@@ -170,7 +170,7 @@ START_TEST(the_bank_does_what_it_says)
 }
 END_TEST
 
-/* --- every kind ------------------------------------------------------------------------------------ */
+/* --- every kind ---------------------------------------------------------------------- */
 
 static const char wide[] =
 	"enum kind { PLAIN = 0, FANCY = 3 };\n"
@@ -284,7 +284,7 @@ START_TEST(every_kind_of_column_is_taken)
 }
 END_TEST
 
-/* --- names ------------------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------- */
 
 START_TEST(what_libc_has_is_planned_so_that_the_clash_is_seen)
 {
