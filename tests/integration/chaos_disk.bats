@@ -47,20 +47,31 @@ health() { cell health celldb 2>&1 || true; }
 
 @test "a full disk: it says so and reads on, and writes when there is room again" {
 	local pid first
-	disk size=6m
+	disk size=22m
 	chaos_start
 	pid=$(node_pids celldb)
 	filled 1 RESOURCE_EXHAUSTED data.mdb
 	first=$held
 	[ "$first" -gt 100 ]
-	health
+	[ "$(node_pids celldb)" = "$pid" ]
 	[[ $(health) == *"data.mdb"* ]]
 	[ "$("$chaos/client" held "$first")" = "0 damaged" ]
 	# Everybody else is told the same.
 	run cell call counter add '{"by": 1}'
 	[ "$status" -ne 0 ]
 	[[ $output == *data.mdb* ]]
-	disk_is size=12m
+	# Killed now it may have no room to start; what it says is that.
+	chaos_kill celldb
+	if chaos_try celldb; then
+		[ "$("$chaos/client" held "$first")" = "0 damaged" ]
+	else
+		cat "$dir/run.out"
+		grep 'no room on its disk' "$dir/run.out"
+	fi
+	disk_is size=26m
+	chaos_up
+	[ "$("$chaos/client" held "$first")" = "0 damaged" ]
+	pid=$(node_pids celldb)
 	filled $((first + 1)) RESOURCE_EXHAUSTED data.mdb
 	[ "$held" -gt $((first + 1000)) ]
 	disk_is size=64m
@@ -93,7 +104,7 @@ health() { cell health celldb 2>&1 || true; }
 }
 
 @test "a state directory that cannot be written: it does not start, and says why" {
-	disk size=16m
+	disk size=64m
 	chaos_start
 	"$chaos/client" fill 1 100 | grep OK
 	cell -q retire celldb
@@ -106,4 +117,46 @@ health() { cell health celldb 2>&1 || true; }
 	disk_is rw
 	chaos_up
 	[ "$("$chaos/client" held 100)" = "0 damaged" ]
+}
+
+# spoiled HOW: some pages of what celldb had, which has ended, are others now
+spoiled() {
+	local file=$CELL_STATEDIR/celldb/data.mdb pages i
+	pages=$(($(stat -c %s "$file") / 4096))
+	for i in $(seq 1 "${2:-5}"); do
+		case $1 in
+		noise) dd if=/dev/urandom of="$file" bs=4096 count=1 seek=$((RANDOM % pages)) conv=notrunc status=none ;;
+		zero) dd if=/dev/zero of="$file" bs=4096 count=1 seek=$((RANDOM % pages)) conv=notrunc status=none ;;
+		bit) printf '\377' | dd of="$file" bs=1 seek=$((RANDOM * 32768 % (pages * 4096) + RANDOM % 4096)) conv=notrunc status=none ;;
+		esac
+	done
+}
+
+@test "pages that somebody else wrote: it refuses to start, or reads what is good and names the rest" {
+	local how round refused=0 served=0 damaged=0 said
+	chaos_start
+	"$chaos/client" fill 1 2000 | grep OK
+	for round in $(seq "${CELL_CHAOS_SPOILS:-2}"); do
+		for how in noise zero bit; do
+			kill "$core"
+			wait "$core" || true
+			[ -d "$dir/good" ] || cp -a "$CELL_STATEDIR" "$dir/good"
+			rm -rf "$CELL_STATEDIR"
+			cp -a "$dir/good" "$CELL_STATEDIR"
+			spoiled $how $((1 + RANDOM % 8))
+			chaos_core
+			if ! chaos_try celldb; then
+				refused=$((refused + 1))
+				grep -E 'data.mdb.*' "$dir/run.out"
+				continue
+			fi
+			served=$((served + 1))
+			said=$("$chaos/client" held 2000 2>&1) || { echo "$how: $said"; cat "$CELL_RUNDIR/log/celldb.log"; false; }
+			damaged=$((damaged + ${said%% *}))
+			# Whole as a file or not, it is one that can be looked through.
+			cell db verify || true
+			[[ $(health) != *"no instance"* ]]
+		done
+	done
+	echo "# seed $seed: $refused refused, $served served, $damaged rows named damaged" >&3
 }

@@ -59,18 +59,23 @@ chaos_start() {
 	chaos_up
 }
 
+# chaos_try CELL: run it; 1, with the reason in $dir/run.out, if it does not start
+chaos_try() {
+	local manifest=$1
+	[ "$1" != counter ] || manifest=$chaos/counter.cell
+	# One that has just been killed may be ending yet, or be back by itself.
+	until cell run "$manifest" >"$dir/run.out" 2>&1; do
+		! grep -q 'instances already' "$dir/run.out" || break
+		grep -q 'is ending' "$dir/run.out" || return 1
+	done
+}
+
 # chaos_up [CELL...]: these run (default: celldb and counter), whatever became of them
 chaos_up() {
-	local cell manifest
+	local cell
 	[ $# -gt 0 ] || set -- celldb counter
 	for cell; do
-		manifest=$cell
-		[ "$cell" != counter ] || manifest=$chaos/counter.cell
-		# One that has just been killed may be ending yet, or be back by itself.
-		until cell run "$manifest" >"$dir/run.out" 2>&1; do
-			! grep -q 'instances already' "$dir/run.out" || break
-			grep -q 'is ending' "$dir/run.out" || { cat "$dir/run.out" "$CELL_RUNDIR/log/$cell.log"; return 1; }
-		done
+		chaos_try "$cell" || { cat "$dir/run.out" "$CELL_RUNDIR/log/$cell.log"; return 1; }
 	done
 }
 
