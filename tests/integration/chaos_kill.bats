@@ -87,6 +87,8 @@ torn() {
 	local file=$dir/torn/celldb/data.mdb size
 	size=$(stat -c %s "$file")
 	case $1 in
+	whole) ;;
+	journal) truncate -s -4096 "$dir"/torn/celldb/journal.* ;;
 	page) truncate -s -4096 "$file" ;;
 	half) truncate -s -2048 "$file" ;;
 	byte) truncate -s -1 "$file" ;;
@@ -107,7 +109,7 @@ torn() {
 		load=
 		rm -rf "$dir/killed"
 		cp -a "$CELL_STATEDIR" "$dir/killed"
-		for how in page half byte zero noise; do
+		for how in whole journal page half byte zero noise; do
 			torn $how
 			CELL_STATEDIR=$dir/torn chaos_core
 			if cell run celldb >"$dir/said" 2>&1; then
@@ -118,8 +120,9 @@ torn() {
 					grep -E 'data_loss|damaged' "$dir/checked" || { cat "$dir/checked"; false; }
 			else
 				refused=$((refused + 1))
-				cat "$dir/said"
-				grep -E "data.mdb.*(cut short|damaged|no store)" "$dir/said"
+				echo "$how: $(cat "$dir/said")"
+				[ $how != whole ]
+				grep -E "(data.mdb|journal).*(cut short|damaged|no store)" "$dir/said"
 			fi
 			kill "$core"
 			wait "$core" || true
@@ -128,5 +131,6 @@ torn() {
 		chaos_up
 		"$chaos/client" check "$dir/bounds"
 	done
+	cat "$dir/log"
 	echo "# torn, seed $seed: $opened opened with everything, $refused refused" >&3
 }
