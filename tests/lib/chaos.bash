@@ -66,7 +66,7 @@ chaos_try() {
 	# One that has just been killed may be ending yet, or be back by itself.
 	until cell run "$manifest" >"$dir/run.out" 2>&1; do
 		! grep -q 'instances already' "$dir/run.out" || break
-		grep -q 'is ending' "$dir/run.out" || return 1
+		grep -qE 'is ending|is not running' "$dir/run.out" || return 1
 	done
 }
 
