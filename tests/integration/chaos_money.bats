@@ -46,6 +46,46 @@ teardown() { chaos_stop; }
 		"by row, by scan, lost: $(cat "$dir"/watch.* | tr '\n' ';')" >&3
 }
 
+@test "nobody sees a half of a transfer while everybody is killed" {
+	local i who= by_row by_scan lost
+	"$chaos/client" open
+	load=
+	for i in 1 2; do
+		"$chaos/client" watch "$dir/end" kills >"$dir/watch.$i" 2>&1 3>&- &
+		load="$load $!"
+	done
+	for i in 1 2; do
+		"$chaos/client" move $((seed + i)) $((200000000)) kills >"$dir/move.$i" 2>&1 3>&- &
+		load="$load $!"
+	done
+	for i in $(seq "${CELL_CHAOS_KILLS:-6}"); do
+		case $((RANDOM % 3)) in
+		0) who=counter ;;
+		1) who=celldb ;;
+		2) who="counter celldb" ;;
+		esac
+		# shellcheck disable=SC2086 # two words are two cells
+		chaos_kill $who
+		chaos_up
+		# All of them are at it again.
+		cell call counter move '{"from": 0, "to": 1}' >/dev/null || true
+	done
+	: >"$dir/end"
+	# shellcheck disable=SC2086
+	set -- $load
+	kill "$3" "$4"
+	wait "$3" "$4" || true
+	wait "$1" && wait "$2" || { cat "$dir"/watch.*; false; }
+	load=
+	for i in 1 2; do
+		tail -1 "$dir/watch.$i" >"$dir/last"
+		read -r by_row by_scan lost <"$dir/last"
+		[ "$by_row" -gt 0 ] && [ "$by_scan" -gt 0 ]
+	done
+	[ "$(cell db scan vault --json | jq -s 'map(.money | tonumber) | add')" -eq 800 ]
+	echo "# seed $seed; by row, by scan, lost: $(tail -qn1 "$dir"/watch.* | tr '\n' ';')" >&3
+}
+
 @test "deposits of eight programs at once are all counted" {
 	local times=${CELL_CHAOS_DEPOSITS:-800} bank=$dir/bank began
 	cp -r "$CELL_TOP/cells/examples/bank" "$bank"

@@ -4,8 +4,9 @@
  *   the last that may have been sent; every answer has to lie between them.
  * client check FILE: whether what is there lies between them, too.
  * client open: fill the vaults.
- * client move SEED TIMES: move money about; a third of it fails half-way.
- * client watch FILE: read all vaults, in both ways, until FILE is there.
+ * client move SEED TIMES [kills]: move money about; a third of it fails half-way.
+ * client watch FILE [kills]: read all vaults, in both ways, until FILE is there.
+ *   With kills: calls may be lost.
  * client fill FROM MOST: store things from number FROM on until one is refused; says how many
  *   there are then, and why.
  * client held N: whether things 1 to N are there, each as it was stored. What is said to be
@@ -140,6 +141,14 @@ static int open_vaults(struct cell_call *call)
 	return err;
 }
 
+static bool has_kills;
+
+/* Lost on a row that all want; and where somebody is killed, lost with him. */
+static bool is_lost(int err)
+{
+	return err == CELL_ABORTED || (has_kills && may_happen(err));
+}
+
 static int move_about(struct cell_call *call, unsigned seed, unsigned times)
 {
 	unsigned moved = 0, failed = 0, lost = 0, poor = 0;
@@ -156,12 +165,12 @@ static int move_about(struct cell_call *call, unsigned seed, unsigned times)
 		in.money = 1 + (seed >> 20 & 31);
 		err = counter_move(call, &in, &out);
 		moved += err == 0;
-		lost += err == CELL_ABORTED;
+		lost += is_lost(err);
 		if (err == CELL_FAILED_PRECONDITION && strstr(cell_error(call)->text, "half-way"))
 			failed++;
 		else if (err == CELL_FAILED_PRECONDITION)
 			poor++;
-		else if (err && err != CELL_ABORTED)
+		else if (err && !is_lost(err))
 			return err;
 		cell_rewind(call, mark);
 	}
@@ -205,16 +214,16 @@ static int watch(struct cell_call *call, const char *end)
 		int err = cell_atomically(call, sum_rows, &sum);
 
 		by_row += err == 0;
-		lost += err == CELL_ABORTED;
+		lost += is_lost(err);
 		if (!err && sum != VAULTS * VAULT_MONEY)
 			return cell_refuse(call, CELL_DATA_LOSS, "%" PRId64 " in rows read in a transaction", sum);
-		if (err && err != CELL_ABORTED)
+		if (err && !is_lost(err))
 			return err;
 		err = sum_scan(call, &sum);
-		if (err)
+		if (err && (!has_kills || !is_lost(err)))
 			return err;
-		by_scan++;
-		if (sum != VAULTS * VAULT_MONEY)
+		by_scan += err == 0;
+		if (!err && sum != VAULTS * VAULT_MONEY)
 			return cell_refuse(call, CELL_DATA_LOSS, "%" PRId64 " in rows scanned", sum);
 		cell_rewind(call, mark);
 	}
@@ -300,6 +309,7 @@ int main(int argc, char **argv)
 	unsigned n = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
 	int err;
 
+	has_kills = !strcmp(argc > 1 ? argv[argc - 1] : "", "kills");
 	if (!strcmp(what, "count"))
 		err = count(call, file, n, argc > 4 ? argv[4] : "/");
 	else if (!strcmp(what, "check"))
