@@ -31,11 +31,15 @@ GENERATED_HEADERS += $(UNIT_PROTOS:%=$(O)/gen/%.cell.h) $(COMPARED_PROTOS:%=$(O)
 
 # Helpers; the two mains of other programs are members too, taken only by who has none.
 TESTLIB_MAINS := tests/lib/main.c tests/lib/replay.c
-TESTLIB_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES),$(wildcard tests/lib/*.c)) \
+TESTLIB_OBJECTS := $(call objects,$(filter-out $(MAIN_FILES) tests/lib/disk.c,$(wildcard tests/lib/*.c)) \
 	$(wildcard tests/lib/main.c)) $(TEST_PROTOS:%=$(O)/obj/gen/%.cell.o) \
 	$(UNIT_PROTOS:%=$(O)/obj/gen/%.cell.o) $(COMPARED_OBJECTS)
 TESTLIB := $(if $(strip $(TESTLIB_OBJECTS)),$(O)/lib/libtestlib.a)
 $(eval $(call archive,$(O)/lib/libtestlib.a,$(TESTLIB_OBJECTS)))
+
+# It has functions of libc's, which only who includes it wants to have replaced.
+DISK_USERS := $(shell grep -lxE '\#include "disk.h"' $(TEST_SOURCES) /dev/null)
+disk_object = $(if $(filter $(1),$(DISK_USERS)),$(O)/obj/tests/lib/disk.o)
 
 TEST_ARCHIVES := $(TESTLIB) $(cellcore_LIB) $(sandbox_LIB) $(cellc_LIB) $(COMMAND_LIB) $(CELL_ARCHIVES)
 TEST_LIBS = $(CHECK_LIBS) $(COMMAND_LIBS) $(SANDBOX_LIBS) $(CELL_LIBS)
@@ -53,7 +57,7 @@ TEST_TOOLS := $(patsubst tests/lib/%.c,$(O)/tests/bin/%,$(filter-out $(TESTLIB_M
 $(foreach t,$(TEST_TOOLS),$(eval $(call program,$(t),$(O)/obj/tests/lib/$(notdir $(t)).o,$(TEST_ARCHIVES),$$(TEST_LIBS))))
 
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(O)/%)
-$(foreach s,$(TEST_SOURCES),$(eval $(call program,$(O)/$(s:.c=),$(call objects,$(s)),$(call test_archives,$(s)) $(TEST_ARCHIVES),$$(TEST_LIBS) $(call test_libs,$(s)))))
+$(foreach s,$(TEST_SOURCES),$(eval $(call program,$(O)/$(s:.c=),$(call objects,$(s)) $(call disk_object,$(s)),$(call test_archives,$(s)) $(TEST_ARCHIVES),$$(TEST_LIBS) $(call test_libs,$(s)))))
 
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(O)/%)
 REPLAY_OBJECT := $(O)/obj/tests/lib/replay.o
