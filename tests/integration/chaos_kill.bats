@@ -55,9 +55,12 @@ counting() {
 	load=$!
 }
 
-# node_dies: all of it at once
+# node_dies: all of it at once, or cellcore and what that does to its cells
 node_dies() {
-	kill -9 "$core"
+	local pids=
+	[ "${1:-}" = core ] || pids=$(node_pids celldb; node_pids counter)
+	# shellcheck disable=SC2086 # several
+	kill -9 "$core" $pids
 	wait "$core" || true
 	until [ -z "$(pgrep -f -- "$CELL_RUNDIR|$chaos/counter$" | grep -vx "$load")" ]; do :; done
 }
@@ -68,7 +71,7 @@ node_dies() {
 	counting
 	for i in $(seq "$kills"); do
 		more $((1 + RANDOM % (times / kills)))
-		node_dies
+		[ $((RANDOM % 3)) -eq 0 ] && node_dies core || node_dies
 		chaos_core
 		chaos_up
 	done
