@@ -13,8 +13,8 @@
 #include <txn.cell.h>
 #include <unistd.h>
 
-#define MONEY	  1000
-#define DOUBT_NS  5000000000ull
+#define MONEY    1000
+#define DOUBT_NS 5000000000ull
 
 enum step { BEGUN, ONE_PREPARED, ALL_PREPARED, DECIDED, ONE_TOLD, STEPS };
 enum party { PROGRAM, LEFT, RIGHT, TXN, PARTIES };
@@ -53,7 +53,7 @@ static void teardown(void)
 
 #define OK(r) ck_assert_msg((r) == 0, "%s", cell_error(scene.call)->text)
 
-/* ---- the program -------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------- */
 
 static int transfer(struct cell_call *call)
 {
@@ -84,7 +84,8 @@ static void program(struct cell_call *call, int out, void *userdata)
 	(void)!write(out, &r, sizeof r);
 }
 
-/* ---- what is seen from outside -------------------------------------------------------------- */
+/* ---- what is seen from outside
+ * -------------------------------------------------------------- */
 
 static bool is_prepared(enum party party)
 {
@@ -122,13 +123,13 @@ static void go_on(enum party party)
 	(void)kill(pids[party], SIGCONT);
 }
 
-#define AWAIT(claim)                                                                             \
-	do {                                                                                     \
-		uint64_t until = scene_now_ns() + SCENE_PATIENCE_MS * 1000000ull;                \
-		while (!(claim)) {                                                               \
-			ck_assert_msg(scene_now_ns() < until, "%s", #claim);                     \
-			OK(cell_sleep_ms(scene.call, 2));                                        \
-		}                                                                                \
+#define AWAIT(claim)                                                                         \
+	do {                                                                                 \
+		uint64_t until = scene_now_ns() + SCENE_PATIENCE_MS * 1000000ull;            \
+		while (!(claim)) {                                                           \
+			ck_assert_msg(scene_now_ns() < until, "%s", #claim);                 \
+			OK(cell_sleep_ms(scene.call, 2));                                    \
+		}                                                                            \
 	} while (0)
 
 /* The coordinator gives up after 3 s: long before it does we are there. */
@@ -167,7 +168,8 @@ static void reach(enum step step, struct scene_client *client)
 	AWAIT(!is_prepared(LEFT));
 }
 
-/* ---- the story ------------------------------------------------------------------------------ */
+/* ---- the story
+ * ------------------------------------------------------------------------------ */
 
 static bool is_in_doubt(void)
 {
@@ -197,8 +199,9 @@ static void kill_at(enum step step, enum party victim)
 		AWAIT((pid_t)scene_instance(&scene, cells[victim]).pid != pids[victim]);
 	back = scene_now_ns();
 	while (is_in_doubt()) {
-		ck_assert_msg(scene_now_ns() - back < DOUBT_NS, "%s, %s killed: still in doubt",
-			      step_names[step], cells[victim]);
+		ck_assert_msg(scene_now_ns() - back < DOUBT_NS,
+			      "%s, %s killed: still in doubt", step_names[step],
+			      cells[victim]);
 		OK(cell_sleep_ms(scene.call, 10));
 	}
 	took = scene_now_ns() - back;
@@ -209,8 +212,11 @@ static void kill_at(enum step step, enum party victim)
 		(void)close(client.fd);
 	}
 	after = balance(&account_table);
-	printf("%s, %s killed: %s, in doubt for %.1f s, %d moved\n", step_names[step], cells[victim],
-	       !has_answer ? "no answer" : answer ? cell_status_name(answer) : "moved",
+	printf("%s, %s killed: %s, in doubt for %.1f s, %d moved\n", step_names[step],
+	       cells[victim],
+	       !has_answer ? "no answer"
+	       : answer    ? cell_status_name(answer)
+			   : "moved",
 	       (double)took / 1e9, (int)(before - after));
 	ck_assert_int_eq(after + balance(&far_account_table), 2 * MONEY);
 	ck_assert(after == before || after == before - 5);

@@ -57,7 +57,7 @@ counting() {
 
 # node_dies: all of it at once, or cellcore and what that does to its cells
 node_dies() {
-	local pids=
+	local pids=''
 	[ "${1:-}" = core ] || pids=$(node_pids celldb; node_pids counter)
 	# shellcheck disable=SC2086 # several
 	kill -9 "$core" $pids
@@ -71,7 +71,11 @@ node_dies() {
 	counting
 	for i in $(seq "$kills"); do
 		more $((1 + RANDOM % (times / kills)))
-		[ $((RANDOM % 3)) -eq 0 ] && node_dies core || node_dies
+		if [ $((RANDOM % 3)) -eq 0 ]; then
+			node_dies core
+		else
+			node_dies
+		fi
 		chaos_core
 		chaos_up
 	done
@@ -103,7 +107,7 @@ torn() {
 @test "with the last page of the file torn off, all of it is there, or it says what is wrong" {
 	local how round opened=0 refused=0
 	: >"$dir/bounds"
-	for round in $(seq $((2 * chaos_scale))); do
+	for round in $(seq "${CELL_CHAOS_ROUNDS:-2}"); do
 		counting
 		more $((200 + RANDOM % 200))
 		node_dies

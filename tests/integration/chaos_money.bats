@@ -47,7 +47,7 @@ teardown() { chaos_stop; }
 }
 
 @test "nobody sees a half of a transfer while everybody is killed" {
-	local i who= by_row by_scan lost
+	local i who by_row by_scan lost
 	"$chaos/client" open
 	load=
 	for i in 1 2; do
@@ -75,7 +75,8 @@ teardown() { chaos_stop; }
 	set -- $load
 	kill "$3" "$4"
 	wait "$3" "$4" || true
-	wait "$1" && wait "$2" || { cat "$dir"/watch.*; false; }
+	wait "$1" || { cat "$dir"/watch.*; false; }
+	wait "$2" || { cat "$dir"/watch.*; false; }
 	load=
 	for i in 1 2; do
 		tail -1 "$dir/watch.$i" >"$dir/last"

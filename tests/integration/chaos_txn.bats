@@ -151,7 +151,7 @@ kill_at() {
 }
 
 @test "whoever is killed at whichever step, money is conserved and nothing stays in doubt" {
-	local step victim all= n=0
+	local step victim all='' n=0
 	for step in begun one all logged told; do
 		for victim in program txn celldb postgres server; do
 			all="$all$step $victim

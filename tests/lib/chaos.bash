@@ -6,10 +6,8 @@
 #	teardown_file() { chaos_forget; }
 #
 # Programs are those of tests/integration/chaos; $chaos is where they were built. State is in
-# memory: kills are what is tried, not power. CELL_CHAOS_SEED replays a failure, with
-# CELL_CHAOS_SCALE times as much of everything is done.
-
-chaos_scale=${CELL_CHAOS_SCALE:-1}
+# memory: kills are what is tried, not power. CELL_CHAOS_SEED throws the same dice again; how
+# much is done is CELL_CHAOS_KILLS, _COUNT, _ROUNDS, _MOVES, _DEPOSITS, _STEPS and _SPOILS.
 
 # chaos_memory: folders are made in memory from now on, if there is some
 chaos_memory() {

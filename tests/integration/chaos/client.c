@@ -1,12 +1,10 @@
 /*
- * client count FILE TIMES END: until so many increments of each kind are acknowledged, and the
- *   file END is there. FILE has, of the state and of the row, the last value acknowledged and
- *   the last that may have been sent; every answer has to lie between them.
- * client check FILE: whether what is there lies between them, too.
- * client open: fill the vaults.
- * client move SEED TIMES [kills]: move money about; a third of it fails half-way.
- * client watch FILE [kills]: read all vaults, in both ways, until FILE is there.
- *   With kills: calls may be lost.
+ * client count FILE TIMES END: until so many increments of each kind are acknowledged, and
+ * the file END is there. FILE has, of the state and of the row, the last value acknowledged
+ * and the last that may have been sent; every answer has to lie between them. client check
+ * FILE: whether what is there lies between them, too. client open: fill the vaults. client
+ * move SEED TIMES [kills]: move money about; a third of it fails half-way. client watch FILE
+ * [kills]: read all vaults, in both ways, until FILE is there. With kills: calls may be lost.
  * client fill FROM MOST: store things from number FROM on until one is refused; says how many
  *   there are then, and why.
  * client held N: whether things 1 to N are there, each as it was stored. What is said to be
@@ -27,7 +25,8 @@
 /* What may be said to who loses his database: it happened, or it did not. */
 static bool may_happen(int err)
 {
-	return err == CELL_UNAVAILABLE || err == CELL_ABORTED || err == CELL_DEADLINE_EXCEEDED;
+	return err == CELL_UNAVAILABLE || err == CELL_ABORTED ||
+	       err == CELL_DEADLINE_EXCEEDED;
 }
 
 struct bounds {
@@ -52,7 +51,8 @@ static void bounds_load(const char *path)
 static void bounds_store(int fd)
 {
 	char line[128];
-	int n = snprintf(line, sizeof line, "%020" PRIu64 " %020" PRIu64 " %020" PRIu64 " %020" PRIu64 "\n",
+	int n = snprintf(line, sizeof line,
+			 "%020" PRIu64 " %020" PRIu64 " %020" PRIu64 " %020" PRIu64 "\n",
 			 of_state.low, of_state.high, of_row.low, of_row.high);
 
 	if (pwrite(fd, line, (size_t)n, 0) != n)
@@ -60,7 +60,8 @@ static void bounds_store(int fd)
 }
 
 /* One increment answered with ERR and N. */
-static void judge(struct cell_call *call, const char *what, struct bounds *bounds, int err, uint64_t n)
+static void judge(struct cell_call *call, const char *what, struct bounds *bounds, int err,
+		  uint64_t n)
 {
 	if (err && !may_happen(err)) {
 		fprintf(stderr, "%s: %d, %s\n", what, err, cell_error(call)->text);
@@ -69,8 +70,9 @@ static void judge(struct cell_call *call, const char *what, struct bounds *bound
 	if (err)
 		return;
 	if (n <= bounds->low || n > bounds->high) {
-		fprintf(stderr, "%s is %" PRIu64 ", acknowledged %" PRIu64 ", sent %" PRIu64 "\n", what,
-			n, bounds->low, bounds->high);
+		fprintf(stderr,
+			"%s is %" PRIu64 ", acknowledged %" PRIu64 ", sent %" PRIu64 "\n",
+			what, n, bounds->low, bounds->high);
 		exit(92);
 	}
 	/* What was in doubt before that is in it, or was refused for what it had read. */
@@ -91,13 +93,15 @@ static int count(struct cell_call *call, const char *path, uint64_t times, const
 
 		of_state.high++;
 		bounds_store(fd);
-		err = counter_add(cell_within_ms(call, 5000), &(struct counter_step){ .by = 1 }, &total);
+		err = counter_add(cell_within_ms(call, 5000),
+				  &(struct counter_step){ .by = 1 }, &total);
 		judge(call, "state", &of_state, err, total.n);
 		done[0] += err == 0;
 		failed += err != 0;
 		of_row.high++;
 		bounds_store(fd);
-		err = counter_bump(cell_within_ms(call, 5000), &(struct counter_step){ .by = 1 }, &total);
+		err = counter_bump(cell_within_ms(call, 5000),
+				   &(struct counter_step){ .by = 1 }, &total);
 		judge(call, "row", &of_row, err, total.n);
 		done[1] += err == 0;
 		failed += err != 0;
@@ -107,7 +111,8 @@ static int count(struct cell_call *call, const char *path, uint64_t times, const
 			(void)cell_sleep_ms(call, 5);
 		cell_rewind(call, mark);
 	}
-	printf("%" PRIu64 " %" PRIu64 " acknowledged, %" PRIu64 " failed\n", done[0], done[1], failed);
+	printf("%" PRIu64 " %" PRIu64 " acknowledged, %" PRIu64 " failed\n", done[0], done[1],
+	       failed);
 	return 0;
 }
 
@@ -119,18 +124,23 @@ static int check(struct cell_call *call, const char *path)
 
 	bounds_load(path);
 	if (!err && (total.n < of_state.low || total.n > of_state.high))
-		err = cell_refuse(call, CELL_DATA_LOSS, "state is %" PRIu64 ", acknowledged %" PRIu64 ", sent %" PRIu64,
+		err = cell_refuse(call, CELL_DATA_LOSS,
+				  "state is %" PRIu64 ", acknowledged %" PRIu64
+				  ", sent %" PRIu64,
 				  total.n, of_state.low, of_state.high);
 	err = err ? err : tally_get(call, 1, &tally);
 	if (!err && (tally.n < of_row.low || tally.n > of_row.high))
-		err = cell_refuse(call, CELL_DATA_LOSS, "row is %" PRIu64 ", acknowledged %" PRIu64 ", sent %" PRIu64,
+		err = cell_refuse(call, CELL_DATA_LOSS,
+				  "row is %" PRIu64 ", acknowledged %" PRIu64
+				  ", sent %" PRIu64,
 				  tally.n, of_row.low, of_row.high);
 	if (!err)
 		printf("%" PRIu64 " %" PRIu64 "\n", total.n, tally.n);
 	return err;
 }
 
-/* ---- vaults --------------------------------------------------------------------------------- */
+/* ---- vaults
+ * --------------------------------------------------------------------------------- */
 
 static int open_vaults(struct cell_call *call)
 {
@@ -166,7 +176,8 @@ static int move_about(struct cell_call *call, unsigned seed, unsigned times)
 		err = counter_move(call, &in, &out);
 		moved += err == 0;
 		lost += is_lost(err);
-		if (err == CELL_FAILED_PRECONDITION && strstr(cell_error(call)->text, "half-way"))
+		if (err == CELL_FAILED_PRECONDITION &&
+		    strstr(cell_error(call)->text, "half-way"))
 			failed++;
 		else if (err == CELL_FAILED_PRECONDITION)
 			poor++;
@@ -216,7 +227,8 @@ static int watch(struct cell_call *call, const char *end)
 		by_row += err == 0;
 		lost += is_lost(err);
 		if (!err && sum != VAULTS * VAULT_MONEY)
-			return cell_refuse(call, CELL_DATA_LOSS, "%" PRId64 " in rows read in a transaction", sum);
+			return cell_refuse(call, CELL_DATA_LOSS,
+					   "%" PRId64 " in rows read in a transaction", sum);
 		if (err && !is_lost(err))
 			return err;
 		err = sum_scan(call, &sum);
@@ -224,14 +236,16 @@ static int watch(struct cell_call *call, const char *end)
 			return err;
 		by_scan += err == 0;
 		if (!err && sum != VAULTS * VAULT_MONEY)
-			return cell_refuse(call, CELL_DATA_LOSS, "%" PRId64 " in rows scanned", sum);
+			return cell_refuse(call, CELL_DATA_LOSS,
+					   "%" PRId64 " in rows scanned", sum);
 		cell_rewind(call, mark);
 	}
 	printf("%u %u %u\n", by_row, by_scan, lost);
 	return 0;
 }
 
-/* ---- things --------------------------------------------------------------------------------- */
+/* ---- things
+ * --------------------------------------------------------------------------------- */
 
 #define THING_BYTES 1000
 
@@ -256,7 +270,8 @@ static int fill(struct cell_call *call, uint64_t from, uint64_t most)
 			break;
 		cell_rewind(call, mark);
 	}
-	printf("%" PRIu64 " %s %s\n", thing.id - 1, cell_status_name(err), err ? cell_error(call)->text : "");
+	printf("%" PRIu64 " %s %s\n", thing.id - 1, cell_status_name(err),
+	       err ? cell_error(call)->text : "");
 	return 0;
 }
 
@@ -276,8 +291,10 @@ static int held(struct cell_call *call, uint64_t n)
 		if (err && err != CELL_DATA_LOSS)
 			return err;
 		damaged += err != 0;
-		if (!err && (thing.n_bytes != THING_BYTES || memcmp(thing.bytes, bytes, THING_BYTES)))
-			return cell_refuse(call, CELL_DATA_LOSS, "thing %" PRIu64 " is another", id);
+		if (!err &&
+		    (thing.n_bytes != THING_BYTES || memcmp(thing.bytes, bytes, THING_BYTES)))
+			return cell_refuse(call, CELL_DATA_LOSS,
+					   "thing %" PRIu64 " is another", id);
 		cell_rewind(call, mark);
 	}
 	all = thing_each(cell_within_ms(call, 10000));
@@ -287,7 +304,9 @@ static int held(struct cell_call *call, uint64_t n)
 	if (err && err != CELL_DATA_LOSS)
 		return err;
 	if (!err && (damaged || scanned < n))
-		return cell_refuse(call, CELL_DATA_LOSS, "%" PRIu64 " scanned, %" PRIu64 " stored, %" PRIu64 " damaged",
+		return cell_refuse(call, CELL_DATA_LOSS,
+				   "%" PRIu64 " scanned, %" PRIu64 " stored, %" PRIu64
+				   " damaged",
 				   scanned, n, damaged);
 	printf("%" PRIu64 " damaged\n", damaged);
 	return 0;
@@ -327,6 +346,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "drop"))
 		err = drop(call, (uint64_t)atoi(file), n);
 	else
-		err = cell_refuse(call, CELL_INVALID_ARGUMENT, "'%s' is nothing that it does", what);
+		err = cell_refuse(call, CELL_INVALID_ARGUMENT, "'%s' is nothing that it does",
+				  what);
 	return cell_exit(call, err);
 }
