@@ -84,8 +84,7 @@ static void program(struct cell_call *call, int out, void *userdata)
 	(void)!write(out, &r, sizeof r);
 }
 
-/* ---- what is seen from outside
- * -------------------------------------------------------------- */
+/* ---- what is seen from outside --------------------------------------------------- */
 
 static bool is_prepared(enum party party)
 {
@@ -168,8 +167,7 @@ static void reach(enum step step, struct scene_client *client)
 	AWAIT(!is_prepared(LEFT));
 }
 
-/* ---- the story
- * ------------------------------------------------------------------------------ */
+/* ---- the story ------------------------------------------------------------------- */
 
 static bool is_in_doubt(void)
 {

@@ -139,8 +139,7 @@ static int check(struct cell_call *call, const char *path)
 	return err;
 }
 
-/* ---- vaults
- * --------------------------------------------------------------------------------- */
+/* ---- vaults ---------------------------------------------------------------------- */
 
 static int open_vaults(struct cell_call *call)
 {
@@ -244,8 +243,7 @@ static int watch(struct cell_call *call, const char *end)
 	return 0;
 }
 
-/* ---- things
- * --------------------------------------------------------------------------------- */
+/* ---- things ---------------------------------------------------------------------- */
 
 #define THING_BYTES 1000
 
