@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,9 @@
 #define PAGE 4096
 
 struct disk disk;
+
+/* Of all below: a store with a journal writes from two threads. Who loses power keeps it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What was written and not synced, in pages; only where power may be lost. */
 struct pending {
@@ -64,9 +68,9 @@ static void image_write(int image, const void *bytes, size_t len, off_t at)
 		abort();
 }
 
-static void remember(int fd, const unsigned char *bytes, size_t len, off_t at)
+static void remember_locked(int fd, const unsigned char *bytes, size_t len, off_t at)
 {
-	if (disk.trouble != DISK_LOSES_POWER || !is_data(fd))
+	if (!is_data(fd))
 		return;
 	if (fcntl(fd, F_GETFL) & O_DSYNC) {
 		int image = image_open();
@@ -88,6 +92,15 @@ static void remember(int fd, const unsigned char *bytes, size_t len, off_t at)
 		at += (off_t)page->len;
 		len -= page->len;
 	}
+}
+
+static void remember(int fd, const unsigned char *bytes, size_t len, off_t at)
+{
+	if (disk.trouble != DISK_LOSES_POWER)
+		return;
+	(void)pthread_mutex_lock(&lock);
+	remember_locked(fd, bytes, len, at);
+	(void)pthread_mutex_unlock(&lock);
 }
 
 /* Pending pages reach the disk: all, or those that a coin is for. */
@@ -119,10 +132,8 @@ static _Noreturn void lose_power(void)
 }
 
 /* Whether this call goes wrong before it does anything; some never return. */
-static bool is_time(int fd, enum disk_calls call)
+static bool is_time_locked(int fd)
 {
-	if (!disk.at || !(disk.calls & call) || !is_file(fd))
-		return false;
 	/* Before there is a data file there is nothing to lose. */
 	if (disk.trouble == DISK_LOSES_POWER && !image_of[0] && !is_data(fd))
 		return false;
@@ -134,8 +145,21 @@ static bool is_time(int fd, enum disk_calls call)
 		(void)raise(SIGKILL);
 	if (disk.trouble == DISK_LOSES_POWER)
 		lose_power();
-	errno = disk.error;
 	return true;
+}
+
+static bool is_time(int fd, enum disk_calls call)
+{
+	bool is;
+
+	if (!disk.at || !(disk.calls & call) || !is_file(fd))
+		return false;
+	(void)pthread_mutex_lock(&lock);
+	is = is_time_locked(fd);
+	(void)pthread_mutex_unlock(&lock);
+	if (is)
+		errno = disk.error;
+	return is;
 }
 
 static void is_over(void)
@@ -198,8 +222,12 @@ static int sync_with(int fd, long number)
 	if (is_time(fd, DISK_SYNCS) && disk.trouble <= DISK_CUTS)
 		return -1;
 	r = (int)syscall(number, fd);
-	if (r == 0 && disk.trouble == DISK_LOSES_POWER && is_data(fd))
-		settle(true);
+	if (r == 0 && disk.trouble == DISK_LOSES_POWER) {
+		(void)pthread_mutex_lock(&lock);
+		if (is_data(fd))
+			settle(true);
+		(void)pthread_mutex_unlock(&lock);
+	}
 	is_over();
 	return r;
 }
