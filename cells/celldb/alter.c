@@ -341,6 +341,17 @@ static int after_make(struct alter *alter, struct cell_error *err)
 	return 0;
 }
 
+/* A declaration that the table has had before. */
+static int coexist(struct alter *alter, struct cell_error *err)
+{
+	const char *member;
+	int r = migration_coexists(alter->after.schema, alter->before->schema, &member, err);
+
+	if (r < 0)
+		refuse(alter, member, "table", err->text, "");
+	return r;
+}
+
 static int alter_with(struct alter *alter, struct cell_error *err)
 {
 	const struct catalog_version *version =
@@ -350,7 +361,7 @@ static int alter_with(struct alter *alter, struct cell_error *err)
 	int r;
 
 	if (version)
-		return migration_coexists(alter->after.schema, alter->before->schema, err);
+		return coexist(alter, err);
 	r = after_make(alter, err);
 	if (r == 0)
 		r = plan(alter, err);

@@ -58,6 +58,7 @@ static int version_read(struct catalog *catalog, struct catalog_version *version
 	struct cell_error trouble = { .code = 0 };
 	struct catalog_parsed *parsed = version->table->parsed;
 	struct schema *schema;
+	const char *member;
 	int r = 0;
 
 	if (memcmp(parsed->schema->digest, version->digest, LAYOUT_DIGEST) == 0) {
@@ -72,7 +73,8 @@ static int version_read(struct catalog *catalog, struct catalog_version *version
 		return r;
 	catalog->held[catalog->n_held++] = parsed;
 	if (parsed != version->table->parsed)
-		version->status = migration_coexists(parsed->schema, version->table->schema, &trouble);
+		version->status = migration_coexists(parsed->schema, version->table->schema, &member,
+						     &trouble);
 	version->why = cell_arena_strdup(&catalog->arena, trouble.text);
 	if (!version->why)
 		return no_memory(err);

@@ -190,7 +190,7 @@ int main(int argc, char **argv)
 		.offer = offer_tables,
 		.has_json = true,
 	};
-	struct options options = { .after = UINT64_MAX };
+	struct options options = { .after = UINT64_MAX, .limit = UINT64_MAX };
 	struct command command;
 	int err = 0;
 
@@ -198,7 +198,10 @@ int main(int argc, char **argv)
 		commands[i] = &verbs[i].command;
 	if (!command_begin(&command, &table, argc, argv, &options))
 		return command.exit_code;
-	for (size_t i = 0; i < N_VERBS; i++)
+	if (!options.limit)
+		err = command_fail(&command, CELL_INVALID_ARGUMENT,
+				   "--limit 0 would show nothing; without it there is no limit");
+	for (size_t i = 0; i < N_VERBS && err == 0; i++)
 		if (command.opts.command == &verbs[i].command)
 			err = verbs[i].run(&command, &options);
 	return command_end(&command, err);

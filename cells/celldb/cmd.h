@@ -19,7 +19,7 @@ struct options {
 	const char *from;
 	const char *to;
 	const char *prefix;
-	uint64_t limit;
+	uint64_t limit; /* UINT64_MAX: it was not given */
 	bool reverse;
 	uint64_t after; /* UINT64_MAX: it was not given */
 	bool force;

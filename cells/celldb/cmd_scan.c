@@ -23,11 +23,17 @@ static int bound_read(const struct db_table *table, unsigned key, const char *te
 	return r < 0 ? r : db_row_encode(table, values, ret_bytes, ret_len);
 }
 
+/* As the cell has it: 0 is all. */
+static uint64_t limit_of(const struct options *options)
+{
+	return options->limit == UINT64_MAX ? 0 : options->limit;
+}
+
 static int scan_read(const struct db_table *table, const struct options *o,
 		     struct table_scan_request *ret)
 {
 	struct table_scan_request scan = {
-		.table = &table->ref, .limit = o->limit, .backwards = o->reverse,
+		.table = &table->ref, .limit = limit_of(o), .backwards = o->reverse,
 		.where = o->where ? o->where : "", .prefix = o->prefix != NULL,
 	};
 	int r = db_key_find(table, o->index, &scan.index);
@@ -242,7 +248,7 @@ static int watch(struct watching *w)
 
 int db_watch(struct command *command, const struct options *options)
 {
-	struct watching watching = { .limit = options->limit };
+	struct watching watching = { .limit = limit_of(options) };
 	struct db_table table;
 	int r = db_table_find(&table, command);
 

@@ -50,8 +50,8 @@ static void stats_print(const struct command *command, const struct celldb_datab
 	       " readers, the oldest %" PRIu64 " versions behind\n",
 	       s->queued, s->prepared, s->readers, s->oldest_reader);
 	if (s->encrypted)
-		printf("%" PRIu32 " encrypted columns, sealed with key %" PRIu32 "\n", s->encrypted,
-		       s->key);
+		printf("%" PRIu32 " encrypted column%s, sealed with key %" PRIu32 "\n", s->encrypted,
+		       s->encrypted == 1 ? "" : "s", s->key);
 	if (*s->trouble)
 		out_print(&command->out, OUT_BAD, "unhealthy: %s\n",
 			  out_plain(trouble, sizeof trouble, s->trouble));
@@ -97,7 +97,8 @@ int db_rotate_key(struct command *command, const struct options *options)
 	if (command->is_json)
 		return command_json(command, json_pack("{s:I, s:I}", "rows", (json_int_t)rotated.rows,
 						       "key", (json_int_t)rotated.key));
-	printf("%" PRIu64 " rows sealed with key %" PRIu32 "\n", rotated.rows, rotated.key);
+	printf("%" PRIu64 " row%s sealed with key %" PRIu32 "\n", rotated.rows,
+	       rotated.rows == 1 ? "" : "s", rotated.key);
 	return 0;
 }
 

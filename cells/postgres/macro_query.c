@@ -10,6 +10,7 @@
  */
 #include "macros.h"
 #include "query.h"
+#include "statement.h"
 
 #include <cell/cell.h>
 #include <sodium.h>
@@ -179,11 +180,15 @@ static int read_parameters(struct reading *q)
 static int read_prototype(struct reading *q, struct cell_macro_work *work,
 			  const struct macro_attribute *mine)
 {
+	const char *fault;
 	int r;
 
 	*q = (struct reading){ .work = work, .mine = mine,
 			       .value = cell_macro_argument(work, mine, "text"),
 			       .function = cell_macro_declaration(work) };
+	fault = statement_fault(q->value->text);
+	if (fault)
+		return cell_macro_refuse(work, mine, q->value, "%s", fault);
 	r = read_shape(q);
 	r = r ? r : read_parameters(q);
 	if (!r && q->row)
@@ -329,10 +334,14 @@ static int check_columns(struct reading *q, struct pg_session *session,
 
 	if (!q->row)
 		return 0;
-	if (q->shape == SHAPE_SCALAR && described->n_columns != 1)
-		return cell_macro_refuse(q->work, q->mine, q->value,
-					 "the statement gives %zu columns, and '%s' takes one",
-					 described->n_columns, q->ret);
+	if (q->shape == SHAPE_SCALAR && described->n_columns != 1) {
+		(void)cell_macro_refuse(q->work, q->mine, q->value,
+					"the statement gives %zu columns, and '%s' takes one",
+					described->n_columns, q->ret);
+		if (!described->n_columns)
+			cell_macro_note(q->work, "how many rows it changed is \"uint64_t *ret_changed\"");
+		return CELL_INVALID_ARGUMENT;
+	}
 	q->numbered = cell_arena_calloc(cell_arena(cell_macro_call(q->work)), q->n_out, sizeof *q->numbered);
 	if (!q->numbered)
 		return -ENOMEM;

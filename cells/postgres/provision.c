@@ -484,6 +484,19 @@ static int load_before(struct provisioning *p)
 	return schema_new(&p->before, now.body, now.body_len, cell_error_slot(p->call));
 }
 
+/* A declaration that the table has had before. */
+static int coexist(struct provisioning *p)
+{
+	const char *member;
+	int r = migration_coexists(p->after, p->before, &member, cell_error_slot(p->call));
+
+	if (!r)
+		return 0;
+	p->refused = true;
+	return cell_provision_refuse_member(p->work, p->declared, r, member, "table", "%s",
+					    cell_error(p->call)->text);
+}
+
 static int transact(struct provisioning *p)
 {
 	bool known = false;
@@ -496,10 +509,8 @@ static int transact(struct provisioning *p)
 	r = r ? r : is_known(p, &known);
 	if (r)
 		return refuse(p, r);
-	if (known && p->before) {
-		r = migration_coexists(p->after, p->before, cell_error_slot(p->call));
-		return r ? refuse(p, r) : 0;
-	}
+	if (known && p->before)
+		return coexist(p);
 	r = p->before ? change(p) : begin_table(p);
 	r = r || p->refused ? r : remember(p);
 	return !r && p->refused ? CELL_FAILED_PRECONDITION : r;

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "sql.h"
+#include "statement.h"
 
 #include <cell/cell.h>
 #include <cell/codec.h>
@@ -319,7 +320,10 @@ int tables_query(struct cell_call *call, void *self, const struct table_query_re
 {
 	struct postgres *postgres = self;
 	struct querying q = { .call = call, .in = in, .out = out };
-	int r = schema_of(call, in->parameter_types, in->n_parameter_types, &q.parameters);
+	const char *fault = statement_fault(in->text);
+	int r = fault ? cell_refuse(call, CELL_INVALID_ARGUMENT, "%s", fault) : 0;
+
+	r = r ? r : schema_of(call, in->parameter_types, in->n_parameter_types, &q.parameters);
 
 	r = r ? r : schema_of(call, in->column_types, in->n_column_types, &q.columns);
 	r = r ? r : pg_take(call, postgres->pg, true, &q.session);

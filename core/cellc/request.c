@@ -223,7 +223,9 @@ static void check_all(struct preparing *p)
 				   place_of_type(type->kind));
 	}
 	check_list(p, request->attributes, request->n_attributes, declaration->place);
-	check_list(p, request->context, request->n_context, MACRO_PLACE_FILE);
+	/* Each at a place of its own. */
+	for (size_t i = 0; i < request->n_context; i++)
+		check_list(p, &request->context[i], 1, MACRO_PLACE_FILE);
 }
 
 /* ---- rewriting ---------------------------------------------------------------------------

@@ -428,7 +428,7 @@ static int check_size(const struct connection *conn, size_t len, struct cell_err
 		return 0;
 	return cell_fail(err, CELL_RESOURCE_EXHAUSTED,
 			 "a body of %zu bytes, %s takes %u; build larger ones with "
-			 "cell_payload_new()", len, conn->peer_cell, max);
+			 "cell_payload_new()", len, *conn->peer_cell ? conn->peer_cell : "its caller", max);
 }
 
 /* Copy the next N bytes of the body of OUT to TO. */

@@ -56,7 +56,8 @@ int macro_atomic_plan(struct cell_macro_work *work, const struct macro_attribute
 
 	if (!cell_macro_is_fallible(work)) {
 		(void)cell_macro_refuse(work, mine, NULL,
-					"'%s' cannot be atomic: it has no way to fail", name);
+					"'%s' cannot be atomic: it takes no call, or has no way to fail",
+					name);
 		cell_macro_note(work, "int %s(struct cell_call *call, …)", name);
 		return CELL_INVALID_ARGUMENT;
 	}

@@ -6,7 +6,8 @@
 #include "types.h"
 
 #define REFUSE(format, ...)                                                                  \
-	cell_fail(err, CELL_FAILED_PRECONDITION, "built with " format "; build it again" \
+	cell_fail(err, CELL_FAILED_PRECONDITION,                                             \
+		  "built with " format "; write it as the table has it, and build it again"  \
 		  __VA_OPT__(, ) __VA_ARGS__)
 
 static int check_values(const char *table, const struct table_column *old,
@@ -117,12 +118,17 @@ static int check_keys(const struct schema *old, const struct schema *now, struct
 	return 0;
 }
 
-int migration_coexists(const struct schema *old, const struct schema *now, struct cell_error *err)
+int migration_coexists(const struct schema *old, const struct schema *now, const char **ret_member,
+		       struct cell_error *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < old->n_columns; i++)
+	*ret_member = "";
+	for (size_t i = 0; r == 0 && i < old->n_columns; i++) {
 		r = check_column(now, &old->told->columns[i], err);
+		if (r < 0)
+			*ret_member = old->told->columns[i].name;
+	}
 	if (r == 0)
 		r = check_unknown(old, now, err);
 	return r < 0 ? r : check_keys(old, now, err);

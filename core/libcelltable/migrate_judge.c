@@ -47,7 +47,9 @@ static void example(const struct table_column *column, char *text, size_t size)
 	else if (column->type == TABLE_COLUMN_TYPE_BOOL)
 		literal = "false";
 	else if (column->type == TABLE_COLUMN_TYPE_TEXT)
-		literal = "\"\"";
+		literal = strncmp(column->native, "json", 4) == 0      ? "\"{}\""
+			  : strncmp(column->native, "numeric", 7) == 0 ? "\"0\""
+								       : "\"\"";
 	else if (column->type == TABLE_COLUMN_TYPE_BYTES)
 		literal = column->fixed && column->length == 16 ? "uuid()" : "\"\"";
 	(void)snprintf(text, size, "%s", literal);
@@ -124,8 +126,9 @@ static void print_type(char *text, size_t size, const struct table_column *colum
 	const char *list = column->repeated ? "list of " : "";
 
 	if (column->length && !column->native[0])
-		(void)snprintf(text, size, "%s%s of %s%u bytes", list, name,
-			       column->fixed ? "" : "at most ", column->length);
+		(void)snprintf(text, size, "%s%s of %s%u byte%s", list, name,
+			       column->fixed ? "" : "at most ", column->length,
+			       column->length == 1 ? "" : "s");
 	else
 		(void)snprintf(text, size, "%s%s", list, name);
 }

@@ -171,7 +171,10 @@ static int check_form(struct read *read, const struct cell_macro_member *m)
 			"make it a table of its own, whose rows refer to this one");
 	if (m->is_repeated && m->length)
 		return refuse_form(read, m, "an array of numbers",
-				   "use \"size_t n_x;\" and a pointer");
+				   cell_macro_printf(read->work, "write \"size_t n_%s; const %s *%s;\"",
+						     m->at->name,
+						     cell_macro_type(read->work, m->value)->spelling,
+						     m->at->name));
 	if (m->kind == CELL_MEMBER_ENUM &&
 	    cell_macro_plain_type(read->work, m->value)->size != 4)
 		return refuse_form(read, m, "an enum of other than four bytes",
@@ -318,6 +321,21 @@ static bool is_word(const char *text)
 		       strlen(text);
 }
 
+/* Names that begin with cell_ are the library's: cell_cursor, cell_table_get(). */
+static int check_noun(struct read *read)
+{
+	const struct macro_value *value = cell_macro_argument(read->work, read->mine, "prefix");
+
+	if (!is_word(read->noun))
+		return READ_REFUSE(read, read->mine, value, "'%s' is no beginning of a name",
+				   read->noun);
+	if (strcmp(read->noun, "cell") != 0 && strncmp(read->noun, "cell_", 5) != 0)
+		return 0;
+	(void)READ_REFUSE(read, read->mine, value, "names that begin with cell_ are libcell's");
+	cell_macro_note(read->work, "add prefix = \"my_%s\"", read->tag);
+	return CELL_INVALID_ARGUMENT;
+}
+
 static int read_head(struct read *read)
 {
 	const char *program = cell_macro_request(read->work)->program;
@@ -335,11 +353,7 @@ static int read_head(struct read *read)
 		r = check_name(read, "schema", read->schema);
 	if (r == 0 && shared)
 		r = check_name(read, "shared", shared);
-	if (r == 0 && !is_word(read->noun))
-		r = READ_REFUSE(read, read->mine,
-				cell_macro_argument(read->work, read->mine, "prefix"),
-				"'%s' is no beginning of a name", read->noun);
-	return r;
+	return r == 0 && read->kind == READ_TABLE ? check_noun(read) : r;
 }
 
 static int begin(struct read *ret, struct cell_macro_work *work, enum read_kind kind,

@@ -179,8 +179,8 @@ static const char *kind_name(enum value_kind kind)
 {
 	switch (kind) {
 	case VALUE_BOOL: return "true or false";
-	case VALUE_INT:
-	case VALUE_UINT: return "an integer";
+	case VALUE_INT: return "an integer";
+	case VALUE_UINT: return "an unsigned integer";
 	case VALUE_REAL: return "a number";
 	case VALUE_TEXT: return "text";
 	case VALUE_BYTES: return "bytes";

@@ -47,6 +47,7 @@ static void migrate(const struct schema *before, const struct schema *after)
 	struct cell_arena arena;
 	struct cell_error err;
 	size_t n_refused = 0;
+	const char *member;
 	int r;
 
 	cell_arena_init(&arena, 0);
@@ -59,7 +60,7 @@ static void migrate(const struct schema *before, const struct schema *after)
 	r = migration_judge(&migration, "db", on_refused, &n_refused);
 	MUST(n_refused ? r == CELL_FAILED_PRECONDITION : r == 0);
 	if (before) {
-		r = migration_coexists(before, after, &err);
+		r = migration_coexists(before, after, &member, &err);
 		MUST(r == 0 || (r == CELL_FAILED_PRECONDITION && err.text[0]));
 		MUST(before != after || r == 0);
 	}

@@ -157,6 +157,8 @@ said() {
 	said 7 "another thing has name a" put thing weight=0 colour=RED mark=0x00000000 big=0 ratio=0 name=a
 	said 2 "no column 'wait'" scan thing --where 'wait > 3'
 	said 2 "--prefix is a range of its own" scan thing --prefix 1 --to 3
+	said 2 "--limit 0 would show nothing" scan thing --limit 0
+	said 2 "--limit 0 would show nothing" watch thing -n 0
 	said 2 "the key has 2 columns, and 'x' is one value more" scan place --from Rome,3,x
 	said 2 "unknown command 'tabels' (did you mean 'tables'?)" tabels
 	[ "$(cell db delete thing 7 --json | jq 'has("version")')" = true ]

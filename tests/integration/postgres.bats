@@ -215,13 +215,28 @@ refused() {
 
 		[[postgres::query("SELECT name FROM artist LIMIT 1")]]
 		static int null(struct cell_call *call, const char **ret);
+
+		[[postgres::query("DELETE FROM plain")]]
+		static int gone(struct cell_call *call, uint64_t *ret_n);
 	C
 	refused query 'query.c:8:21: error: postgres::query: column "aa" does not exist' \
 		"query.c:12:49: error: postgres::query: 'a' is int64_t (bigint), and \$1 is integer in PostgreSQL" \
 		"column 'b' (text) has no member in struct row" \
 		"column 'a' is text in PostgreSQL, and int32_t (integer) in struct row" \
 		"the statement has 0 parameters, 'few' has 1 for it" \
-		"column 'name' may be NULL"
+		"column 'name' may be NULL" \
+		'how many rows it changed is "uint64_t *ret_changed"'
+	cat >session.c <<-'C'
+		#include <cell/cell.h>
+
+		[[postgres::query("SET search_path = other")]]
+		static int set(struct cell_call *call);
+
+		[[postgres::query(" -- nothing")]]
+		static int nothing(struct cell_call *call);
+	C
+	refused session "session.c:3:19: error: postgres::query: connections are shared" \
+		"session.c:6:19: error: postgres::query: there is no statement in it"
 	cat >shape.c <<-'C'
 		#include <cell/cell.h>
 

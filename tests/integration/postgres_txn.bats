@@ -53,6 +53,7 @@ in_doubt() { sql "SELECT count(*) FROM pg_prepared_xacts"; }
 }
 
 @test "whoever is killed, the money is all there, and nothing stays in doubt" {
+	: >out
 	./transfer moves >out 2>err &
 	load=$!
 	for cell in postgres txn celldb postgres txn celldb postgres program postgres txn; do

@@ -3,6 +3,7 @@
 # the real database and programs that cellc builds.
 
 load "$CELL_TOP/tests/lib/node"
+load "$CELL_TOP/tests/lib/postgres"
 
 # Calls one after the other, each through three processes, take their time on a busy machine.
 # DEPOSITS=2500 INCREMENTS=10000 is the whole of it.
@@ -23,6 +24,7 @@ setup() {
 }
 
 teardown() {
+	postgres_stop
 	node_stop
 	[ -z "${memory:-}" ] || rm -rf "$memory"
 }
@@ -93,6 +95,22 @@ code() { grep -cE '[^[:space:]]' <(grep -vE '^[[:space:]]*/\*.*\*/$' "$1"); }
 		[[ $output == *"ok: "* ]]
 		[ "$(code $name.c)" -lt 60 ]
 	done
+	[ -z "$(cell db tables 2>/dev/null)" ]
+}
+
+@test "the shop is the same on PostgreSQL, by its attributes alone" {
+	postgres_start
+	cell -q run postgres
+	example shop
+	# As its README says.
+	sed -i 's/\<db::/postgres::/g' shop.c
+	sed -i 's/celldb/postgres/' shop.cell .cell/project
+	make CC=cellc >"$dir/made" 2>&1 || { cat "$dir/made"; false; }
+	[ -z "$(grep -E 'warning|error:' "$dir/made")" ]
+	run sh tests/checkout.sh
+	[ "$status" -eq 0 ] || { echo "$output"; false; }
+	[ "$output" = "ok: checkout" ]
+	[ "$(sql 'SELECT sum(total) FROM line')" -eq $((3 * 450 + 2200 + 7 * 450)) ]
 	[ -z "$(cell db tables 2>/dev/null)" ]
 }
 

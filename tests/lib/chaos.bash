@@ -9,9 +9,9 @@
 # memory: kills are what is tried, not power. CELL_CHAOS_SEED throws the same dice again; how
 # much is done is CELL_CHAOS_KILLS, _COUNT, _ROUNDS, _MOVES, _DEPOSITS, _STEPS and _SPOILS.
 
-# chaos_memory: folders are made in memory from now on, if there is some
+# chaos_memory: folders are made in memory from now on, unless $TMPDIR says where
 chaos_memory() {
-	if [ -w /dev/shm ]; then
+	if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then
 		export TMPDIR=/dev/shm
 	fi
 }

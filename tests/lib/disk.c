@@ -17,8 +17,15 @@
 
 struct disk disk;
 
-/* Of all below: a store with a journal writes from two threads. Who loses power keeps it. */
+/* One call at a time: a store may have threads of its own. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* What a call is about to write; of a sync nothing. */
+struct piece {
+	const unsigned char *bytes;
+	size_t len;
+	off_t at;
+};
 
 /* What was written and not synced, in pages; only where power may be lost. */
 struct pending {
@@ -68,39 +75,47 @@ static void image_write(int image, const void *bytes, size_t len, off_t at)
 		abort();
 }
 
-static void remember_locked(int fd, const unsigned char *bytes, size_t len, off_t at)
+/* The first page of PIECE, which is taken from it. */
+static struct piece page_take(struct piece *piece)
 {
-	if (!is_data(fd))
-		return;
-	if (fcntl(fd, F_GETFL) & O_DSYNC) {
-		int image = image_open();
+	struct piece page = *piece;
 
-		image_write(image, bytes, len, at);
-		(void)close(image);
-		return;
-	}
-	while (len) {
-		struct pending *page = malloc(sizeof *page);
+	page.len = piece->len < PAGE ? piece->len : PAGE;
+	piece->bytes += page.len;
+	piece->at += (off_t)page.len;
+	piece->len -= page.len;
+	return page;
+}
 
-		if (!page)
+static void pend(struct piece piece)
+{
+	while (piece.len) {
+		struct piece page = page_take(&piece);
+		struct pending *added = malloc(sizeof *added);
+
+		if (!added)
 			abort();
-		*page = (struct pending){ .at = at, .len = len < PAGE ? len : PAGE };
-		memcpy(page->bytes, bytes, page->len);
-		*pending_end = page;
-		pending_end = &page->next;
-		bytes += page->len;
-		at += (off_t)page->len;
-		len -= page->len;
+		*added = (struct pending){ .at = page.at, .len = page.len };
+		memcpy(added->bytes, page.bytes, page.len);
+		*pending_end = added;
+		pending_end = &added->next;
 	}
 }
 
-static void remember(int fd, const unsigned char *bytes, size_t len, off_t at)
+/* It was written to the data file: as far as the system knows, or on the disk. */
+static void remember(int fd, struct piece piece)
 {
-	if (disk.trouble != DISK_LOSES_POWER)
+	int image;
+
+	if (disk.trouble != DISK_LOSES_POWER || !is_data(fd))
 		return;
-	(void)pthread_mutex_lock(&lock);
-	remember_locked(fd, bytes, len, at);
-	(void)pthread_mutex_unlock(&lock);
+	if (!(fcntl(fd, F_GETFL) & O_DSYNC)) {
+		pend(piece);
+		return;
+	}
+	image = image_open();
+	image_write(image, piece.bytes, piece.len, piece.at);
+	(void)close(image);
 }
 
 /* Pending pages reach the disk: all, or those that a coin is for. */
@@ -120,10 +135,19 @@ static void settle(bool all)
 	(void)close(image);
 }
 
-static _Noreturn void lose_power(void)
+/* In the middle of a write of PIECE to FD, of which some pages are on the disk. */
+static _Noreturn void lose_power(int fd, struct piece piece)
 {
 	char path[300];
 
+	if (is_data(fd))
+		pend(piece);
+	while (!is_data(fd) && piece.len) {
+		struct piece page = page_take(&piece);
+
+		if (rand_r(&disk.seed) % 2)
+			(void)syscall(SYS_pwrite64, fd, page.bytes, page.len, page.at);
+	}
 	settle(false);
 	snprintf(path, sizeof path, "%s.disk", image_of);
 	(void)rename(path, image_of);
@@ -132,8 +156,10 @@ static _Noreturn void lose_power(void)
 }
 
 /* Whether this call goes wrong before it does anything; some never return. */
-static bool is_time_locked(int fd)
+static bool is_time(int fd, enum disk_calls call, struct piece piece)
 {
+	if (!disk.at || !(disk.calls & call) || !is_file(fd))
+		return false;
 	/* Before there is a data file there is nothing to lose. */
 	if (disk.trouble == DISK_LOSES_POWER && !image_of[0] && !is_data(fd))
 		return false;
@@ -144,22 +170,9 @@ static bool is_time_locked(int fd)
 	if (disk.trouble == DISK_KILLS)
 		(void)raise(SIGKILL);
 	if (disk.trouble == DISK_LOSES_POWER)
-		lose_power();
+		lose_power(fd, piece);
+	errno = disk.error;
 	return true;
-}
-
-static bool is_time(int fd, enum disk_calls call)
-{
-	bool is;
-
-	if (!disk.at || !(disk.calls & call) || !is_file(fd))
-		return false;
-	(void)pthread_mutex_lock(&lock);
-	is = is_time_locked(fd);
-	(void)pthread_mutex_unlock(&lock);
-	if (is)
-		errno = disk.error;
-	return is;
 }
 
 static void is_over(void)
@@ -173,62 +186,85 @@ static size_t half(size_t len)
 	return len > PAGE ? len / PAGE / 2 * PAGE : len / 2;
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
+static ssize_t write_at(int fd, struct piece piece)
 {
 	long n;
 
-	if (is_time(fd, DISK_WRITES) && disk.trouble == DISK_FAILS)
+	if (is_time(fd, DISK_WRITES, piece) && disk.trouble == DISK_FAILS)
 		return -1;
-	if (disk.happened && disk.trouble == DISK_CUTS && disk.count == disk.at && len)
-		len = half(len);
-	n = syscall(SYS_pwrite64, fd, bytes, len, at);
+	if (disk.happened && disk.trouble == DISK_CUTS && disk.count == disk.at && piece.len)
+		piece.len = half(piece.len);
+	n = syscall(SYS_pwrite64, fd, piece.bytes, piece.len, piece.at);
 	if (n > 0)
-		remember(fd, bytes, (size_t)n, at);
+		remember(fd, (struct piece){ piece.bytes, (size_t)n, piece.at });
 	is_over();
 	return n;
 }
 
-ssize_t writev(int fd, const struct iovec *parts, int n)
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+	ssize_t n;
+
+	pthread_mutex_lock(&lock);
+	n = write_at(fd, (struct piece){ bytes, len, at });
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+static ssize_t write_parts(int fd, const struct iovec *parts, int n)
 {
 	off_t at = lseek(fd, 0, SEEK_CUR);
-	ssize_t sum = 0;
+	ssize_t sum;
 
-	if (is_time(fd, DISK_WRITES) && disk.trouble == DISK_FAILS)
+	/* Of several that are under way the first will do. */
+	if (is_time(fd, DISK_WRITES,
+		    (struct piece){ parts[0].iov_base, parts[0].iov_len, at }) &&
+	    disk.trouble == DISK_FAILS)
 		return -1;
 	if (disk.happened && disk.trouble == DISK_CUTS && disk.count == disk.at)
 		n = (n + 1) / 2;
 	sum = syscall(SYS_writev, fd, parts, n);
 	for (int i = 0; sum > 0 && i < n; at += (off_t)parts[i++].iov_len)
-		remember(fd, parts[i].iov_base, parts[i].iov_len, at);
+		remember(fd, (struct piece){ parts[i].iov_base, parts[i].iov_len, at });
 	is_over();
+	return sum;
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int n)
+{
+	ssize_t sum;
+
+	pthread_mutex_lock(&lock);
+	sum = write_parts(fd, parts, n);
+	pthread_mutex_unlock(&lock);
 	return sum;
 }
 
 int ftruncate(int fd, off_t len)
 {
-	int r;
+	int r = -1;
 
-	if (is_time(fd, DISK_WRITES) && disk.trouble <= DISK_CUTS)
-		return -1;
-	r = (int)syscall(SYS_ftruncate, fd, len);
-	is_over();
+	pthread_mutex_lock(&lock);
+	if (!is_time(fd, DISK_WRITES, (struct piece){ 0 }) || disk.trouble > DISK_CUTS) {
+		r = (int)syscall(SYS_ftruncate, fd, len);
+		is_over();
+	}
+	pthread_mutex_unlock(&lock);
 	return r;
 }
 
 static int sync_with(int fd, long number)
 {
-	int r;
+	int r = -1;
 
-	if (is_time(fd, DISK_SYNCS) && disk.trouble <= DISK_CUTS)
-		return -1;
-	r = (int)syscall(number, fd);
-	if (r == 0 && disk.trouble == DISK_LOSES_POWER) {
-		(void)pthread_mutex_lock(&lock);
-		if (is_data(fd))
+	pthread_mutex_lock(&lock);
+	if (!is_time(fd, DISK_SYNCS, (struct piece){ 0 }) || disk.trouble > DISK_CUTS) {
+		r = (int)syscall(number, fd);
+		if (r == 0 && disk.trouble == DISK_LOSES_POWER && is_data(fd))
 			settle(true);
-		(void)pthread_mutex_unlock(&lock);
+		is_over();
 	}
-	is_over();
+	pthread_mutex_unlock(&lock);
 	return r;
 }
 

@@ -13,8 +13,9 @@ enum disk_trouble {
 	DISK_KILLS,      /* the process dies before it */
 	DISK_KILLS_LATE, /* and after it */
 	/*
-	 * Power is lost: of what was written to data.mdb since it was synced, only some pages
-	 * are on the disk, as SEED has it; and the process dies.
+	 * Power is lost in the middle of it: of what was written to data.mdb since it was
+	 * synced, and of what is being written to any file, only some pages are on the disk,
+	 * as SEED has it; and the process dies.
 	 */
 	DISK_LOSES_POWER
 };

@@ -93,6 +93,15 @@ static struct {
 	  "added column owner to table account#",
 	  "owner/table: 'owner' would have no value in the 17 rows that are there | write "
 	  "[[db::default(\"\")]] before it, or make it nullable (a 'bool has_…' before it)" },
+	{ { .columns = { ID } }, { .columns = { ID, COLUMN("page", TEXT, .native = "jsonb") } }, 17,
+	  "added column page to table account#",
+	  "page/table: 'page' would have no value in the 17 rows that are there | write "
+	  "[[db::default(\"{}\")]] before it, or make it nullable (a 'bool has_…' before it)" },
+	{ { .columns = { ID } },
+	  { .columns = { ID, COLUMN("price", TEXT, .native = "numeric(10,2)") } }, 17,
+	  "added column price to table account#",
+	  "price/table: 'price' would have no value in the 17 rows that are there | write "
+	  "[[db::default(\"0\")]] before it, or make it nullable (a 'bool has_…' before it)" },
 	{ { .columns = { ID } },
 	  { .columns = { ID, COLUMN("color", ENUM, .n_values = 2, .values = colors) } }, 1,
 	  "added column color to table account#",
@@ -320,57 +329,62 @@ END_TEST
 
 /* --- older programs ------------------------------------------------------------------------------- */
 
+#define AGAIN "; write it as the table has it, and build it again"
+
 static struct {
 	struct version old, now;
-	const char *text; /* "" = it may go on */
+	const char *text;   /* "" = it may go on */
+	const char *member; /* of it; NULL = none in particular */
 } pairs[] = {
-	{ { .columns = { ID, NICK } }, { .columns = { ID, NICK } }, "" },
-	{ { .columns = { ID } }, { .columns = { ID, NICK } }, "" },
-	{ { .columns = { ID } }, { .columns = { ID, COLUMN("n", INT64, .fallback = "1") } }, "" },
-	{ { .columns = { ID } }, { .columns = { ID, COLUMN("n", UINT64, .computed = "id") } }, "" },
+	{ { .columns = { ID, NICK } }, { .columns = { ID, NICK } }, "", NULL },
+	{ { .columns = { ID } }, { .columns = { ID, NICK } }, "", NULL },
+	{ { .columns = { ID } }, { .columns = { ID, COLUMN("n", INT64, .fallback = "1") } }, "", NULL },
+	{ { .columns = { ID } }, { .columns = { ID, COLUMN("n", UINT64, .computed = "id") } }, "", NULL },
 	{ { .columns = { ID } }, { .columns = { ID, OWNER } },
-	  "built with account without owner, which has to be given now; build it again" },
+	  "built with account without owner, which has to be given now" AGAIN, NULL },
 	{ { .columns = { ID, NICK } }, { .columns = { ID } },
-	  "built with account.nick, which was dropped; build it again" },
+	  "built with account.nick, which was dropped" AGAIN, "nick" },
 	{ { .columns = { ID, NICK } },
-	  { .columns = { ID, COLUMN("alias", TEXT, .nullable = true, .renamed_from = "nick") } }, "" },
+	  { .columns = { ID, COLUMN("alias", TEXT, .nullable = true, .renamed_from = "nick") } }, "", NULL },
 	{ { .columns = { ID, COLUMN("n", INT32) } }, { .columns = { ID, COLUMN("n", INT64) } },
-	  "built with account.n as int32, which is int64 now; build it again" },
+	  "built with account.n as int32, which is int64 now" AGAIN, "n" },
 	{ { .columns = { ID, COLUMN("n", TEXT, .length = 4) } },
-	  { .columns = { ID, COLUMN("n", TEXT, .length = 40) } }, "" },
+	  { .columns = { ID, COLUMN("n", TEXT, .length = 40) } }, "", NULL },
 	{ { .columns = { ID, COLUMN("n", TEXT, .length = 40) } },
 	  { .columns = { ID, COLUMN("n", TEXT, .length = 4) } },
-	  "built with account.n, which has at most 4 bytes now; build it again" },
+	  "built with account.n, which has at most 4 bytes now" AGAIN, "n" },
 	{ { .columns = { ID, COLUMN("n", TEXT) } },
 	  { .columns = { ID, COLUMN("n", TEXT, .repeated = true) } },
-	  "built with account.n, which is a list now; build it again" },
+	  "built with account.n, which is a list now" AGAIN, "n" },
 	{ { .columns = { ID, OWNER } }, { .columns = { ID, COLUMN("owner", TEXT, .nullable = true) } },
-	  "" },
+	  "", NULL },
 	{ { .columns = { ID, NICK } }, { .columns = { ID, COLUMN("nick", TEXT) } },
-	  "built with account.nick as one that may be NULL, which it may no longer; build it again" },
+	  "built with account.nick as one that may be NULL, which it may no longer" AGAIN, "nick" },
 	{ { .columns = { ID, COLUMN("n", UINT64) } },
 	  { .columns = { ID, COLUMN("n", UINT64, .computed = "id") } },
-	  "built with account.n, which is now computed; build it again" },
+	  "built with account.n, which is now computed" AGAIN, "n" },
 	{ { .columns = { ID, COLUMN("c", ENUM, .n_values = 2, .values = colors) } },
-	  { .columns = { ID, COLUMN("c", ENUM, .n_values = 3, .values = more) } }, "" },
+	  { .columns = { ID, COLUMN("c", ENUM, .n_values = 3, .values = more) } }, "", NULL },
 	{ { .columns = { ID, COLUMN("c", ENUM, .n_values = 2, .values = colors) } },
 	  { .columns = { ID, COLUMN("c", ENUM, .n_values = 1, .values = fewer) } },
-	  "built with GREEN of account.c, which is no value of it any more; build it again" },
+	  "built with GREEN of account.c, which is no value of it any more" AGAIN, "c" },
 	{ { .columns = { ID, OWNER } }, { .columns = { ID, OWNER }, .key = one_two, .n_key = 2 },
-	  "built with another key of account; build it again" },
+	  "built with another key of account" AGAIN, NULL },
 	{ { .columns = { ID, OWNER }, .indexes = { { "by_owner", 1, two, true } } },
 	  { .columns = { ID, OWNER } },
-	  "built with the index by_owner of account, which was dropped; build it again" },
+	  "built with the index by_owner of account, which was dropped" AGAIN, NULL },
 	{ { .columns = { ID, OWNER } },
-	  { .columns = { ID, OWNER }, .indexes = { { "by_owner", 1, two, true } } }, "" },
+	  { .columns = { ID, OWNER }, .indexes = { { "by_owner", 1, two, true } } }, "", NULL },
 };
 
 START_TEST(an_older_program_goes_on_or_is_told_why_not)
 {
 	struct schema *old = make(&pairs[_i].old), *now = make(&pairs[_i].now);
-	int r = migration_coexists(old, now, &test_err);
+	const char *member;
+	int r = migration_coexists(old, now, &member, &test_err);
 
 	ck_assert_str_eq(test_err.text, pairs[_i].text);
+	ck_assert_str_eq(member, pairs[_i].member ? pairs[_i].member : "");
 	ck_assert_int_eq(r, *pairs[_i].text ? CELL_FAILED_PRECONDITION : 0);
 	schema_free(old);
 	schema_free(now);

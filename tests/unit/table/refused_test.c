@@ -23,6 +23,12 @@ static const struct refusal {
 	  "note: letters, digits and '_', '-', '.', at most 63 bytes, no digit first\n" },
 	{ "struct [[db::table(prefix = \"a-b\")]] t { [[db::key]] uint64_t id; };",
 	  "1:20: error: 'a-b' is no beginning of a name\n" },
+	{ "struct [[db::table]] cell { [[db::key]] uint64_t id; };",
+	  "1:10: error: names that begin with cell_ are libcell's\n"
+	  "note: add prefix = \"my_cell\"\n" },
+	{ "struct [[db::table(prefix = \"cell_a\")]] a { [[db::key]] uint64_t id; };",
+	  "1:20: error: names that begin with cell_ are libcell's\n"
+	  "note: add prefix = \"my_a\"\n" },
 	{ "struct t { [[db::key]] uint64_t id; };",
 	  "1:14: error: 't' is no table\nnote: write: struct [[db::table]] t {\n" },
 	{ "struct [[db::index(id)]] t { uint64_t id; };",
@@ -45,7 +51,7 @@ static const struct refusal {
 	  "3:17: error: 'tags' needs its count\nnote: put \"size_t n_tags;\" before it\n" },
 	{ HEAD "uint32_t x[4]; };",
 	  "3:10: error: 'x' is an array of numbers, which no column holds\n"
-	  "note: use \"size_t n_x;\" and a pointer\n" },
+	  "note: write \"size_t n_x; const uint32_t *x;\"\n" },
 	{ "struct p { int x; };\n" HEAD "const struct p *p; };",
 	  "4:17: error: 'p' is a pointer to a struct, which no column holds\n"
 	  "note: put the struct itself there; it is then always there\n" },
@@ -155,6 +161,8 @@ static const struct refusal {
 	{ HEAD "[[db::check(x > 0, x < 5)]] int64_t x; };", "3:20: error: takes one expression\n" },
 	{ HEAD "[[db::computed(name)]] int64_t x; const char *name; };",
 	  "3:16: error: 'x' is int64, and this is text\n" },
+	{ HEAD "[[db::computed(id + 1)]] int64_t x; };",
+	  "3:16: error: 'x' is int64, and this is an unsigned integer\n" },
 	{ HEAD "[[db::computed(y)]] int64_t x; [[db::computed(x)]] int64_t y; };",
 	  "3:16: error: 'y' is computed itself\nnote: write out its expression instead\n"
 	  "3:47: error: 'x' is computed itself\nnote: write out its expression instead\n" },
@@ -224,10 +232,10 @@ static const struct refusal {
 	{ "struct [[cell::message, db::table, db::crud(\"S S\")]] t { [[db::key]] uint64_t n; };",
 	  "1:45: error: 'S S' is no name of a service\n" },
 	{ "[[db::atomic]] static int f(int x) { return x; }\nint g(void); int g(void) { return f(1); }",
-	  "1:3: error: 'f' cannot be atomic: it has no way to fail\n"
+	  "1:3: error: 'f' cannot be atomic: it takes no call, or has no way to fail\n"
 	  "note: int f(struct cell_call *call, …)\n" },
 	{ "[[db::atomic]] static void f(struct cell_call *call) { (void)call; }",
-	  "1:3: error: 'f' cannot be atomic: it has no way to fail\n"
+	  "1:3: error: 'f' cannot be atomic: it takes no call, or has no way to fail\n"
 	  "note: int f(struct cell_call *call, …)\n" },
 };
 

@@ -107,6 +107,8 @@ bool migration_convert(const struct table_column *before, const struct table_col
  * know may be NULL, has a default or is computed. A column is the same as the one with its number,
  * and of the same type; it may have become longer, or nullable: who does not know of NULL reads
  * zero. Returns 0, or CELL_FAILED_PRECONDITION: "built with account.nick, which was dropped;
- * build it again".
+ * write it as the table has it, and build it again". *ret_member is the member of OLD that is
+ * in the way, "" for none in particular; it lives as long as OLD.
  */
-int migration_coexists(const struct schema *old, const struct schema *now, struct cell_error *err);
+int migration_coexists(const struct schema *old, const struct schema *now, const char **ret_member,
+		       struct cell_error *err);
