@@ -245,7 +245,7 @@ int settle_recover(struct cell_store *store, struct cell_error *err)
 	if (replay.txn) {
 		rc = mdb_txn_commit(replay.txn);
 		if (rc)
-			return store_fail(err, store, rc, "writing to");
+			return store_commit_fail(err, store, rc);
 		cell_log(CELL_LOG_INFO, "store", "journal_replayed",
 			 "folder=\"%s\" changes=%" PRIu64, store->folder.path, n);
 	}
@@ -451,8 +451,9 @@ int settle_write(struct cell_store *store, struct cell_store_txn *ret_txn,
 
 bool cell_store_is_behind(const struct cell_store_txn *txn)
 {
-	return txn->handle && txn->settles != atomic_load_explicit(&txn->store->settles,
-								   memory_order_acquire);
+	return txn->handle &&
+	       (txn->failed || txn->settles != atomic_load_explicit(&txn->store->settles,
+								    memory_order_acquire));
 }
 
 const struct change *settle_find(const struct cell_store_txn *txn,

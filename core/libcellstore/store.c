@@ -16,6 +16,9 @@
 /* How long a store that was not closed is looked through. What is larger than can be read in
  * that time is opened all the same: cell_store_verify() reads all of it. */
 #define WALK_MS         5000
+/* And one that was: LMDB believes its pages, and one that another program or the disk has
+ * changed since would be rows that are not there, or the end of this process. */
+#define WALK_CLOSED_MS  1000
 #define READERS_DEFAULT 4096
 #define READERS_MOST    65536
 /* Slots of those that are kept for the next, and of processes that verify. */
@@ -132,24 +135,26 @@ static int look(struct cell_store *store, bool *ret_is_there, struct cell_error 
 	return folder_remove_data(folder, err);
 }
 
-/* What is not known to be in order is walked before LMDB sees it. */
+/* It is walked before LMDB sees it. */
 static int check(struct cell_store *store, struct cell_error *err)
 {
 	const struct folder *folder = &store->folder;
 	uint64_t size, missing, entries;
+	unsigned walk_ms;
 	struct format_meta meta;
 	bool is_partial;
 	int r = format_read(folder->data_fd, folder->data_path, FORMAT_NEWEST, &meta, &size,
 			    &missing, err);
 
-	if (r < 0 || (folder->state == FOLDER_CLOSED && !missing))
+	if (r < 0)
 		return r;
-	r = child_walk(folder->fd, folder->data_path, true, WALK_MS, &entries, &is_partial,
+	walk_ms = folder->state == FOLDER_CLOSED && !missing ? WALK_CLOSED_MS : WALK_MS;
+	r = child_walk(folder->fd, folder->data_path, true, walk_ms, &entries, &is_partial,
 		       err);
 	if (r == 0 && is_partial)
 		cell_log(CELL_LOG_INFO, "store", "walk_partial",
-			 "file=\"%s\" good_entries=%" PRIu64 " of=%" PRIu64 " after_ms=%d",
-			 folder->data_path, entries, meta.main.entries, WALK_MS);
+			 "file=\"%s\" good_entries=%" PRIu64 " of=%" PRIu64 " after_ms=%u",
+			 folder->data_path, entries, meta.main.entries, walk_ms);
 	return r;
 }
 

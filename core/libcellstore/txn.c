@@ -17,8 +17,10 @@ int txn_begin_failed(const struct cell_store_txn *txn, struct cell_error *err)
 {
 	if (!txn->handle)
 		return cell_fail(err, CELL_FAILED_PRECONDITION, "the transaction has ended");
-	if (txn->failed && err)
+	if (txn->failed && txn->is_write && err)
 		*err = txn->store->write_error;
+	else if (txn->failed && err)
+		(void)store_fail(err, txn->store, MDB_CORRUPTED, "reading");
 	return txn->failed;
 }
 
@@ -39,6 +41,9 @@ int txn_fail_rc(struct cell_store_txn *txn, int rc, const char *doing, struct ce
 	struct cell_error text;
 	int code = store_fail(&text, txn->store, rc, doing);
 
+	/* LMDB answers nothing any more in a transaction that came upon a damaged page. */
+	if (code == CELL_DATA_LOSS && !txn->is_write)
+		txn->failed = code;
 	return txn_fail(txn, code, err, &text);
 }
 
@@ -206,10 +211,10 @@ void cell_store_abort(struct cell_store_txn *txn)
 
 int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err)
 {
-	int rc, r = txn_begin_failed(txn, err);
+	int rc;
 
-	if (r < 0)
-		return r;
+	if (!txn->handle)
+		return txn_begin_failed(txn, err);
 	if (txn->is_write)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
 				 "only a read transaction can be renewed");
@@ -219,6 +224,7 @@ int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err)
 		cell_store_abort(txn);
 		return cell_store_read(store, txn, err);
 	}
+	txn->failed = 0;
 	mdb_txn_reset(txn->handle);
 	rc = mdb_txn_renew(txn->handle);
 	if (rc == 0)

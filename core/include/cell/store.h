@@ -60,7 +60,8 @@ struct cell_store_txn {
 	struct cell_store *store;
 	void *handle; /* LMDB's; NULL = none, it has ended */
 	bool is_write;
-	int failed; /* the first error of a write transaction; 0 = none */
+	/* The first error of a write transaction, or that a reader found a damaged page; 0 = none */
+	int failed;
 	/* The rest is of a store with a journal. */
 	void *recent[2];
 	uint64_t commit;
@@ -87,8 +88,8 @@ struct cell_store_stat {
  * Open the store in the folder DIR, or make it, in a folder that is there. *ret_store is for
  * cell_store_close(). OPTIONS may be NULL.
  *
- * A store that was not closed in order is looked through first, in a child process: all of
- * it, or as much as can be read within 5 s. Blocks as long. What its journal has, if it had
+ * The file is looked through first, in a child process: all of it, or as much as can be read
+ * within a second, or 5 s if it was not closed in order. Blocks as long. What its journal has, if it had
  * one, is carried out.
  *
  * Returns 0, -errno, or: CELL_ALREADY_EXISTS if it is open already, in another process or
@@ -124,8 +125,9 @@ void cell_store_abort(struct cell_store_txn *txn);
 /* A read transaction let go, keeping its slot, and begun anew: cheaper than both. */
 int cell_store_renew(struct cell_store_txn *txn, struct cell_error *err);
 /*
- * Whether TXN, of a store with a journal, looks at what has come to the map since: begun anew
- * it reads faster, and lets memory go. For whoever keeps one for long; costs next to nothing.
+ * Whether TXN is better begun anew, for whoever keeps one for long; costs next to nothing. With
+ * a journal: what has come to the map since is read faster, and lets memory go. In any store: a
+ * read transaction that came upon a damaged page answers nothing but CELL_DATA_LOSS.
  */
 bool cell_store_is_behind(const struct cell_store_txn *txn);
 
