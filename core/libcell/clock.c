@@ -28,13 +28,13 @@ uint64_t clock_now_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
-uint64_t clock_coarse_ns(void)
+uint64_t clock_tick_ns(void)
 {
 	static _Atomic uint64_t tick_ns; /* the same whoever writes it */
 	uint64_t tick = atomic_load_explicit(&tick_ns, memory_order_relaxed);
 
 	if (atomic_load_explicit(&fake_ns, memory_order_relaxed))
-		return read_clock(CLOCK_MONOTONIC);
+		return 0;
 	if (!tick) {
 		struct timespec resolution;
 
@@ -42,7 +42,14 @@ uint64_t clock_coarse_ns(void)
 		tick = (uint64_t)resolution.tv_sec * NS_PER_S + (uint64_t)resolution.tv_nsec;
 		atomic_store_explicit(&tick_ns, tick, memory_order_relaxed);
 	}
-	return read_clock(CLOCK_MONOTONIC_COARSE) + tick;
+	return tick;
+}
+
+uint64_t clock_coarse_ns(void)
+{
+	if (atomic_load_explicit(&fake_ns, memory_order_relaxed))
+		return read_clock(CLOCK_MONOTONIC);
+	return read_clock(CLOCK_MONOTONIC_COARSE) + clock_tick_ns();
 }
 
 #ifndef __x86_64__

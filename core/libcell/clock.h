@@ -14,6 +14,8 @@ uint64_t clock_now_ns(void);
  * its processor). At most a tick (4 ms at 250 Hz) ahead. A quarter of the exact one's price.
  */
 uint64_t clock_coarse_ns(void);
+/* How far ahead that may be. */
+uint64_t clock_tick_ns(void);
 
 /*
  * For durations within a thread only: the processor's counter where it runs at one rate,

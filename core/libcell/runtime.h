@@ -102,8 +102,8 @@ struct runtime {
 	unsigned n_serving;            /* handlers begun and not finished */
 	size_t held_bytes;             /* of requests not dispatched yet */
 	uint64_t batch_ns;             /* clock_fast_ns() when the last handler ended; 0 = look */
-	uint64_t coarse_ahead_ns;      /* of clock_coarse_ns() before clock_fast_ns() */
-	uint64_t coarse_read_ns;       /* when that was read, by clock_fast_ns() */
+	uint64_t late_ahead_ns;        /* of clock_now_ns() and a tick before clock_fast_ns() */
+	uint64_t late_read_ns;         /* when that was read, by clock_fast_ns() */
 	struct list taps;
 	cell_log_source_fn *on_log_source;
 	void *log_source_userdata;

@@ -17,7 +17,7 @@
 #include <ops.cell.h>
 
 /* In so much time the two cheap clocks move apart by far less than a tick. */
-#define COARSE_LOOK_NS 10000000u
+#define LATE_LOOK_NS 10000000u
 
 /* --- the table of methods ------------------------------------------------------------ */
 
@@ -157,16 +157,19 @@ static inline uint64_t batch_fast_ns(struct runtime *rt)
 	return rt->batch_ns;
 }
 
-/* As clock_coarse_ns(), which is read now and then and carried on by the other clock. */
-static inline uint64_t batch_coarse_ns(struct runtime *rt)
+/*
+ * As late as clock_coarse_ns() may be: by that one the caller has told what is left. The time is
+ * read now and then, and carried on by the other clock.
+ */
+static inline uint64_t batch_late_ns(struct runtime *rt)
 {
 	uint64_t now = batch_fast_ns(rt);
 
-	if (now - rt->coarse_read_ns > COARSE_LOOK_NS) {
-		rt->coarse_read_ns = now;
-		rt->coarse_ahead_ns = clock_coarse_ns() - now;
+	if (now - rt->late_read_ns > LATE_LOOK_NS) {
+		rt->late_read_ns = now;
+		rt->late_ahead_ns = clock_now_ns() + clock_tick_ns() - now;
 	}
-	return now + rt->coarse_ahead_ns;
+	return now + rt->late_ahead_ns;
 }
 
 static struct served *served_new(struct connection *conn, const struct frame *frame)
@@ -186,7 +189,7 @@ static struct served *served_new(struct connection *conn, const struct frame *fr
 	}
 	call_root_init(&served->root, rt, &conn->peer, UINT64_MAX);
 	if (frame->timeout_ns && frame->timeout_ns < UINT64_MAX / 4)
-		served->root.call.deadline_ns = batch_coarse_ns(rt) + frame->timeout_ns;
+		served->root.call.deadline_ns = batch_late_ns(rt) + frame->timeout_ns;
 	served->conn = conn;
 	served->id = frame->call_id;
 	served->channel = frame->channel;

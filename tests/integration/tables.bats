@@ -428,6 +428,7 @@ refused() {
 			struct counter_number out;
 
 			setvbuf(stdout, NULL, _IOLBF, 0);
+			(void)alarm(600); /* when nobody waits for it any more */
 			while (acked < wanted || kills < KILLS) {
 				cell_rewind(call, mark);
 				if (next < 0 && line_came()) {
