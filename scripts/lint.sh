@@ -34,7 +34,7 @@ sources() {
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"
 	else
-		git ls-files 'core/*.c' 'cells/*.c' 'tests/*.c' 'clients/*.c' ':!tests/bench' ':!tests/integration'
+		git ls-files 'core/*.c' 'cells/*.c' 'tests/*.c' 'clients/*.c' ':!tests/bench' ':!tests/integration' ':!cells/examples'
 	fi
 }
 
