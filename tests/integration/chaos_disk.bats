@@ -78,13 +78,13 @@ health() { cell health celldb 2>&1 || true; }
 		cat "$dir/run.out"
 		grep 'no room on its disk' "$dir/run.out"
 	fi
-	disk_is size=26m
+	disk_is size=40m
 	chaos_up
 	held_well "$first"
 	pid=$(node_pids celldb)
 	filled $((first + 1)) RESOURCE_EXHAUSTED data.mdb
 	[ "$held" -gt $((first + 1000)) ]
-	disk_is size=64m
+	disk_is size=96m
 	"$chaos/client" fill $((held + 1)) 10 | grep OK
 	[[ $(health) != *data.mdb* ]]
 	[ "$(node_pids celldb)" = "$pid" ]
