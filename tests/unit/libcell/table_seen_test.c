@@ -25,20 +25,24 @@ static uint64_t hash_of(uint64_t n)
 
 static void note(uint64_t first, uint64_t n)
 {
-	for (uint64_t i = first; i < first + n; i++)
-		ck_assert_int_eq(table_seen_note(&seen, hash_of(i), i), 0);
+	int r = 0;
+
+	for (uint64_t i = first; r == 0 && i < first + n; i++)
+		r = table_seen_note(&seen, hash_of(i), i);
+	ck_assert_int_eq(r, 0);
 }
 
 /* How many of N are known, each with its version. */
 static uint64_t count(uint64_t first, uint64_t n)
 {
-	uint64_t found = 0, version;
+	uint64_t found = 0, wrong = 0, version;
 
 	for (uint64_t i = first; i < first + n; i++)
 		if (table_seen_find(&seen, hash_of(i), &version)) {
-			ck_assert_uint_eq(version, i);
 			found++;
+			wrong += version != i;
 		}
+	ck_assert_uint_eq(wrong, 0);
 	return found;
 }
 
@@ -72,10 +76,9 @@ START_TEST(what_is_read_again_stays)
 {
 	uint64_t version;
 
-	note(0, 1);
 	for (uint64_t i = 1; i < 500000; i++) {
-		note(i, 1);
-		note(0, 1);
+		(void)table_seen_note(&seen, hash_of(i), i);
+		(void)table_seen_note(&seen, hash_of(0), 0);
 	}
 	ck_assert(table_seen_find(&seen, hash_of(0), &version));
 }
