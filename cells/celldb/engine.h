@@ -70,5 +70,10 @@ int engine_next(struct engine *engine, const struct catalog_peer *peer,
 		const struct table_next_request *in, uint32_t n, int64_t *ret_first,
 		struct cell_arena *arena, struct cell_error *err);
 
-/* Every encrypted column sealed with the newest key of the engine's. */
+/*
+ * Whether columns may be sealed anew: CELL_ABORTED while transactions are prepared, since what
+ * they will store is sealed with keys that would be forgotten.
+ */
+int engine_may_reseal(const struct engine *engine, struct cell_error *err);
+/* Every encrypted column sealed with the newest key of the engine's. As above. */
 int engine_reseal(struct engine *engine, uint64_t *ret_rows, struct cell_error *err);

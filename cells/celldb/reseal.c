@@ -89,18 +89,27 @@ static int log_forget(struct engine *engine, const struct catalog_table *table,
 	return cell_store_put(&engine->txn, layout_bytes(&key), bytes, err);
 }
 
+int engine_may_reseal(const struct engine *engine, struct cell_error *err)
+{
+	size_t n = participants_count(engine->participants);
+
+	return n ? cell_fail(err, CELL_ABORTED,
+			     "%zu transaction%s prepared and not decided: `cell txn list`; try again "
+			     "when there is none",
+			     n, n == 1 ? " is" : "s are")
+		 : 0;
+}
+
 int engine_reseal(struct engine *engine, uint64_t *ret_rows, struct cell_error *err)
 {
 	const struct catalog_table *const *tables;
 	struct cell_arena arena;
 	size_t n;
-	int r = 0;
+	int r = engine_may_reseal(engine, err);
 
 	*ret_rows = 0;
 	tables = catalog_tables(engine->view.catalog, &n);
 	cell_arena_init(&arena, 0);
-	if (participants_count(engine->participants))
-		r = cell_fail(err, CELL_ABORTED, "transactions are prepared and not decided");
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (!tables[i]->has_sealed)
 			continue;

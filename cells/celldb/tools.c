@@ -312,7 +312,10 @@ int celldb_verify(struct celldb *db, struct cell_call *call, uint64_t *ret_entri
 
 static int run_rotate(struct engine *engine, struct job *job)
 {
-	int r = seal_rotate(engine->seal, &job->err);
+	int r = engine_may_reseal(engine, &job->err);
+
+	/* Refused, it has not made a key: there are only so many. */
+	r = r < 0 ? r : seal_rotate(engine->seal, &job->err);
 
 	/* Who reads must know the key before it meets a row that is sealed with it. */
 	if (r == 0)

@@ -447,6 +447,34 @@ START_TEST(given_up_transaction_leaves_nothing)
 }
 END_TEST
 
+static int reseal(void)
+{
+	uint64_t rows;
+	int r;
+
+	base_begin(&base);
+	r = engine_reseal(base.engine, &rows, &base.err);
+	base_end(&base);
+	return r;
+}
+
+/* What it will store is sealed with a key that would be forgotten. */
+START_TEST(no_key_is_changed_under_a_prepared_transaction)
+{
+	const struct base_write write = PUT("1", "\"Ada\"", "5");
+	uint64_t version;
+
+	BASE_OK(&base, reseal());
+	BASE_OK(&base, prepare(txn_id, &write));
+	ck_assert_int_eq(engine_may_reseal(base.engine, &base.err), CELL_ABORTED);
+	ck_assert_ptr_nonnull(strstr(base.err.text, "1 transaction is prepared"));
+	ck_assert_int_eq(reseal(), CELL_ABORTED);
+	BASE_OK(&base, decide(&txn_cell, true, &version));
+	BASE_OK(&base, engine_may_reseal(base.engine, &base.err));
+	BASE_OK(&base, reseal());
+}
+END_TEST
+
 START_TEST(decision_that_is_undone_stays_prepared)
 {
 	const struct base_write write = PUT("1", "\"Ada\"", "5");
@@ -548,6 +576,7 @@ int main(void)
 	tcase_add_test(tc, rows_go_with_what_they_refer_to);
 	tcase_add_test(tc, prepared_rows_are_nobody_elses_until_decided);
 	tcase_add_test(tc, given_up_transaction_leaves_nothing);
+	tcase_add_test(tc, no_key_is_changed_under_a_prepared_transaction);
 	tcase_add_test(tc, decision_that_is_undone_stays_prepared);
 	tcase_add_test(tc, prepared_insert_keeps_its_parent);
 	tcase_add_test(tc, numbers_are_given_once);
