@@ -72,13 +72,14 @@ static bool takes_value(const struct opts_option *option)
 
 /* ---- values ------------------------------------------------------------------------ */
 
-static int choice_fail(const struct opts_option *option, const char *text,
-		       struct cell_error *err)
+/* Whether TEXT is one of CHOICES, for WHAT: "--level", "ACTION". */
+static int choice_check(const char *what, const char *choices, const char *text,
+			struct cell_error *err)
 {
 	char list[128], *save = NULL;
 	struct guess guess = { .word = text };
 
-	(void)snprintf(list, sizeof list, "%s", option->choices);
+	(void)snprintf(list, sizeof list, "%s", choices);
 	for (char *word = strtok_r(list, "|", &save); word;
 	     word = strtok_r(NULL, "|", &save)) {
 		if (strcmp(word, text) == 0)
@@ -87,10 +88,9 @@ static int choice_fail(const struct opts_option *option, const char *text,
 	}
 	if (guess.best)
 		return cell_fail(err, CELL_INVALID_ARGUMENT,
-				 "--%s: '%.60s' (did you mean '%s'?)", option->name, text,
-				 guess.best);
-	return cell_fail(err, CELL_INVALID_ARGUMENT, "--%s: '%.60s' is none of %s",
-			 option->name, text, option->choices);
+				 "%s: '%.60s' (did you mean '%s'?)", what, text, guess.best);
+	return cell_fail(err, CELL_INVALID_ARGUMENT, "%s: '%.60s' is none of %s", what, text,
+			 choices);
 }
 
 static int number_parse(const struct opts_option *option, const char *text, uint64_t *ret,
@@ -117,13 +117,15 @@ static int value_set(const struct opts_option *option, void *into, const char *t
 		     struct cell_error *err)
 {
 	void *member = (char *)into + option->offset;
+	char what[64];
 	int r = 0;
 
 	switch (option->type) {
 	case OPTS_FLAG: *(bool *)member = true; break;
 	case OPTS_COUNT: ++*(unsigned *)member; break;
 	case OPTS_TEXT:
-		r = option->choices ? choice_fail(option, text, err) : 0;
+		(void)snprintf(what, sizeof what, "--%s", option->name);
+		r = option->choices ? choice_check(what, option->choices, text, err) : 0;
 		if (r == 0)
 			*(const char **)member = text;
 		break;
@@ -253,7 +255,9 @@ static int args_check(const struct opts_command *command, char **args, size_t n,
 		if (i >= n && !a->is_optional)
 			return cell_fail(err, CELL_INVALID_ARGUMENT, "%s is missing",
 					 a->name);
-		i += a->repeats ? n - i : i < n;
+		for (size_t end = a->repeats ? n : i + 1; i < n && i < end; i++)
+			if (a->choices && choice_check(a->name, a->choices, args[i], err) < 0)
+				return CELL_INVALID_ARGUMENT;
 	}
 	if (i < n)
 		return cell_fail(err, CELL_INVALID_ARGUMENT, "one argument too many: '%.60s'",

@@ -65,6 +65,15 @@ static const struct opts_command tree = { .name = "cell dht",
 					  .summary = "keys",
 					  .commands = commands };
 
+static const struct opts_argument turn_arguments[] = {
+	{ "WAY", .choices = "left|right" },
+	{ "STEP", .choices = "walk|run", .is_optional = true, .repeats = true },
+	{ 0 },
+};
+static const struct opts_command turn = {
+	.name = "cell turn", .summary = "turn", .arguments = turn_arguments
+};
+
 static struct options got;
 static struct opts opts;
 static struct cell_error err;
@@ -163,6 +172,9 @@ START_TEST(says_which_word_is_wrong)
 		"--size: 'big' is no size, such as 512, 64M or 1G");
 	refuses(&command, "try a --mode fats", "--mode: 'fats' (did you mean 'fast'?)");
 	refuses(&command, "try a --mode x", "--mode: 'x' is none of fast|slow");
+	refuses(&turn, "turn lfet", "WAY: 'lfet' (did you mean 'left'?)");
+	refuses(&turn, "turn left walk up", "STEP: 'up' is none of walk|run");
+	refuses(&turn, "turn", "WAY is missing");
 }
 END_TEST
 

@@ -71,7 +71,7 @@ struct opts_argument {
 	const char *name; /* "CELL"; NULL ends a table */
 	const char *help;
 	enum opts_words words;
-	const char *choices;
+	const char *choices; /* the only values, as above */
 	bool is_optional; /* so are those after it */
 	bool repeats;     /* the last one only */
 	bool may_be_path; /* OPTS_CELL: not only a name */
