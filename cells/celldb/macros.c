@@ -11,6 +11,7 @@ int macros_provide(struct celldb *db, struct cell_call *call)
 		.namespaces = namespaces,
 		.states = celldb_states,
 		.provision = celldb_provision,
+		.comes_before = table_comes_before,
 	};
 
 	db->provider =

@@ -78,6 +78,7 @@ int macros_provide(struct cell_call *call, struct postgres *postgres)
 		.namespaces = namespaces,
 		.states = postgres_states,
 		.provision = postgres_provision,
+		.comes_before = table_comes_before,
 	};
 
 	postgres->provider = (struct table_provider){

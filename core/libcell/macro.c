@@ -375,17 +375,49 @@ static int provision_one(struct cell_macro_work *work, const struct macro_declar
 	return r;
 }
 
+/*
+ * Of what is not done, the first that nothing else has to come before. A circle is begun where
+ * it is met: its provider says what is missing. N if all is done.
+ */
+static size_t provision_next(struct cell_macro_work *work,
+			     const struct macro_provision_request *request, const bool *is_done)
+{
+	const struct macro_declared *all = request->declared;
+	size_t n = request->n_declared, first = n;
+
+	for (size_t i = 0; i < n; i++) {
+		bool waits = false;
+
+		if (is_done[i])
+			continue;
+		if (first == n)
+			first = i;
+		for (size_t k = 0; k < n && !waits && work->provider->comes_before; k++)
+			waits = k != i && !is_done[k] &&
+				work->provider->comes_before(work, &all[k], &all[i]);
+		if (!waits)
+			return i;
+	}
+	return first;
+}
+
 int cell_macro_provision(struct cell_call *call, const struct cell_macro_provider *provider,
 			 void *self, const struct macro_provision_request *request,
 			 struct macro_provisioned *ret_provisioned)
 {
+	bool *is_done = cell_arena_calloc(cell_arena(call), request->n_declared + 1, sizeof *is_done);
 	struct macro_provisioned done = { 0 };
 	struct cell_macro_work work;
+	size_t next;
 	int r = 0;
 
+	if (!is_done)
+		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory to provision");
 	macro_work_init(&work, call, provider, self, NULL);
-	for (size_t i = 0; r == 0 && i < request->n_declared; i++)
-		r = provision_one(&work, &request->declared[i], request->only_check);
+	while (r == 0 && (next = provision_next(&work, request, is_done)) < request->n_declared) {
+		is_done[next] = true;
+		r = provision_one(&work, &request->declared[next], request->only_check);
+	}
 	if (work.is_out_of_memory)
 		return cell_refuse(call, CELL_RESOURCE_EXHAUSTED, "no memory to provision");
 	r = 0;

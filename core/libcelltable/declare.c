@@ -150,3 +150,30 @@ int declared_make(struct read *read, struct declared *ret)
 	ret->len = (size_t)(table_table_type.encode(&table, body) - body);
 	return check(read, ret->body, ret->len, &ret->version);
 }
+
+/* --- the order in which tables are made -------------------------------------------------- */
+
+static bool told(struct cell_macro_work *work, const struct macro_declared *declared,
+		 struct table_table *ret)
+{
+	struct cell_arena *arena = cell_arena(cell_macro_call(work));
+
+	return table_table_type.decode(ret, declared->body, declared->n_body, 0, arena, NULL) == 0;
+}
+
+/* One that makes no sense is in nobody's way: making it says what is wrong. */
+bool table_comes_before(struct cell_macro_work *work, const struct macro_declared *first,
+			const struct macro_declared *second)
+{
+	struct cell_call *call = cell_macro_call(work);
+	struct cell_arena_mark mark = cell_mark(call);
+	struct table_table one, other;
+	bool refers = false;
+
+	if (told(work, first, &one) && told(work, second, &other) &&
+	    strcmp(one.store, other.store) == 0 && strcmp(one.name, other.name) != 0)
+		for (size_t i = 0; !refers && i < other.n_references; i++)
+			refers = strcmp(other.references[i].table, one.name) == 0;
+	cell_rewind(call, mark);
+	return refers;
+}

@@ -101,6 +101,12 @@ struct cell_macro_provider {
 	 */
 	int (*provision)(struct cell_macro_work *work, const struct macro_declared *declared,
 			 bool only_check);
+	/*
+	 * Whether FIRST has to be made before SECOND, if both are asked for at once: what a program
+	 * declares comes in the order in which its linker found it, not in that of the source.
+	 */
+	bool (*comes_before)(struct cell_macro_work *work, const struct macro_declared *first,
+			     const struct macro_declared *second);
 };
 
 /*

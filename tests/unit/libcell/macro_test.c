@@ -145,6 +145,18 @@ static int expand_thing(struct cell_macro_work *work, const struct macro_attribu
 	return 0;
 }
 
+/* "child of good" comes behind "good"; each loop behind all others. */
+static bool comes_before(struct cell_macro_work *work, const struct macro_declared *first,
+			 const struct macro_declared *second)
+{
+	const char *of = strstr(second->name, " of ");
+
+	(void)work;
+	if (strncmp(first->name, "loop", 4) == 0 && strncmp(second->name, "loop", 4) == 0)
+		return true;
+	return of && strcmp(of + 4, first->name) == 0;
+}
+
 static int provision(struct cell_macro_work *work, const struct macro_declared *declared,
 		     bool only_check)
 {
@@ -200,7 +212,8 @@ static const struct cell_macro macros[] = {
 static const char *const namespaces[] = { "test", NULL };
 static const struct cell_macro_provider provider = { .namespaces = namespaces,
 						     .macros = macros,
-						     .provision = provision };
+						     .provision = provision,
+						     .comes_before = comes_before };
 
 /* --- requests -------------------------------------------------------------------------------- */
 
@@ -716,6 +729,33 @@ START_TEST(equal_requests_give_equal_bytes)
 }
 END_TEST
 
+START_TEST(what_others_need_is_provisioned_first)
+{
+	struct macro_declared declared[] = {
+		{ .ns = "test", .name = "x of child of good" },
+		{ .ns = "test", .name = "child of good" },
+		{ .ns = "test", .name = "alone" },
+		{ .ns = "test", .name = "good" },
+		{ .ns = "test", .name = "loop 1" }, /* a circle ends, too */
+		{ .ns = "test", .name = "loop 2" },
+	};
+	static const char *const order[] = { "alone", "good" };
+	struct macro_provision_request in = { .n_declared = 4, .declared = declared };
+	struct macro_provisioned out;
+
+	ck_assert_int_eq(cell_macro_provision(call, &provider, NULL, &in, &out), 0);
+	ck_assert_uint_eq(out.status, 0);
+	ck_assert_uint_eq(out.n_changes, 4);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_msg(strstr(out.changes[i], order[i]) != NULL, "%s", out.changes[i]);
+	ck_assert_str_eq(out.changes[2], "created child of good");
+	ck_assert_str_eq(out.changes[3], "created x of child of good");
+	in.n_declared = 6;
+	ck_assert_int_eq(cell_macro_provision(call, &provider, NULL, &in, &out), 0);
+	ck_assert_uint_eq(out.n_changes, 6);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("macro");
@@ -742,6 +782,7 @@ int main(void)
 	tcase_add_test(tcase, queries_are_for_what_the_plan_wants);
 	tcase_add_test(tcase, what_is_kept_is_the_last_word_and_sorted);
 	tcase_add_test(tcase, provisioning_ends_at_the_first_refusal);
+	tcase_add_test(tcase, what_others_need_is_provisioned_first);
 	tcase_add_test(tcase, equal_requests_give_equal_bytes);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -41,6 +41,10 @@ struct table_provider {
  */
 const struct cell_macro *table_macros(const struct cell_macro *own);
 
+/* For cell_macro_provider.comes_before: a table comes before those that refer to it. */
+bool table_comes_before(struct cell_macro_work *work, const struct macro_declared *first,
+			const struct macro_declared *second);
+
 /* State ids and digests of what the provider has: "table STORE/NAME". For its `states`. */
 #define TABLE_DIGEST_SIZE 32
 const char *table_state_id(struct cell_arena *arena, const char *store, const char *name);
